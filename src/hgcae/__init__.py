@@ -1,0 +1,38 @@
+"""hgcae: hierarchical quantised autoencoders for the CMS HGCAL trigger.
+
+Light to import: nothing here loads keras, jax or matplotlib. `load` does, when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hgcae.errors import BitExactError, DataFormatError, GeometryError, HgcaeError, MissingToolError, SettingsError
+from hgcae.events import Events
+from hgcae.geometry.hierarchy import Hierarchy, Level
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hgcae.model.autoencoder import Autoencoder
+
+__version__ = "0.1.0"
+__all__ = [
+    "BitExactError",
+    "DataFormatError",
+    "Events",
+    "GeometryError",
+    "Hierarchy",
+    "HgcaeError",
+    "Level",
+    "MissingToolError",
+    "SettingsError",
+    "load",
+]
+
+
+def load(path: str | Path) -> Autoencoder:
+    """Loads a saved model: the folder that `hgcae train` wrote (or its `model` folder)."""
+    from hgcae.model.autoencoder import Autoencoder
+
+    return Autoencoder.load(path)

@@ -1,0 +1,218 @@
+"""Events: sparse trigger-cell charges of many events with what is known about them. The one vocabulary for shapes and units.
+
+A charge is stored with the flat index of its trigger cell in the root unit (see `hgcae.geometry.hierarchy`). Charges of detectors simulated
+here count tenths of a MIP (the HGCROC's aim of 10 ADC counts per MIP); foreign files keep their own counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae.errors import DataFormatError, GeometryError
+from hgcae.geometry.hierarchy import Hierarchy
+
+ADC_PER_MIP = 10.0
+"""Charge of one minimum-ionising particle, ADC counts (HGCROC target; CMS HGCAL TDR)."""
+
+PARTICLE_COLUMNS: Mapping[str, str] = {
+    "pdg": "PDG identifier",
+    "energy_gev": "total energy, GeV",
+    "px_gev": "momentum along x, GeV",
+    "py_gev": "momentum along y, GeV",
+    "pz_gev": "momentum along z, GeV",
+    "eta": "pseudorapidity of the momentum (infinite along the beam)",
+    "phi": "azimuth of the momentum, radian",
+    "impact_x_cm": "x where the particle enters the front face, cm",
+    "impact_y_cm": "y where the particle enters the front face, cm",
+    "shower_start_x0": "depth of the first interaction below the front face, along the shower axis, radiation lengths",
+    "shower_max_x0": "depth of the maximum of the longitudinal profile, along the shower axis, radiation lengths",
+}
+"""Truth of each generated particle."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """Sparse charges of events (or of modules, or of any unit that is the root).
+
+    Args:
+        hierarchy: Levels; the root is one event.
+        offsets: Start of each event in `cell` and `charge`, and the end of the last: (n + 1,) int64.
+        cell: Flat index of each charged trigger cell, increasing within an event: (nnz,) int32.
+        charge: Positive charges, ADC counts: (nnz,).
+        columns: Per-event values (n, ...), e.g. the seeds' `meta`.
+        particles: Per-particle truth, see `PARTICLE_COLUMNS`: (n_particles,) each.
+        particle_offsets: Start of each event in `particles`, and the end of the last: (n + 1,) int64; None without truth.
+        detector: Name and fingerprint of the detector, or None where unknown.
+    """
+
+    hierarchy: Hierarchy
+    offsets: NDArray[np.int64]
+    cell: NDArray[np.int32]
+    charge: NDArray[Any]
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    particles: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    particle_offsets: NDArray[np.int64] | None = None
+    detector: tuple[str, str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Number of charged cells of each event: (n,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def event(self) -> NDArray[np.int64]:
+        """Event number of each charge: (nnz,)."""
+        return np.repeat(np.arange(len(self)), self.counts)
+
+    def validate(self, source: object = "events") -> Events:
+        """Returns the events unchanged after checking them.
+
+        Raises:
+            DataFormatError: Bad offsets or lengths; a cell out of range, repeated or out of order; a charge that is NaN, infinite or not
+                positive. The message names the first offending event.
+        """
+        n, nnz = len(self), len(self.cell)
+        if self.offsets[0] != 0 or self.offsets[-1] != nnz or (np.diff(self.offsets) < 0).any() or len(self.charge) != nnz:
+            raise DataFormatError(source, "offsets", f"{n} events, {nnz} cells, {len(self.charge)} charges", "consistent lengths")
+        self._check(source, (self.cell < 0) | (self.cell >= self.hierarchy.n_cells()), self.cell, f"a cell index below {self.hierarchy.n_cells()}")
+        step = np.diff(self.cell, prepend=-1)
+        step[self.offsets[:-1][self.counts > 0]] = 1
+        self._check(source, step <= 0, self.cell, "each cell once, in increasing order")
+        self._check(source, ~np.isfinite(self.charge) | (self.charge <= 0), self.charge, "a finite positive charge")
+        absent = ~self.hierarchy.present("CELL")
+        if absent.any():
+            self._check(source, absent[self.cell], self.cell, "a trigger cell that exists in this hierarchy")
+        for name, values in self.columns.items():
+            if len(values) != n:
+                raise DataFormatError(source, f"column {name}", f"{len(values)} rows", f"{n}, one per event")
+        total = 0 if self.particle_offsets is None else int(self.particle_offsets[-1])
+        for name, values in self.particles.items():
+            if len(values) != total:
+                raise DataFormatError(source, f"particle column {name}", f"{len(values)} rows", f"{total}, one per particle")
+        return self
+
+    def _check(self, source: object, bad: NDArray[np.bool_], values: NDArray[Any], expected: str) -> None:
+        if bad.any():
+            at = int(np.argmax(bad))
+            event = int(np.searchsorted(self.offsets, at, side="right")) - 1
+            raise DataFormatError(source, f"event {event}, entry {at - int(self.offsets[event])}", str(values[at]), expected)
+
+    def __getitem__(self, key: slice | NDArray[Any] | Sequence[int]) -> Events:
+        """Returns a subset of events, chosen by a slice, an index array or a mask."""
+        index = np.arange(len(self))[key]
+        particles, particle_offsets = self.particles, self.particle_offsets
+        if particle_offsets is not None:
+            pick, particle_offsets = ragged_take(particle_offsets, index)
+            particles = {name: values[pick] for name, values in particles.items()}
+        pick, offsets = ragged_take(self.offsets, index)
+        return replace(
+            self,
+            offsets=offsets,
+            cell=self.cell[pick],
+            charge=self.charge[pick],
+            columns={name: values[index] for name, values in self.columns.items()},
+            particles=particles,
+            particle_offsets=particle_offsets,
+        )
+
+    def chunks(self, size: int) -> Iterator[Events]:
+        """Yields the events in pieces of at most `size`."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Events]) -> Events:
+        """Joins events of one hierarchy; at least one part.
+
+        Raises:
+            GeometryError: The parts differ in hierarchy or columns.
+        """
+        first = parts[0]
+        for part in parts[1:]:
+            if part.hierarchy.to_dict() != first.hierarchy.to_dict() or set(part.columns) != set(first.columns):
+                msg = "events of different hierarchies or columns cannot be joined"
+                raise GeometryError(msg)
+        ragged = first.particle_offsets is not None
+        return replace(
+            first,
+            offsets=_joined_offsets([part.offsets for part in parts]),
+            cell=np.concatenate([part.cell for part in parts]),
+            charge=np.concatenate([part.charge for part in parts]),
+            columns={name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns},
+            particles={name: np.concatenate([part.particles[name] for part in parts]) for name in first.particles},
+            particle_offsets=_joined_offsets([part.particle_offsets for part in parts if part.particle_offsets is not None]) if ragged else None,
+        )
+
+    @classmethod
+    def from_dense(cls, charge: NDArray[Any], hierarchy: Hierarchy, source: object = "array", **rest: Any) -> Events:
+        """Builds events from dense charges.
+
+        Args:
+            charge: (n, *hierarchy.shape), non-negative; zeros are dropped.
+            hierarchy: Levels whose root is one row of `charge`.
+            source: Name for error messages.
+            **rest: Further fields of `Events`.
+
+        Raises:
+            DataFormatError: Another shape, not numbers, or a charge that is negative, NaN or infinite.
+        """
+        if charge.shape[1:] != hierarchy.shape or charge.ndim < 2:
+            expected = f"(n, {', '.join(map(str, hierarchy.shape))}) for the root {hierarchy.root}"
+            raise DataFormatError(source, "shape", str(charge.shape), expected)
+        if charge.dtype.kind not in "biuf":
+            raise DataFormatError(source, "dtype", str(charge.dtype), "real numbers")
+        flat = charge.reshape(len(charge), -1)
+        event, cell = np.nonzero(flat)
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(event, minlength=len(flat)))])
+        values = flat[event, cell]
+        return cls(hierarchy, offsets.astype(np.int64), cell.astype(np.int32), values, **rest).validate(source)
+
+    def to_dense(self) -> NDArray[Any]:
+        """Returns the charges as (n, *hierarchy.shape) in the dtype of `charge`."""
+        dense = np.zeros((len(self), self.hierarchy.n_cells()), dtype=self.charge.dtype)
+        dense[self.event, self.cell] = self.charge
+        return dense.reshape(len(self), *self.hierarchy.shape)
+
+    def unit_sums(self, level: str, weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Returns the charge sums of the units of a level: (n, n_units) float64, dense; optionally with a weight per trigger cell."""
+        n_units = self.hierarchy.n_units(level)
+        unit = self.cell // self.hierarchy.n_cells(level)
+        values = self.charge.astype(np.float64) if weight is None else self.charge * weight[self.cell]
+        return np.bincount(self.event * n_units + unit, values, len(self) * n_units).reshape(len(self), n_units)
+
+    def units(self, level: str) -> tuple[Events, NDArray[np.int64], NDArray[np.int64]]:
+        """Splits events into their occupied units of a level.
+
+        Returns:
+            The units as `Events` with that level as root (no truth), the event number of each, and its flat index in the event.
+        """
+        size, n_units = self.hierarchy.n_cells(level), self.hierarchy.n_units(level)
+        key = self.event * n_units + self.cell // size
+        unique, start = np.unique(key, return_index=True)
+        sub = Events(
+            self.hierarchy.rooted(level),
+            np.append(start, len(key)).astype(np.int64),
+            (self.cell % size).astype(np.int32),
+            self.charge,
+            detector=self.detector,
+        )
+        return sub, unique // n_units, unique % n_units
+
+
+def ragged_take(offsets: NDArray[np.int64], index: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the flat positions of the chosen rows of a ragged array, and the offsets of the result."""
+    counts = np.diff(offsets)[index]
+    new = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return np.arange(new[-1]) + np.repeat(offsets[:-1][index] - new[:-1], counts), new
+
+
+def _joined_offsets(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part) for part in parts]))]).astype(np.int64)
