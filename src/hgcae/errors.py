@@ -28,7 +28,11 @@ class DataFormatError(HgcaeError):
 
     def __init__(self, source: object, where: str, found: str, expected: str) -> None:
         self.source, self.where, self.found, self.expected = str(source), where, found, expected
-        super().__init__(f"{source}: {where}: found {found}, expected {expected}")
+        # The arguments as they came, so that the error can be pickled on its way out of a worker process.
+        super().__init__(self.source, where, found, expected)
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.where}: found {self.found}, expected {self.expected}"
 
 
 class BitExactError(HgcaeError):

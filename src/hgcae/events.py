@@ -79,10 +79,10 @@ class Events:
             DataFormatError: Bad offsets or lengths; a cell out of range, repeated or out of order; a charge that is NaN, infinite or not
                 positive. The message names the first offending event.
         """
-        n, nnz = len(self), len(self.cell)
-        if self.offsets[0] != 0 or self.offsets[-1] != nnz or (np.diff(self.offsets) < 0).any() or len(self.charge) != nnz:
+        n, nnz, n_cells = len(self.offsets) - 1, len(self.cell), self.hierarchy.n_cells()
+        if not _delimits(self.offsets, nnz) or len(self.charge) != nnz:
             raise DataFormatError(source, "offsets", f"{n} events, {nnz} cells, {len(self.charge)} charges", "consistent lengths")
-        self._check(source, (self.cell < 0) | (self.cell >= self.hierarchy.n_cells()), self.cell, f"a cell index below {self.hierarchy.n_cells()}")
+        self._check(source, (self.cell < 0) | (self.cell >= n_cells), self.cell, f"a cell index below {n_cells}")
         step = np.diff(self.cell, prepend=-1)
         step[self.offsets[:-1][self.counts > 0]] = 1
         self._check(source, step <= 0, self.cell, "each cell once, in increasing order")
@@ -93,11 +93,17 @@ class Events:
         for name, values in self.columns.items():
             if len(values) != n:
                 raise DataFormatError(source, f"column {name}", f"{len(values)} rows", f"{n}, one per event")
-        total = 0 if self.particle_offsets is None else int(self.particle_offsets[-1])
+        self._check_particles(source)
+        return self
+
+    def _check_particles(self, source: object) -> None:
+        ends = np.zeros(len(self) + 1, dtype=np.int64) if self.particle_offsets is None else self.particle_offsets
+        total = int(ends[-1]) if len(ends) else 0
+        if len(ends) != len(self) + 1 or not _delimits(ends, total):
+            raise DataFormatError(source, "particle offsets", f"{len(ends)} numbers", f"{len(self) + 1} that rise from 0")
         for name, values in self.particles.items():
             if len(values) != total:
                 raise DataFormatError(source, f"particle column {name}", f"{len(values)} rows", f"{total}, one per particle")
-        return self
 
     def _check(self, source: object, bad: NDArray[np.bool_], values: NDArray[Any], expected: str) -> None:
         if bad.any():
@@ -105,9 +111,9 @@ class Events:
             event = int(np.searchsorted(self.offsets, at, side="right")) - 1
             raise DataFormatError(source, f"event {event}, entry {at - int(self.offsets[event])}", str(values[at]), expected)
 
-    def __getitem__(self, key: slice | NDArray[Any] | Sequence[int]) -> Events:
-        """Returns a subset of events, chosen by a slice, an index array or a mask."""
-        index = np.arange(len(self))[key]
+    def __getitem__(self, key: int | slice | NDArray[Any] | Sequence[int]) -> Events:
+        """Returns a subset of events, chosen by a number, a slice, an index array or a mask."""
+        index = np.atleast_1d(np.arange(len(self))[key])
         particles, particle_offsets = self.particles, self.particle_offsets
         if particle_offsets is not None:
             pick, particle_offsets = ragged_take(particle_offsets, index)
@@ -133,14 +139,13 @@ class Events:
         """Joins events of one hierarchy; at least one part.
 
         Raises:
-            GeometryError: The parts differ in hierarchy or columns.
+            GeometryError: The parts differ in hierarchy, detector, columns or truth.
         """
         first = parts[0]
-        for part in parts[1:]:
-            if part.hierarchy.to_dict() != first.hierarchy.to_dict() or set(part.columns) != set(first.columns):
-                msg = "events of different hierarchies or columns cannot be joined"
-                raise GeometryError(msg)
-        ragged = first.particle_offsets is not None
+        if any(_kind(part) != _kind(first) for part in parts[1:]):
+            msg = "events of different hierarchies, detectors, columns or truth cannot be joined"
+            raise GeometryError(msg)
+        truth = [part.particle_offsets for part in parts if part.particle_offsets is not None]
         return replace(
             first,
             offsets=_joined_offsets([part.offsets for part in parts]),
@@ -148,7 +153,7 @@ class Events:
             charge=np.concatenate([part.charge for part in parts]),
             columns={name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns},
             particles={name: np.concatenate([part.particles[name] for part in parts]) for name in first.particles},
-            particle_offsets=_joined_offsets([part.particle_offsets for part in parts if part.particle_offsets is not None]) if ragged else None,
+            particle_offsets=_joined_offsets(truth) if truth else None,
         )
 
     @classmethod
@@ -169,7 +174,7 @@ class Events:
             raise DataFormatError(source, "shape", str(charge.shape), expected)
         if charge.dtype.kind not in "biuf":
             raise DataFormatError(source, "dtype", str(charge.dtype), "real numbers")
-        flat = charge.reshape(len(charge), -1)
+        flat = charge.reshape(len(charge), hierarchy.n_cells())
         event, cell = np.nonzero(flat)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(event, minlength=len(flat)))])
         values = flat[event, cell]
@@ -186,7 +191,8 @@ class Events:
         n_units = self.hierarchy.n_units(level)
         unit = self.cell // self.hierarchy.n_cells(level)
         values = self.charge.astype(np.float64) if weight is None else self.charge * weight[self.cell]
-        return np.bincount(self.event * n_units + unit, values, len(self) * n_units).reshape(len(self), n_units)
+        sums = np.bincount(self.event * n_units + unit, weights=values, minlength=len(self) * n_units)
+        return sums.astype(np.float64, copy=False).reshape(len(self), n_units)
 
     def units(self, level: str) -> tuple[Events, NDArray[np.int64], NDArray[np.int64]]:
         """Splits events into their occupied units of a level.
@@ -212,6 +218,15 @@ def ragged_take(offsets: NDArray[np.int64], index: NDArray[np.integer]) -> tuple
     counts = np.diff(offsets)[index]
     new = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return np.arange(new[-1]) + np.repeat(offsets[:-1][index] - new[:-1], counts), new
+
+
+def _kind(events: Events) -> tuple[object, ...]:
+    """What events must have in common to be joined."""
+    return events.hierarchy.to_dict(), events.detector, set(events.columns), set(events.particles), events.particle_offsets is None
+
+
+def _delimits(offsets: NDArray[np.int64], total: int) -> bool:
+    return len(offsets) > 0 and offsets[0] == 0 and offsets[-1] == total and bool((np.diff(offsets) >= 0).all())
 
 
 def _joined_offsets(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

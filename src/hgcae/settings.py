@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -18,9 +19,9 @@ from hgcae.errors import SettingsError
 
 
 class Settings(BaseModel):
-    """Base of every settings class: immutable, and an unknown key is an error."""
+    """Base of every settings class: immutable; an unknown key or a number that is not finite is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def load(cls, values: Mapping[str, Any], source: object = "settings") -> Self:
@@ -82,7 +83,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """Returns a copy of `values` with `key.subkey=value` assignments applied; values are parsed as YAML."""
-    result = json.loads(json.dumps(values))
+    result = copy.deepcopy(dict(values))
     for assignment in assignments:
         key, sign, text = assignment.partition("=")
         if not sign or not key:

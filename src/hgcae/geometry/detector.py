@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,7 @@ class LayerSettings(Settings):
     lambda_n: float = Field(gt=0, description="Material since the previous layer, nuclear interaction lengths.")
     dedx_mev: float = Field(gt=0, description="Energy a minimum-ionising particle loses in that material, MeV: the layer weight.")
     sensor_um: Literal[120, 200, 300] = Field(default=300, description="Active thickness of the silicon, micrometres.")
-    plane: str = Field(default="CE-E", description="CE-E or CE-H.")
+    plane: Literal["CE-E", "CE-H"] = Field(default="CE-E", description="Electromagnetic or hadronic part.")
 
 
 class DetectorSettings(Settings):
@@ -46,7 +47,7 @@ class DetectorSettings(Settings):
     @field_validator("layers")
     @classmethod
     def _ordered(cls, layers: tuple[LayerSettings, ...]) -> tuple[LayerSettings, ...]:
-        if any(b.z_cm <= a.z_cm for a, b in zip(layers, layers[1:], strict=False)):
+        if any(b.z_cm <= a.z_cm for a, b in pairwise(layers)):
             msg = "layers must be in order of z_cm"
             raise ValueError(msg)
         return layers

@@ -42,7 +42,7 @@ class Hierarchy:
             `CELL` lists missing trigger cells.
 
     Raises:
-        GeometryError: No levels, a repeated name, a child count below 1, or a missing unit out of range.
+        GeometryError: No levels, a name that is repeated or not in capitals, a child count below 1, or a missing unit out of range.
     """
 
     levels: tuple[Level, ...]
@@ -50,8 +50,8 @@ class Hierarchy:
 
     def __post_init__(self) -> None:
         names = [level.name for level in self.levels]
-        if not names or len(set(names)) < len(names):
-            msg = f"a hierarchy needs levels with distinct names, found {names}"
+        if not names or len(set(names)) < len(names) or "CELL" in names or any(name != name.upper() for name in names):
+            msg = f"a hierarchy needs levels with distinct names in capitals, none of them CELL, found {names}"
             raise GeometryError(msg)
         if any(n < 1 for level in self.levels for n in level.shape):
             msg = f"every level needs at least one child, found {[level.shape for level in self.levels]}"
@@ -115,7 +115,8 @@ class Hierarchy:
     def rooted(self, name: str) -> Hierarchy:
         """Returns the hierarchy of one unit of level `name`.
 
-        Units of a level are no longer alike where some of them miss parts, so a sub-hierarchy keeps the missing parts only if it is the root.
+        Units of a level are no longer alike where some of them miss parts, so a sub-hierarchy keeps the missing parts only if it is the
+        root.
         """
         if name.upper() == self.root:
             return self
@@ -125,7 +126,7 @@ class Hierarchy:
         """Returns which units of a level (or trigger cells, for `CELL`) exist, by flat index within the root: (n_units,) bool."""
         size = 1 if name == "CELL" else self.n_cells(name)
         mask = self._present_cells.reshape(-1, size)
-        return mask.any(axis=1)
+        return np.any(mask, axis=1)
 
     @cached_property
     def _present_cells(self) -> NDArray[np.bool_]:

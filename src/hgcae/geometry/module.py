@@ -7,7 +7,8 @@ Orders of the 48 trigger cells:
 * **(u, v)**: CMSSW's trigger-cell coordinates in the module.
 
 Sources: positions `tc_uv_to_xy.csv`, order `tcRemap.csv` (github.com/rohanshenoy/Ecoder, github.com/NWUHEP/hgcal-analysis), PreMux order
-`LDM_TC_Mapping.csv` (github.com/dnoonan08/ECONT_Emulator@c71cfa2a). That four sensor cells make a trigger cell: CMS HGCAL TDR, CERN-LHCC-2017-023.
+`LDM_TC_Mapping.csv` (github.com/dnoonan08/ECONT_Emulator@c71cfa2a). That four sensor cells make a trigger cell: CMS HGCAL TDR,
+CERN-LHCC-2017-023.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 N_CELLS = 48
 SHAPE = (3, 4, 4)
@@ -47,9 +48,9 @@ PREMUX_OF_CALQ = np.array(
 CALQ_OF_PREMUX = np.argsort(PREMUX_OF_CALQ)
 """Position in CALQ order of each cell in PreMux order; (48,)."""
 
-_ROC_FIRST_XY = np.array([(-1.090002, 7.675890), (7.232008, -2.734381), (-5.944556, -4.736322)])
+_ROC_FIRST_XY: NDArray[np.float64] = np.array([(-1.090002, 7.675890), (7.232008, -2.734381), (-5.944556, -4.736322)])
 """Centre of the first cell (row 0, column 0) of each ROC, cm. Source: tc_uv_to_xy.csv."""
-_ROC_STEPS_XY = np.array(
+_ROC_STEPS_XY: NDArray[np.float64] = np.array(
     [
         [(-2.080512, -1.201178), (0.0, -2.402366)],
         [(0.0, 2.402366), (-2.080507, 1.201188)],
@@ -100,8 +101,8 @@ def cell_map(pixel_cm: float = 0.025) -> CellMap:
     n = 2 * math.ceil(1.02 * WAFER_CM / math.sqrt(3) / pixel_cm)
     axis = (np.arange(n) + 0.5 - n / 2) * pixel_cm
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
-    _, nearest = cKDTree(sensor_cell_xy().reshape(-1, 2)).query(grid)
-    return CellMap((nearest // 4).astype(np.int16), -n / 2 * pixel_cm, pixel_cm)
+    _, nearest = KDTree(sensor_cell_xy().reshape(-1, 2)).query(grid)
+    return CellMap(np.asarray(nearest // 4, dtype=np.int16), -n / 2 * pixel_cm, pixel_cm)
 
 
 def roc_row_column(calq: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -111,4 +112,4 @@ def roc_row_column(calq: NDArray[np.integer]) -> NDArray[np.int64]:
 
 def calq(roc_row_col: NDArray[np.integer]) -> NDArray[np.int64]:
     """Returns the CALQ number (...) of cells given as (roc, row, column) (..., 3)."""
-    return np.ravel_multi_index(tuple(np.moveaxis(np.asarray(roc_row_col), -1, 0)), SHAPE)
+    return np.asarray(np.ravel_multi_index(tuple(np.moveaxis(np.asarray(roc_row_col), -1, 0)), SHAPE), dtype=np.int64)

@@ -1,0 +1,60 @@
+# Everything runs in .venv, which is made here; all it needs is Linux, make, and Python 3.11 or later with its venv module.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+SCRATCH := $(VENV)/scratch
+# What the tests need beyond the plain installation, and what else constraints.txt pins for users.
+TEST_EXTRAS := dev
+PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware,workflow
+# Without byte code the installation takes half the time; modules are compiled when they are first imported.
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
+
+# The stamps of the two installations: what users run, and what developers add.
+RUNTIME := $(VENV)/runtime.stamp
+TOOLS := $(VENV)/tools.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format constraints clean
+
+help: ## Show these lines
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## Simulate, train, compress and judge in a few minutes; results in demo/
+	$(BIN)/hgcae demo -o $(DEMO)
+
+test: lint ## Check the code, then run all tests with coverage
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: $(TOOLS) ## Check style, types and import directions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-logo
+
+format: $(TOOLS) ## Mend what can be mended automatically
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+constraints: ## Raise the pinned versions to the newest that fit together
+	$(PYTHON) -m venv --clear $(SCRATCH)
+	$(SCRATCH)/bin/python $(PIP) --editable '.[$(PINNED_EXTRAS)]'
+	$(SCRATCH)/bin/python -m pip freeze --exclude-editable > $(SCRATCH)/all.txt
+	grep -E '^[A-Za-z0-9._-]+==[0-9][^ ]*$$' $(SCRATCH)/all.txt > $(SCRATCH)/constraints.txt
+	mv $(SCRATCH)/constraints.txt constraints.txt
+	rm -rf $(SCRATCH)
+
+clean: ## Remove everything made here, the environment included
+	rm -rf $(VENV) $(DEMO) dist .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python $(PIP) --constraint constraints.txt --editable .
+	touch $@
+
+$(TOOLS): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python $(PIP) --constraint constraints.txt --editable '.[$(TEST_EXTRAS)]'
+	touch $@ $(RUNTIME)

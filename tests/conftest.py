@@ -1,0 +1,29 @@
+"""What all tests share: the folder of real data, and how hypothesis searches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Keras reads its backend at its first import and JAX looks for accelerators at its first use, so both are told before a test imports them.
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+# A shared machine stalls at any moment, so no example has a deadline; in CI the same examples are tried every time.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data, which is not part of the project: `HGCAE_DATA`, by default `../shared/data`."""
+    path = Path(os.environ.get("HGCAE_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not path.is_dir():
+        pytest.skip(f"no real data at {path}; set HGCAE_DATA to the folder that holds it")
+    return path

@@ -1,0 +1,187 @@
+"""Settings: strict, frozen, YAML in and out, fingerprints; files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, ValidationError
+
+from hgcae import SettingsError
+from hgcae.settings import Settings, atomic_path, fingerprint, override, read_yaml
+
+
+class Beam(Settings):
+    """Settings with a group, a tuple, a limit and a default."""
+
+    class Gun(Settings):
+        """An inner group."""
+
+        pdg: int = 11
+        energy_gev: tuple[float, float] = (1.0, 100.0)
+
+    name: str
+    n_events: int = Field(default=10, gt=0)
+    gun: Gun = Gun()
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(TEXT, st.integers(1, 10**9), st.integers(-1000, 1000), st.tuples(FINITE, FINITE))
+def test_yaml_round_trip(tmp_path_factory, name, n_events, pdg, energy):
+    beam = Beam(name=name, n_events=n_events, gun=Beam.Gun(pdg=pdg, energy_gev=energy))
+    path = tmp_path_factory.getbasetemp() / "beam.yaml"
+    path.write_text(beam.to_yaml(), encoding="utf-8")
+    again = Beam.from_yaml(path)
+    assert again == beam
+    assert again.fingerprint() == beam.fingerprint()
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ({"name": "a", "energy": 3}, "run.yaml: energy: .*not permitted.*found 3"),
+            ({"name": "a", "gun": {"pgd": 22}}, r"run.yaml: gun\.pgd: .*not permitted"),
+            ({"name": "a", "n_events": 0}, "run.yaml: n_events: .*greater than 0.*found 0"),
+            ({"name": "a", "n_events": "many"}, "run.yaml: n_events: .*integer.*found 'many'"),
+            ({"name": "a", "gun": {"energy_gev": [1.0, float("inf")]}}, r"run.yaml: gun\.energy_gev\.1: .*finite"),
+            ({}, "run.yaml: name: Field required$"),
+        ],
+    )
+    def test_a_bad_value_is_named_with_its_place(self, values, message):
+        with pytest.raises(SettingsError, match=message):
+            Beam.load(values, source="run.yaml")
+
+    def test_settings_cannot_be_changed(self):
+        beam = Beam(name="a")
+        with pytest.raises(ValidationError, match="frozen"):
+            beam.n_events = 3
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [(b"name: [1", "is not YAML"), (b"- a\n- b\n", "found a list at the top"), (b"\xff\xfe\xfa", "not UTF-8 text")],
+    )
+    def test_a_file_that_holds_no_settings(self, tmp_path, content, message):
+        path = tmp_path / "bad.yaml"
+        path.write_bytes(content)
+        with pytest.raises(SettingsError, match=message) as error:
+            Beam.from_yaml(path)
+        assert str(error.value).startswith(f"{path}: ")
+        assert "\n" not in str(error.value)
+
+    def test_an_absent_file(self, tmp_path):
+        with pytest.raises(SettingsError, match=r"none\.yaml: cannot be read: No such file"):
+            read_yaml(tmp_path / "none.yaml")
+
+    def test_an_empty_file_holds_the_defaults(self, tmp_path):
+        path = tmp_path / "empty.yaml"
+        path.touch()
+        assert Beam.Gun.from_yaml(path) == Beam.Gun()
+
+    def test_a_date_where_a_name_belongs(self, tmp_path):
+        path = tmp_path / "date.yaml"
+        path.write_text("name: 2018-10-17\n")
+        with pytest.raises(SettingsError, match="name: .*string"):
+            Beam.from_yaml(path)
+
+
+class TestOverride:
+    def test_values_are_yaml_and_keys_go_down_groups(self, tmp_path):
+        path = tmp_path / "beam.yaml"
+        path.write_text("name: muons\ngun:\n  pdg: 13\n")
+        beam = Beam.from_yaml(path, ["gun.energy_gev=[2, 5]", "n_events=7", "name=a=b"])
+        assert beam == Beam(name="a=b", n_events=7, gun=Beam.Gun(pdg=13, energy_gev=(2.0, 5.0)))
+
+    def test_a_group_is_made_where_there_was_none_and_the_last_word_counts(self):
+        assert override({}, ["gun.pdg=22", "gun.pdg=11"]) == {"gun": {"pdg": 11}}
+
+    def test_the_given_values_stay_as_they_were(self):
+        values = {"gun": {"pdg": 13}}
+        override(values, ["gun.pdg=22"])
+        assert values == {"gun": {"pdg": 13}}
+
+    @pytest.mark.parametrize(
+        ("assignment", "message"),
+        [
+            ("n_events", "expected KEY=VALUE"),
+            ("=3", "expected KEY=VALUE"),
+            ("name.first=x", "name is not a group"),
+            ("name=[1", "not YAML"),
+        ],
+    )
+    def test_what_is_no_assignment_is_refused(self, assignment, message):
+        with pytest.raises(SettingsError, match=message):
+            override({"name": "a"}, [assignment])
+
+
+class TestFingerprint:
+    def test_it_is_the_same_on_every_machine_and_day(self):
+        # SHA-256 of {"gun":{"energy_gev":[1.0,100.0],"pdg":11},"n_events":10,"name":"electrons"}, by coreutils' sha256sum.
+        assert Beam(name="electrons").fingerprint() == "0f7272c65e9997d6"
+
+    def test_the_order_of_keys_does_not_matter(self):
+        assert fingerprint({"a": 1, "b": [2, 3]}) == fingerprint({"b": [2, 3], "a": 1})
+
+    @pytest.mark.parametrize(
+        "change", [{"name": "b"}, {"n_events": 11}, {"gun": Beam.Gun(pdg=-11)}, {"gun": Beam.Gun(energy_gev=(1.0, 100.000001))}]
+    )
+    def test_every_value_matters(self, change):
+        beam = Beam(name="a")
+        assert beam.model_copy(update=change).fingerprint() != beam.fingerprint()
+
+
+class TestAtomicPath:
+    def test_the_file_appears_whole_with_its_folders(self, tmp_path):
+        path = tmp_path / "new" / "folder" / "result.json"
+        with atomic_path(path) as temporary:
+            temporary.write_text("{}")
+            assert temporary.suffix == ".json"
+            assert temporary.parent == path.parent
+            assert not path.exists()
+        assert path.read_text() == "{}"
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path):
+        path = tmp_path / "result.json"
+        path.write_text("old")
+
+        def fail() -> None:
+            with atomic_path(path) as temporary:
+                temporary.write_text("half of the new")
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fail()
+        assert path.read_text() == "old"
+        assert list(tmp_path.iterdir()) == [path]
+
+    @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+    def test_the_mode_is_that_of_any_other_new_file(self, tmp_path, umask, mode):
+        before = os.umask(umask)
+        try:
+            with atomic_path(tmp_path / "result.json") as temporary:
+                temporary.write_text("{}")
+            assert os.umask(umask) == umask
+        finally:
+            os.umask(before)
+        assert (tmp_path / "result.json").stat().st_mode & 0o777 == mode
+
+    def test_a_killed_writer_leaves_the_old_file(self, tmp_path):
+        path = tmp_path / "result.json"
+        path.write_text("old")
+        script = (
+            "import os, sys\n"
+            "from hgcae.settings import atomic_path\n"
+            "with atomic_path(sys.argv[1]) as temporary:\n"
+            "    temporary.write_text('half')\n"
+            "    os._exit(9)\n"
+        )
+        assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
+        assert path.read_text() == "old"
