@@ -1,0 +1,1 @@
+"""The front-end electronics: how charges leave the detector."""

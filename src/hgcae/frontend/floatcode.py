@@ -1,0 +1,104 @@
+"""Unsigned floating-point codes of the HGCAL front end: 4E3M for trigger cells, 5E3M and 5E4M for sums.
+
+With `m` mantissa bits, values below 2^m are their own code (exponent 0); exponent e > 0 holds 2^(m+e-1) <= v < 2^(m+e) in 2^m steps of
+2^(e-1), and decodes to the middle of the step. Larger values saturate at the top code.
+Source: the trigger-cell and module-sum formats of the ECON-T, github.com/dnoonan08/ECONT_Emulator@c71cfa2a and CMSSW
+L1Trigger/L1THGCal HGCalVFECompressionImpl.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae.errors import DataFormatError, SettingsError
+
+_NAME = re.compile(r"([1-5])E([1-8])M")
+
+
+@dataclass(frozen=True)
+class FloatCode:
+    """A floating-point code.
+
+    Args:
+        exponent_bits: Bits of the exponent, at most 5.
+        mantissa_bits: Bits of the mantissa, without the leading one, at most 8.
+    """
+
+    exponent_bits: int
+    mantissa_bits: int
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Returns the code called `name`, e.g. "4E3M".
+
+        Raises:
+            SettingsError: Not such a name.
+        """
+        match = _NAME.fullmatch(name)
+        if match is None:
+            msg = f"float code {name!r}: expected a name such as 4E3M, with 1 to 5 exponent and 1 to 8 mantissa bits"
+            raise SettingsError(msg)
+        return cls(int(match[1]), int(match[2]))
+
+    @property
+    def name(self) -> str:
+        """Name of the code, e.g. "4E3M"."""
+        return f"{self.exponent_bits}E{self.mantissa_bits}M"
+
+    @property
+    def bits(self) -> int:
+        """Width of a code word."""
+        return self.exponent_bits + self.mantissa_bits
+
+    def encode(self, values: NDArray[np.integer], drop: int = 0) -> NDArray[np.int64]:
+        """Returns the codes (...), exponent above mantissa, of non-negative integers (...).
+
+        Args:
+            values: Non-negative integers.
+            drop: Lowest bits dropped first (trigger cells: 1 for low-density, 3 for high-density modules).
+
+        Raises:
+            DataFormatError: Not integers, or a negative value.
+        """
+        values = np.asarray(values)
+        if values.dtype.kind not in "iu" or (values < 0).any():
+            found = str(values.min()) if values.dtype.kind in "iu" else str(values.dtype)
+            raise DataFormatError(self.name, "values", found, "non-negative integers")
+        v = values.astype(np.int64) >> drop
+        m = self.mantissa_bits
+        # frexp's exponent is the bit length; exact, because a double holds integers to 2^53 and charges stay far below.
+        exponent = np.maximum(np.frexp(v.astype(np.float64))[1] - m, 0)
+        mantissa = (v >> np.maximum(exponent - 1, 0)) & ((1 << m) - 1)
+        code = (exponent.astype(np.int64) << m) | mantissa
+        return np.where(exponent < 1 << self.exponent_bits, code, (1 << self.bits) - 1)
+
+    def decode(self, codes: NDArray[np.integer], drop: int = 0) -> NDArray[np.int64]:
+        """Returns the values (...) of codes (...), in the unit of what was encoded with the same `drop`.
+
+        Raises:
+            DataFormatError: Not integers, or out of range.
+        """
+        codes = np.asarray(codes)
+        if codes.dtype.kind not in "iu" or ((codes < 0) | (codes >> self.bits > 0)).any():
+            found = str(codes.dtype) if codes.dtype.kind not in "iu" else f"{codes.min()} to {codes.max()}"
+            raise DataFormatError(self.name, "codes", found, f"integers below {1 << self.bits}")
+        codes = codes.astype(np.int64)
+        m = self.mantissa_bits
+        exponent, mantissa = codes >> m, codes & ((1 << m) - 1)
+        shift = np.maximum(exponent - 1, 0)
+        middle = np.where(exponent > 1, 1 << np.maximum(exponent - 2, 0), 0)
+        value = np.where(exponent > 0, ((mantissa | 1 << m) << shift) | middle, mantissa)
+        return value << drop
+
+
+FLOAT_4E3M = FloatCode(4, 3)
+"""Trigger cells, HGCROC to ECON-T: 7 bits."""
+FLOAT_5E3M = FloatCode(5, 3)
+"""Module sums of the threshold and best-choice formats: 8 bits."""
+FLOAT_5E4M = FloatCode(5, 4)
+"""Module sums of the autoencoder format: 9 bits."""
