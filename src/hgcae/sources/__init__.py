@@ -1,0 +1,74 @@
+"""Files that hgcae did not make, one module per format, and one way to read and write a file of any format by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hgcae import store
+from hgcae.errors import DataFormatError
+from hgcae.events import Events
+from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.sources.base import Source
+from hgcae.sources.calq_csv import CalqCsv
+from hgcae.sources.seed_pickle import SeedPickle
+
+SOURCES: tuple[Source, ...] = (SeedPickle(), CalqCsv())
+"""All foreign formats."""
+STORE_SUFFIX = ".parquet"
+"""File name ending of hgcae's own format, see `hgcae.store`."""
+
+__all__ = ["SOURCES", "STORE_SUFFIX", "Source", "find_source", "read_events", "write_events"]
+
+
+def find_source(path: str | Path, *, look: bool = False) -> Source:
+    """Returns the foreign format of a file by the ending of its name.
+
+    Args:
+        path: The file.
+        look: Whether a file whose ending says nothing is recognised by its first bytes.
+
+    Raises:
+        DataFormatError: No format fits; the message lists the endings that are known.
+        OSError: The first bytes cannot be read.
+    """
+    path = Path(path)
+    for source in SOURCES:
+        if path.suffix.lower() in source.suffixes or (look and source.sniff(path)):
+            return source
+    known = ", ".join([STORE_SUFFIX, *(suffix for source in SOURCES for suffix in source.suffixes)])
+    raise DataFormatError(path, "format", f"the ending {path.suffix!r}" if path.suffix else "no ending", f"one of {known}")
+
+
+def read_events(path: str | Path, hierarchy: Hierarchy = SEED) -> Iterator[Events]:
+    """Yields the events of a file of any known format in chunks, at least one.
+
+    Args:
+        path: The file.
+        hierarchy: Levels of a foreign file; hgcae's own format names its levels itself.
+
+    Raises:
+        DataFormatError: The format is unknown, or the file is not as it should be.
+        OSError: The file cannot be opened.
+    """
+    if Path(path).suffix.lower() == STORE_SUFFIX:
+        return store.Reader(path).chunks()
+    return find_source(path, look=True).read(path, hierarchy)
+
+
+def write_events(path: str | Path, chunks: Iterable[Events], provenance: Mapping[str, Any] | None = None) -> None:
+    """Writes a stream of events in the format that the ending of the name says, atomically.
+
+    Args:
+        path: The file.
+        chunks: The events.
+        provenance: What made them; only hgcae's own format keeps it.
+
+    Raises:
+        DataFormatError: The format is unknown or cannot hold the events.
+    """
+    if Path(path).suffix.lower() == STORE_SUFFIX:
+        store.write(path, chunks, provenance)
+    else:
+        find_source(path).write(path, chunks)

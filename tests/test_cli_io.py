@@ -1,0 +1,341 @@
+"""The command line: simulate, convert, info, and how mistakes end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from hgcae import __version__, store
+from hgcae.cli import main
+from hgcae.events import Events
+from hgcae.geometry.hierarchy import SEED
+from hgcae.simulate import SimulateSettings
+from hgcae.sources.calq_csv import CHARGE_COLUMNS
+
+
+class Result:
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def hgcae(monkeypatch, capfd, tmp_path):
+    """Runs the command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["hgcae", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return Result(stop.value.code or 0, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def fails(hgcae, tmp_path):
+    """Runs the command; checks that it ends with one line, status 2 and no new file."""
+
+    def run(*arguments: object) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        result = hgcae(*arguments)
+        assert result.status == 2
+        assert result.out == ""
+        assert re.fullmatch(r"hgcae: error: .+\n", result.err), result.err
+        assert sorted(tmp_path.rglob("*")) == before
+        return result.err
+
+    return run
+
+
+@pytest.fixture
+def modules(tmp_path):
+    """`modules.parquet`: 20 modules, about 100 charges."""
+    rng = np.random.default_rng(0)
+    dense = rng.integers(1, 1000, size=(20, 3, 4, 4)) * (rng.random((20, 3, 4, 4)) < 0.1)
+    events = Events.from_dense(dense.astype(np.int16), SEED.rooted("MODULE"), columns={"meta": rng.normal(size=(20, 3))})
+    store.write(tmp_path / "modules.parquet", [events], {"seed": 7})
+    return events
+
+
+def help_of(hgcae, *verb: str) -> str:
+    result = hgcae(*verb, "--help")
+    assert result.status == 0
+    return " ".join(result.out.split())
+
+
+class TestHelp:
+    def test_lists_the_verbs(self, hgcae):
+        text = help_of(hgcae)
+        assert all(verb in text for verb in ("simulate", "convert", "info"))
+        assert hgcae("--version").out == f"{__version__}\n"
+
+    @pytest.mark.parametrize("verb", ["simulate", "convert", "info"])
+    def test_has_examples_that_are_valid_usage(self, hgcae, verb):
+        lines = re.findall(rf"^ +hgcae ({verb} .*)$", hgcae(verb, "--help").out, re.MULTILINE)
+        assert len(lines) >= 3
+        for line in lines:
+            result = hgcae(*line.split(), "--help")
+            assert result.status == 0, line
+
+    def test_defaults_are_those_of_the_settings(self, hgcae):
+        options = help_of(hgcae, "simulate").split("Options:")[1]
+        settings = SimulateSettings()
+        low, high = settings.gun.energy_gev
+        for option, default in {
+            "--detector": settings.detector,
+            "--particle": settings.gun.particles[0],
+            "--energy": f"{low:g} {high:g}",
+            "--spectrum": settings.gun.spectrum,
+            "--direction": settings.gun.direction,
+            "--engine": settings.engine,
+            "--seed": settings.seed,
+        }.items():
+            shown = re.search(rf"{option} .*?\[default: \((.*?)\)", options)
+            assert shown is not None
+            assert shown[1] == str(default)
+        assert settings.gun.count == (1, 1)
+        assert settings.gun.radius_cm is None
+
+    def test_usage_errors_have_status_2(self, hgcae):
+        for arguments in (["--bogus"], ["bogus"], ["simulate"], ["simulate", "-n", "0", "-o", "x.parquet"], ["convert", "a.csv"], []):
+            result = hgcae(*arguments)
+            assert result.status == 2, arguments
+
+    def test_starts_without_heavy_packages(self):
+        code = "import sys, hgcae.cli; print([m for m in ('jax', 'keras', 'matplotlib', 'numba', 'pyarrow', 'scipy') if m in sys.modules])"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+class TestSimulate:
+    FAST = ("--detector", "testbeam", "--direction", "parallel", "--radius", 2, "--energy", 5, 5)
+
+    def test_writes_what_was_asked_for(self, hgcae, tmp_path):
+        result = hgcae("simulate", "-n", 30, "-o", "a.parquet", "--seed", 5, "--set", "digitise.noise=false", *self.FAST, "--json")
+        reader = store.Reader(tmp_path / "a.parquet")
+        events = reader.read()
+        assert result.err == ""
+        assert result.json["events"] == len(events) == 30
+        assert result.json["bytes"] == (tmp_path / "a.parquet").stat().st_size
+        assert result.json["trigger_cells_per_event"] == pytest.approx(events.counts.mean())
+        assert result.json["rocs_per_event"] == pytest.approx(len(events.units("ROC")[0]) / 30)
+        assert result.json["events_per_s"] > 0
+        assert events.particles["energy_gev"].tolist() == [5] * 30
+        assert events.detector is not None
+        assert events.detector[0] == "testbeam"
+        settings = SimulateSettings.load(reader.provenance["settings"])
+        assert (settings.seed, settings.digitise.noise, settings.gun.radius_cm) == (5, False, 2)
+        assert reader.provenance["fingerprint"] == result.json["fingerprint"] == settings.fingerprint()
+
+    def test_prints_one_line(self, hgcae):
+        result = hgcae("simulate", "-n", 3, "-o", "a.parquet", *self.FAST)
+        assert re.fullmatch(
+            r"a.parquet: 3 events of [\d.]+ trigger cells in [\d.]+ ROCs on average, [\d.]+ events/s, 0.\d\d MB\n", result.out
+        )
+
+    def test_options_settings_files_and_assignments(self, hgcae, tmp_path):
+        (tmp_path / "run.yaml").write_text("detector: testbeam\nseed: 3\ngun: {direction: parallel, radius_cm: 2, energy_gev: [1, 10]}\n")
+        options = (
+            "--settings",
+            "run.yaml",
+            "--particle",
+            "gamma",
+            "--particle",
+            "pi-",
+            "--particles-per-event",
+            2,
+            "--spectrum",
+            "log",
+            "--seed",
+            4,
+        )
+        result = hgcae("simulate", "-n", 5, "-o", "a.parquet", *options, "--set", "gun.radius_cm=1.5")
+        assert result.status == 0, result.err
+        settings = SimulateSettings.load(store.Reader(tmp_path / "a.parquet").provenance["settings"])
+        assert (settings.seed, settings.gun.radius_cm, settings.gun.energy_gev) == (4, 1.5, (1, 10))
+        assert (settings.gun.particles, settings.gun.count, settings.gun.spectrum) == (("gamma", "pi-"), (2, 2), "log")
+
+    def test_samples_continue(self, hgcae, tmp_path):
+        hgcae("simulate", "-n", 6, "-o", "all.parquet", *self.FAST)
+        hgcae("simulate", "-n", 2, "-o", "rest.parquet", "--first", 4, "--workers", 2, *self.FAST)
+        whole, rest = store.Reader(tmp_path / "all.parquet").read(), store.Reader(tmp_path / "rest.parquet").read()
+        np.testing.assert_array_equal(rest.to_dense(), whole[4:].to_dense())
+
+    def test_writes_the_pickle_of_other_programs(self, hgcae, tmp_path):
+        assert hgcae("simulate", "-n", 2, "-o", "a.pickle", *self.FAST).status == 0
+        content = pickle.loads((tmp_path / "a.pickle").read_bytes())  # noqa: S301  our own file
+        assert (content["digi"].shape, content["meta"].shape) == ((2, 28, 3, 4, 4), (2, 11))
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["-o", "a.parquet", "--set", "gun.bogus=1"], "settings: gun.bogus: "),
+            (["-o", "a.parquet", "--set", "gun.bogus"], "expected KEY=VALUE"),
+            (["-o", "a.parquet", "--particle", "mu-"], r"settings: gun.particles.0: .*found 'mu-'"),
+            (["-o", "a.parquet", "--energy", "9", "5"], "settings: gun.energy_gev: "),
+            (["-o", "a.parquet", "--detector", "nowhere"], "unknown detector 'nowhere', expected one of prototype, testbeam"),
+            (["-o", "a.parquet", "--settings", "no.yaml"], "no.yaml: cannot be read: No such file or directory"),
+            (["-o", "a.zip"], "a.zip: format: found the ending '.zip'"),
+            (["-o", "."], "format: found no ending"),
+        ],
+    )
+    def test_mistakes(self, fails, arguments, message):
+        assert re.search(message, fails("simulate", "-n", 2, *arguments))
+
+    def test_an_interrupt_ends_with_130_and_no_file(self, tmp_path):
+        arguments = ["simulate", "-n", "1000000", "-o", "a.parquet", *map(str, self.FAST)]
+        command = [sys.executable, "-c", "from hgcae.cli import main; main()", *arguments]
+        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        while not list(tmp_path.iterdir()) and process.poll() is None:
+            time.sleep(0.05)
+        while process.poll() is None:
+            # Again, as an impatient user does: Python drops an interrupt that falls into a destructor.
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(2)
+        assert process.communicate()[0] == b""
+        assert process.returncode == 130
+        assert not list(tmp_path.iterdir())
+
+
+class TestConvert:
+    def test_there_and_back(self, hgcae, modules, tmp_path):
+        result = hgcae("convert", "modules.parquet", "a.pickle", "--json")
+        assert result.json == {
+            "file": "a.pickle",
+            "bytes": (tmp_path / "a.pickle").stat().st_size,
+            "events": 20,
+            "root": "MODULE",
+            "trigger_cells_per_event": pytest.approx(modules.counts.mean()),
+            "charge": {"dtype": "int16", "min": modules.charge.min(), "max": modules.charge.max()},
+        }
+        assert hgcae("convert", "a.pickle", "b.parquet", "--root", "module").status == 0
+        reader = store.Reader(tmp_path / "b.parquet")
+        np.testing.assert_array_equal(reader.read().to_dense(), modules.to_dense())
+        np.testing.assert_array_equal(reader.read().columns["meta"], modules.columns["meta"])
+        assert reader.provenance == {"program": f"hgcae {__version__} convert", "source": "a.pickle", "source_provenance": None}
+
+    def test_csv(self, hgcae, modules, tmp_path):
+        assert hgcae("convert", "modules.parquet", "a.csv").status == 0
+        assert hgcae("convert", "a.csv", "b.parquet").status == 0
+        np.testing.assert_array_equal(store.Reader(tmp_path / "b.parquet").read().to_dense(), modules.to_dense())
+
+    def test_provenance_is_handed_on(self, hgcae, modules, tmp_path):
+        assert hgcae("convert", "modules.parquet", "b.parquet").status == 0
+        assert store.Reader(tmp_path / "b.parquet").provenance["source_provenance"] == {"seed": 7}
+
+    def test_a_file_may_be_converted_onto_itself(self, hgcae, modules, tmp_path):
+        assert hgcae("convert", "modules.parquet", "modules.parquet").status == 0
+        np.testing.assert_array_equal(store.Reader(tmp_path / "modules.parquet").read().to_dense(), modules.to_dense())
+
+    def test_levels_of_a_detector(self, hgcae, tmp_path):
+        (tmp_path / "a.pickle").write_bytes(pickle.dumps({"digi": np.ones((1, 28, 3, 4, 4))}))
+        assert hgcae("convert", "a.pickle", "a.parquet", "--detector", "testbeam").status == 0
+        reader = store.Reader(tmp_path / "a.parquet")
+        assert (reader.hierarchy.root, reader.detector) == ("STAGE2", ("testbeam", "585495e9ecdfadd9"))
+        result = hgcae("convert", "a.parquet", "b.parquet", "--detector", "prototype")
+        assert result.status == 2
+        assert "a.parquet: detector: found ('testbeam', '585495e9ecdfadd9'), expected ('prototype'" in result.err
+
+    def test_mistakes(self, fails, modules, tmp_path):
+        def dump(name: str, content: object) -> str:
+            (tmp_path / name).write_bytes(pickle.dumps(content))
+            return name
+
+        def text(name: str, content: str) -> str:
+            (tmp_path / name).write_text(content)
+            return name
+
+        header = ",".join(CHARGE_COLUMNS)
+        whole = (tmp_path / "modules.parquet").read_bytes()
+        (tmp_path / "short.parquet").write_bytes(whole[:-100])
+        (tmp_path / "flipped.parquet").write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
+        for source, message in {
+            "none.parquet": "none.parquet: No such file or directory",
+            "none.csv": "none.csv: No such file or directory",
+            "none.pickle": "none.pickle: No such file or directory",
+            "none": "none: No such file or directory",
+            ".": "Is a directory",
+            text("few.csv", "CALQ_0\n1\n"): r"few.csv: line 1: found none or several of CALQ_1, CALQ_2,",
+            text("minus.csv", f"{header}\n{'1,' * 47}-5\n"): "minus.csv: line 2, column CALQ_47: found '-5'",
+            text("nan.csv", f"{header}\n{'nan,' * 47}5\n"): "nan.csv: line 2, column CALQ_0: found 'nan'",
+            text("empty.csv", ""): "empty.csv: line 1: found an empty file",
+            dump("shape.pickle", {"digi": np.ones((2, 5, 5))}): r"shape.pickle: digi: found float64 \(2, 5, 5\)",
+            dump("minus.pickle", {"digi": -np.ones((2, 4, 4))}): r"minus.pickle: digi\[0, 0, 0\]: found -1.0",
+            dump("nan.pickle", {"digi": np.full((2, 4, 4), np.nan)}): r"nan.pickle: digi\[0, 0, 0\]: found nan",
+            dump("hostile.pickle", {"digi": _Hostile()}): r"hostile.pickle: pickle: found the global \w+.system",
+            "short.parquet": "short.parquet: end of the file: .*truncated",
+            "flipped.parquet": "flipped.parquet: events 0 to 19: found checksum",
+        }.items():
+            for target in ("out.parquet", "out.pickle"):
+                assert re.search(message, fails("convert", source, target)), source
+        for target, message in {"out.zip": "out.zip: format: ", "none/../out": "format: found no ending"}.items():
+            assert re.search(message, fails("convert", "modules.parquet", target))
+        assert "root: found MODULE (3, 4, 4), expected STAGE2" in fails("convert", "modules.parquet", "out.pickle", "--root", "STAGE2")
+
+    def test_an_existing_file_survives_a_mistake(self, hgcae, tmp_path):
+        (tmp_path / "a.csv").write_text("nothing\n")
+        (tmp_path / "b.parquet").write_bytes(b"precious")
+        assert hgcae("convert", "a.csv", "b.parquet").status == 2
+        assert (tmp_path / "b.parquet").read_bytes() == b"precious"
+
+
+class _Hostile:
+    def __reduce__(self):
+        return os.system, ("touch trap",)
+
+
+class TestInfo:
+    def test_events(self, hgcae, modules):
+        found = hgcae("info", "modules.parquet", "--json").json
+        assert (found["events"], found["root"], found["row_groups_verified"], found["provenance"]) == (20, "MODULE", 1, {"seed": 7})
+        assert found["levels"]["trigger cells"]["occupied"] == pytest.approx(modules.counts.mean())
+        assert found["charge"]["sum"] == modules.charge.sum()
+        text = hgcae("info", "modules.parquet").out
+        for line in (r"events +20", r"root +MODULE", r"shape +3, 4, 4", r"    50 +\d+", r"provenance +seed 7"):
+            assert re.search(f"^{line}$", text, re.MULTILINE), line
+
+    def test_formats(self, hgcae, modules, tmp_path):
+        for name, form in {"a.pickle": "seed pickle", "a.csv": "CALQ csv"}.items():
+            hgcae("convert", "modules.parquet", name)
+            assert hgcae("info", name, "--json").json["format"] == form
+        (tmp_path / "a.pickle").rename(tmp_path / "other")
+        assert hgcae("info", "other", "--json").json["events"] == 20
+
+    def test_json_is_valid_where_numbers_are_not_finite(self, hgcae, tmp_path):
+        events = Events.from_dense(np.ones((1, 4, 4)), SEED.rooted("ROC"), columns={"eta": np.array([np.inf])})
+        store.write(tmp_path / "a.parquet", [events])
+        assert hgcae("info", "a.parquet", "--json").json["columns"]["eta"] == {"dtype": "float64", "min": None, "max": None}
+        assert re.search(r"eta +dtype float64, min inf, max inf", hgcae("info", "a.parquet").out)
+
+    def test_detectors(self, hgcae, tmp_path):
+        found = hgcae("info", "prototype", "--json").json
+        assert (found["trigger_cells"], found["layers"], found["modules_per_layer"]) == (82_080, {"CE-E": 26, "CE-H": 4}, 57)
+        assert [level["units"] for level in found["levels"].values()] == [1, 30, 570, 1710, 5130]
+        (tmp_path / "none.yaml").write_text("name: none\n")
+        assert hgcae("info", "none.yaml").status == 2
+
+    def test_mistakes(self, fails, tmp_path):
+        (tmp_path / "folder").mkdir()
+        for subject, message in {
+            "nothing": "nothing: No such file",
+            "folder": "folder: info: found a folder",
+            "a.csv": "a.csv: No such file",
+        }.items():
+            assert message in fails("info", subject)
+
+    def test_real_modules(self, hgcae, data_dir):
+        found = hgcae("info", data_dir / "cms_modules" / "ttbar_0PU.csv", "--json").json
+        assert (found["events"], found["charge"]["sum"], found["charge"]["max"]) == (38_382, 4_083_103, 13_632)
