@@ -1,0 +1,26 @@
+"""The judge: true and decoded charges in, plain results out. It does not know what it judges."""
+
+from hgcae.evaluate.baselines import Baseline, LargestCells, PrincipalComponents, Zero, fit_baselines
+from hgcae.evaluate.heads import head_summary
+from hgcae.evaluate.report import EvaluateSettings, judge_level, read_results, write_results
+from hgcae.evaluate.statistics import Bootstrap
+from hgcae.evaluate.table import table
+from hgcae.evaluate.truth import contained, leading_particle, true_energy_gev
+
+__all__ = [
+    "Baseline",
+    "Bootstrap",
+    "EvaluateSettings",
+    "LargestCells",
+    "PrincipalComponents",
+    "Zero",
+    "contained",
+    "fit_baselines",
+    "head_summary",
+    "judge_level",
+    "leading_particle",
+    "read_results",
+    "table",
+    "true_energy_gev",
+    "write_results",
+]

@@ -1,0 +1,158 @@
+"""Codes that anybody could write down in an afternoon: what a learned one has to beat, on the same units."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hgcae.errors import DataFormatError
+from hgcae.evaluate.distances import UnitErrors, choose_units, compare, compare_dense
+from hgcae.evaluate.frame import MAX_ENTRIES
+from hgcae.events import Events
+
+VALUE_BITS = 9
+"""Bits of one stored charge in `LargestCells`: the format 5E4M of the ECON-T (github.com/dnoonan08/ECONT_Emulator@c71cfa2a)."""
+
+_COVARIANCE_CELLS = 1000
+"""Up to this size of a unit the covariance matrix is diagonalised in full; above, only the leading axes are found by iteration."""
+
+
+class Baseline(ABC):
+    """A simple code for the units of one level, with its reconstruction error."""
+
+    name: str
+
+    @abstractmethod
+    def errors(self, units: Events) -> UnitErrors:
+        """Returns the errors on units; these are never all dense at a time."""
+
+
+@dataclass(frozen=True)
+class Zero(Baseline):
+    """Decodes nothing: the scale of every error."""
+
+    name = "zero"
+
+    def errors(self, units: Events) -> UnitErrors:
+        """Returns the errors of empty units."""
+        empty = np.zeros(0, dtype=np.int32)
+        return compare(units, replace(units, offsets=np.zeros_like(units.offsets), cell=empty, charge=empty.astype(np.float64)))
+
+
+@dataclass(frozen=True)
+class LargestCells(Baseline):
+    """Keeps the largest cells of a unit with their addresses, as the ECON-T's Best Choice does.
+
+    The kept charges are exact, which favours the baseline.
+
+    Args:
+        n: Number of cells kept.
+    """
+
+    n: int
+    name = "largest_cells"
+
+    @classmethod
+    def for_bits(cls, bits: int, n_cells: int, value_bits: int = VALUE_BITS) -> LargestCells:
+        """Returns the code that fits into a number of bits per unit: an address and a value for each kept cell."""
+        return cls(bits // (math.ceil(math.log2(n_cells)) + value_bits))
+
+    def decode(self, units: Events) -> Events:
+        """Returns the units with all but their `n` largest charges removed; equal ones are kept in the order of their cells."""
+        order = np.lexsort((-units.charge, units.event))
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order)) - np.repeat(units.offsets[:-1], units.counts)
+        keep = rank < self.n
+        offsets = np.concatenate([[0], np.cumsum(np.minimum(units.counts, self.n))]).astype(np.int64)
+        return replace(units, offsets=offsets, cell=units.cell[keep], charge=units.charge[keep])
+
+    def errors(self, units: Events) -> UnitErrors:
+        """Returns the errors of the kept cells."""
+        return compare(units, self.decode(units))
+
+
+@dataclass(frozen=True)
+class PrincipalComponents(Baseline):
+    """Plain principal component analysis; with no axes, the mean of the training units. Decoded charges may be negative.
+
+    Args:
+        name: `mean` or `pca`.
+        mean: Mean training unit: (n_cells,) ADC.
+        axes: Orthonormal leading axes: (k, n_cells).
+    """
+
+    name: str
+    mean: NDArray[np.float64]
+    axes: NDArray[np.float64]
+
+    @property
+    def k(self) -> int:
+        """Number of components."""
+        return len(self.axes)
+
+    @classmethod
+    def fit(cls, units: Events, k: int, seed: int = 1) -> PrincipalComponents:
+        """Fits to units without making them dense; `k` is lowered to what the units allow.
+
+        Raises:
+            DataFormatError: No units to fit to.
+        """
+        matrix = sparse(units)
+        n, n_cells = len(units), units.hierarchy.n_cells()
+        if n == 0:
+            raise DataFormatError(
+                source="training units", where=f"level {units.hierarchy.root}", found="no occupied unit", expected="at least one"
+            )
+        mean = np.asarray(matrix.mean(axis=0)).ravel()
+        full = n_cells <= _COVARIANCE_CELLS
+        k = min(k, n_cells, n) if full else min(k, n_cells - 1, n - 1)
+        if k < 1:
+            return cls("mean", mean, np.zeros((0, n_cells)))
+        from sklearn.decomposition import PCA  # here, because scikit-learn takes a second to import
+
+        pca = PCA(k, svd_solver="covariance_eigh" if full else "arpack", random_state=seed).fit(matrix)
+        return cls("pca", mean, np.asarray(pca.components_))
+
+    def decode(self, units: Events) -> NDArray[np.float64]:
+        """Returns the decoded units, dense: (n, n_cells) ADC."""
+        scores = sparse(units) @ self.axes.T - self.axes @ self.mean
+        decoded = scores @ self.axes
+        decoded += self.mean
+        return decoded
+
+    def errors(self, units: Events) -> UnitErrors:
+        """Returns the errors, decoding a few units at a time."""
+        step = max(1, MAX_ENTRIES // len(self.mean))
+        pieces = list(units.chunks(step)) or [units]
+        return UnitErrors.concatenate([compare_dense(piece, self.decode(piece)) for piece in pieces])
+
+
+def sparse(units: Events) -> csr_matrix:
+    """Returns the charges as a sparse matrix (n, n_cells) float64."""
+    return csr_matrix((units.charge.astype(np.float64), units.cell, units.offsets), shape=(len(units), units.hierarchy.n_cells()))
+
+
+def fit_baselines(
+    train: Events, level: str, k: int, bits_per_unit: int | None = None, *, seed: int = 1, max_units: int = 10_000
+) -> tuple[Baseline, ...]:
+    """Fits all baselines of one level.
+
+    Args:
+        train: Training events; they hold units of the level.
+        level: Level name.
+        k: Numbers in the code of one unit: the number of principal components.
+        bits_per_unit: Bits of the code of one unit, for `LargestCells`; left out if None.
+        seed: Chooses the units and starts the iteration.
+        max_units: Fit to at most so many occupied units.
+
+    Returns:
+        Zero, mean, PCA and, with bits, largest cells.
+    """
+    units, _ = choose_units(train, level, max_units, seed)
+    largest = () if bits_per_unit is None else (LargestCells.for_bits(bits_per_unit, units.hierarchy.n_cells()),)
+    return (Zero(), PrincipalComponents.fit(units, 0, seed), PrincipalComponents.fit(units, k, seed), *largest)

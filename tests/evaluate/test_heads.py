@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hgcae.errors import DataFormatError
+from hgcae.evaluate import Bootstrap, head_summary
+from hgcae.evaluate.heads import wrapped
+
+N = 2000
+HOW = {"edges_gev": (1, 100, 500), "above_gev": 20.0, "bootstrap": Bootstrap(50)}
+
+
+@pytest.fixture
+def truth():
+    rng = np.random.default_rng(1)
+    return {
+        "energy_gev": rng.uniform(1, 500, N),
+        "pt_gev": rng.uniform(1, 50, N),
+        "eta": rng.uniform(1.5, 3, N),
+        "phi": rng.uniform(-np.pi, np.pi, N),
+        "impact_x_cm": rng.uniform(-9, 9, N),
+        "impact_y_cm": rng.uniform(-9, 9, N),
+    }
+
+
+def test_known_deviations_are_found(truth):
+    rng = np.random.default_rng(2)
+    noise = rng.standard_normal(N)
+    estimate = {
+        "energy_gev": truth["energy_gev"] * (1.01 + 0.05 * noise),
+        "pt_gev": truth["pt_gev"] * 0.97,
+        "eta": truth["eta"] + 0.002,
+        "phi": wrapped(truth["phi"] + 0.1 + 0.01 * noise),
+        "impact_x_cm": truth["impact_x_cm"] + 0.1 * noise,
+        "impact_y_cm": truth["impact_y_cm"] - 0.2,
+    }
+    result = head_summary(estimate, truth, **HOW)
+    tolerance = 4 / math.sqrt(N)
+    assert result["energy_gev"]["all"]["mean"] == pytest.approx(0.01, abs=0.05 * tolerance)
+    assert result["energy_gev"]["all"]["std"] == pytest.approx(0.05, rel=tolerance)
+    assert result["pt_gev"]["all"]["mean"] == pytest.approx(-0.03)
+    assert result["eta"]["all"]["mean"] == pytest.approx(0.002)
+    assert result["phi"]["all"]["mean"] == pytest.approx(0.1, abs=0.01 * tolerance)
+    assert result["phi"]["all"]["std"] == pytest.approx(0.01, rel=tolerance)
+    assert result["impact_x_cm"]["all"]["std"] == pytest.approx(1.0, rel=tolerance)
+    assert result["impact_y_cm"]["all"]["mean"] == pytest.approx(-2.0)
+    assert {name: part["unit"] for name, part in result.items()} == {
+        "energy_gev": "1",
+        "pt_gev": "1",
+        "eta": "1",
+        "phi": "rad",
+        "impact_x_cm": "mm",
+        "impact_y_cm": "mm",
+    }
+    assert len(result["phi"]["bins"]) == 2
+
+
+def test_phi_wraps_once_round():
+    np.testing.assert_allclose(wrapped(np.array([0.0, 2 * np.pi + 0.1, np.pi + 0.2, -np.pi - 0.2])), [0, 0.1, 0.2 - np.pi, np.pi - 0.2])
+
+
+def test_what_cannot_be_compared_is_refused(truth):
+    with pytest.raises(DataFormatError, match="mass"):
+        head_summary({"mass": np.zeros(N)}, truth, **HOW)
+    with pytest.raises(DataFormatError, match=r"shape \(3,\)"):
+        head_summary({"eta": np.zeros(3)}, truth, **HOW)
+    with pytest.raises(DataFormatError, match="no such column"):
+        head_summary({}, {}, **HOW)
