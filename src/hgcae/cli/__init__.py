@@ -1,0 +1,52 @@
+"""The command `hgcae`. A verb is a function in a module of this package; it imports its stage when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from typing import Annotated, NoReturn
+
+import typer
+
+from hgcae import __version__
+from hgcae.cli import convert, demo, evaluate, info, show, simulate, train
+from hgcae.cli.console import manual, note
+from hgcae.errors import HgcaeError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+VersionOption = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")]
+
+
+@app.callback()
+def _hgcae(_version: VersionOption = False) -> None:
+    """Hierarchical quantised autoencoders for the CMS HGCAL trigger: simulate, train, judge and export them.
+
+    Each verb has a manual of its own: hgcae VERB --help. A mistake in data or settings ends with one line and exit status 2.
+    """
+
+
+for verb in (demo.demo, simulate.simulate, convert.convert, info.info, train.train, evaluate.evaluate, show.show):
+    app.command(help=manual(verb))(verb)
+
+
+def main() -> None:
+    """Runs the command line; errors that a user can mend end it with one line on standard error and status 2."""
+    try:
+        app()
+    except HgcaeError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except MemoryError as error:
+        _fail(f"not enough memory: {error}")
+
+
+def _fail(message: str) -> NoReturn:
+    note(f"hgcae: error: {' '.join(message.split())}")
+    raise SystemExit(2)

@@ -1,0 +1,158 @@
+"""What the verbs share: figures as text or JSON, a progress bar, and options that stand for settings."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hgcae.errors import DataFormatError
+from hgcae.settings import override, read_yaml
+
+if TYPE_CHECKING:
+    from hgcae.events import Events
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the figures as JSON, and nothing else, on standard output.")]
+DetectorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--detector",
+        metavar="NAME",
+        help="Detector of the events in a pickle or csv file: a shipped name or a YAML file.",
+        show_default="none; levels of the prototype",
+    ),
+]
+SettingsOption = Annotated[Path | None, typer.Option("--settings", help="YAML file of settings; other options take precedence.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. gun.radius_cm=5. Repeatable.")]
+
+
+def manual(verb: Callable[..., None]) -> str:
+    """Returns the docstring of a verb as help text, in which paragraphs with indented lines keep their line breaks."""
+    paragraphs = inspect.cleandoc(verb.__doc__ or "").split("\n\n")
+    return "\n\n".join("\b\n" + text if "\n  " in text else text for text in paragraphs)
+
+
+def show(figures: Mapping[str, Any], *, as_json: bool) -> None:
+    """Prints figures on standard output: aligned text, or JSON in which numbers that are not finite are null."""
+    if as_json:
+        typer.echo(json.dumps(_finite(figures), indent=2))
+    else:
+        for line in _lines(figures):
+            typer.echo(line)
+
+
+def print_line(text: str) -> None:
+    """Prints a line on standard output."""
+    typer.echo(text)
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table on standard output, the first column to the left, figures to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headings)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    # A table that is piped somewhere keeps its columns whole.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def note(text: str) -> None:
+    """Prints a line on standard error, where it is in nobody's way."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def progress(total: int, unit: str) -> Iterator[Callable[..., None]]:
+    """Shows a bar with the remaining time on a terminal's standard error.
+
+    Gives a function that takes the number done and, optionally, a text instead of the rate.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn()]
+    start = time.perf_counter()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=total, rate="")
+
+        def update(done: float, text: str | None = None) -> None:
+            bar.update(task, completed=done, rate=text or f"{done / (time.perf_counter() - start):.0f} {unit}/s")
+
+        yield update
+
+
+def events_of(path: Path, detector: str | None) -> Iterator[Events]:
+    """Yields the events of a file in chunks; a given detector says which levels a foreign file has, and is noted in the events.
+
+    Raises:
+        DataFormatError: The file is not as it should be, or says that it holds events of another detector.
+    """
+    from hgcae.geometry.detector import Detector
+    from hgcae.sources import read_events
+
+    if detector is None:
+        yield from read_events(path)
+        return
+    loaded = Detector.load(detector)
+    name = (loaded.name, loaded.fingerprint())
+    for chunk in read_events(path, loaded.hierarchy):
+        if chunk.detector not in (None, name) or chunk.hierarchy != loaded.hierarchy.rooted(chunk.hierarchy.root):
+            raise DataFormatError(path, "detector", str(chunk.detector), str(name))
+        yield replace(chunk, detector=name)
+
+
+def settings_values(path: Path | None, options: Mapping[str, Any], assignments: Sequence[str] | None) -> dict[str, Any]:
+    """Merges a YAML file, options by the name of the setting they stand for (None = not given), and `KEY=VALUE` assignments.
+
+    Raises:
+        SettingsError: The file cannot be read, or an assignment is not one.
+    """
+    # JSON is YAML, so an option is one more assignment.
+    given = [f"{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
+    return override(read_yaml(path) if path else {}, [*given, *(assignments or [])])
+
+
+def _lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value and not _flat(value):
+            yield f"{indent}{key}"
+            yield from _lines(value, indent + "  ")
+        else:
+            yield f"{indent + key:<28} {_text(value)}"
+
+
+def _flat(values: Mapping[str, Any]) -> bool:
+    return len(values) <= 3 and not any(isinstance(value, Mapping | list) for value in values.values())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) or "none"
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.4g}"
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return f"{value:,.0f}"
+    return "none" if value is None else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

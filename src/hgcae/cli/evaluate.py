@@ -1,0 +1,146 @@
+"""`hgcae evaluate`: how good a trained model is, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hgcae.cli import console
+from hgcae.errors import SettingsError
+
+if TYPE_CHECKING:
+    from hgcae.evaluate import EvaluateSettings
+    from hgcae.events import Events
+    from hgcae.geometry.detector import Detector
+    from hgcae.model.autoencoder import Autoencoder
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    events: Annotated[
+        Path | None,
+        typer.Option("-i", "--input", metavar="FILE", help="Other Parquet file of test events.", show_default="the run's held-out events"),
+    ] = None,
+    max_events: Annotated[int, typer.Option(min=1, help="Judge at most so many events.")] = 5000,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder of results.", show_default="RUN")] = None,
+    settings: console.SettingsOption = None,
+    assignments: console.SetOption = None,
+    as_json: console.JsonOption = False,
+) -> None:
+    """Judge a model on events it has never seen.
+
+    At every level the events are encoded up to that level and decoded again through all lower levels. Reported beside each other: squared
+    error of the model, of nothing, of the mean, and of as many principal components as the code has numbers; energy of decoded events
+    against uncompressed ones and against the truth, with the fit of stochastic, noise and constant terms; barycentres; layer profiles; what
+    the physics heads estimate; bits.
+
+      DIR/results.json   all figures with their errors, settings, versions and fingerprints
+      DIR/energy.png     response and resolution; levels.png: all levels; heads.png: energy, momentum and impact point from codes
+
+    Examples:
+      hgcae evaluate run
+      hgcae evaluate run -i photons.parquet -o photons --max-events 2000
+    """
+    from hgcae.evaluate import EvaluateSettings
+    from hgcae.model.autoencoder import Autoencoder
+    from hgcae.store import Reader
+    from hgcae.train.run import RunSettings, Split, detector_of, splits
+
+    chosen = EvaluateSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
+    model = Autoencoder.load(run)
+    run_settings = RunSettings.from_yaml(run / "run.yaml")
+    train, test = splits(run_settings)
+    if events is not None and events.resolve() != Path(run_settings.input).resolve():
+        reader = Reader(events)
+        test = Split(reader, 0, len(reader), run_settings.root)
+    sample = test.take(0, max_events)
+    detector = detector_of(sample.detector, test.reader.path)
+    results = judge(model, train.take(0, 4000), sample, detector, chosen, output or run)
+    report(results, output or run, as_json=as_json)
+
+
+def judge(
+    model: Autoencoder, train: Events, test: Events, detector: Detector | None, settings: EvaluateSettings, folder: Path
+) -> dict[str, Any]:
+    """Judges every level of a model and writes `results.json`; returns the results.
+
+    Raises:
+        SettingsError: No test events.
+    """
+    from hgcae.evaluate import judge_level, write_results
+
+    if not len(test):
+        msg = "found no events to judge, expected at least one"
+        raise SettingsError(msg)
+    hierarchy = model.hierarchy
+    whole = detector if detector is not None and hierarchy.levels == detector.hierarchy.levels else None
+    levels: dict[str, Any] = {}
+    codes: dict[str, Any] = {}
+    with console.progress(len(hierarchy.names), "levels") as progress:
+        for number, name in enumerate(hierarchy.names, 1):
+            codes[name] = model.encode_events(test, name, codes.get(hierarchy.below(name) or ""))
+            level, bits = model.level(name), model.bits_per_unit(name)
+            levels[name] = judge_level(
+                test,
+                model.decode_codes(codes[name], test.hierarchy),
+                name,
+                settings=settings,
+                detector=whole,
+                baselines=settings.baselines(train, name, level.latent, bits),
+                latent_numbers=level.latent,
+                bits_per_unit=bits,
+                bits_per_event=bits * hierarchy.n_units(name),
+            )
+            levels[name]["occupied_bits_per_event"] = bits * len(codes[name].event) / len(test)
+            progress(number)
+    return write_results(
+        folder / "results.json",
+        levels,
+        date=datetime.now(UTC).date().isoformat(),
+        settings=settings,
+        fingerprints={"model": model.settings.fingerprint(), "hierarchy": hierarchy.fingerprint()},
+        heads=_heads(model, codes, test, settings),
+    )
+
+
+def _heads(model: Autoencoder, codes: Mapping[str, Any], test: Events, settings: EvaluateSettings) -> dict[str, Any]:
+    """Compares the estimates of all fitted heads with the truth of single particles."""
+    from hgcae.evaluate import head_summary, leading_particle
+
+    if test.particle_offsets is None or not model.heads.energy:
+        return {}
+    truth = leading_particle(test)
+    how = {"edges_gev": settings.energy_edges_gev, "above_gev": settings.above_gev, "bootstrap": settings.bootstrap()}
+    heads = {name: {"energy_gev": model.heads.energies(model, code)} for name, code in codes.items() if name in model.heads.energy}
+    if model.heads.kinematics:
+        heads[model.hierarchy.root] = model.heads.momenta(model, codes[model.hierarchy.root])
+    return {name: head_summary(estimate, truth, **how) for name, estimate in heads.items()}
+
+
+def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
+    """Draws the figures of an evaluation and prints its table, or everything as JSON."""
+    from hgcae.plots import energy_figure, heads_figure, levels_figure
+
+    energy_figure(results, folder / "energy.png")
+    levels_figure(results, folder / "levels.png")
+    if results["heads"]:
+        heads_figure(results["heads"], folder / "heads.png")
+    if as_json:
+        console.show(results, as_json=True)
+        return
+    from hgcae.evaluate import table
+
+    console.print_table(*table(results))
+    for name, head in results["heads"].items():
+        console.print_line(f"{name} head: " + ", ".join(_head_text(key, value) for key, value in head.items()))
+    console.print_line(f"figures and results.json in {folder}")
+
+
+def _head_text(name: str, summary: Mapping[str, Any]) -> str:
+    above, unit = summary["above"], summary["unit"]
+    scale, sign = (100, " %") if unit == "relative" else (1, f" {unit}")
+    return f"{name} {scale * above['mean']:+.3g} +- {scale * above['sigma_eff']:.3g}{sign}"

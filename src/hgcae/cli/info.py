@@ -1,0 +1,78 @@
+"""`hgcae info`: what is in a file of events, or what a detector is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hgcae.cli import console
+from hgcae.errors import DataFormatError
+
+
+def info(
+    subject: Annotated[str, typer.Argument(metavar="FILE|DETECTOR", help="File of events, detector YAML, or name of a shipped detector.")],
+    detector: console.DetectorOption = None,
+    as_json: console.JsonOption = False,
+) -> None:
+    """Say what a file of events holds, or what a detector is.
+
+    Of events: levels with their occupancy (mean number of units with charge per event), charges (in the counts of the file; of simulated
+    events, tenths of a MIP), truth, per-event columns, provenance. All of the file is read, so damage is found: Parquet files of hgcae
+    carry checksums. Of a detector: levels, layers, depth.
+
+    Examples:
+      hgcae info electrons.parquet
+      hgcae info electrons.pickle --json
+      hgcae info prototype
+    """
+    from hgcae.geometry.detector import shipped_detectors
+
+    path = Path(subject)
+    if path.is_dir():
+        raise DataFormatError(path, "info", "a folder", "a file of events or a detector")
+    is_detector = path.suffix.lower() in {".yaml", ".yml"} or (subject in shipped_detectors() and not path.exists())
+    console.show(_detector(subject) if is_detector else _events(path, detector), as_json=as_json)
+
+
+def _detector(name: str) -> dict[str, Any]:
+    from hgcae.geometry.detector import Detector
+
+    detector = Detector.load(name)
+    hierarchy, planes = detector.hierarchy, [layer.plane for layer in detector.settings.layers]
+    shapes = {level: list(hierarchy.level(level).shape) for level in reversed(hierarchy.names)}
+    return {
+        "detector": detector.name,
+        "source": detector.settings.source,
+        "fingerprint": detector.fingerprint(),
+        "levels": {level: {"units": hierarchy.n_units(level), "children": shape} for level, shape in shapes.items()},
+        "trigger_cells": hierarchy.n_cells(),
+        "missing_trigger_cells": int((~hierarchy.present("CELL")).sum()),
+        "layers": {plane: planes.count(plane) for plane in dict.fromkeys(planes)},
+        "z_cm": [float(detector.layer_z_cm[0]), float(detector.layer_z_cm[-1])],
+        "depth_x0": detector.total_x0,
+        "depth_lambda_n": float(detector.layer_lambda.sum()),
+        "modules_per_layer": len(detector.module_xy),
+        "centre_cm": list(detector.settings.centre_cm),
+        "radius_cm": detector.radius_cm,
+    }
+
+
+def _events(path: Path, detector: str | None) -> dict[str, Any]:
+    from hgcae.sources import STORE_SUFFIX, find_source
+    from hgcae.sources.summary import Summary
+    from hgcae.store import Reader
+
+    figures: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size}
+    if path.suffix.lower() == STORE_SUFFIX:
+        reader = Reader(path)
+        figures |= {"format": f"hgcae events, schema version {reader.schema_version}", "row_groups_verified": reader.verify()}
+        provenance = {"provenance": reader.provenance}
+    else:
+        figures["format"] = find_source(path, look=True).name
+        provenance = {}
+    summary = Summary()
+    for chunk in console.events_of(path, detector):
+        summary.add(chunk)
+    return {**figures, **summary.figures(), **provenance}

@@ -1,0 +1,141 @@
+"""`hgcae train`: a hierarchy of autoencoders from a file of events."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hgcae.cli import console
+
+if TYPE_CHECKING:
+    from hgcae.train.run import RunSettings
+    from hgcae.train.trainer import Progress, Trainer
+
+
+class Preset(StrEnum):
+    """Architecture and schedule."""
+
+    L1 = "l1"
+    SEED = "seed"
+
+
+def train(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Folder of the run; an unfinished one is resumed.")],
+    events: Annotated[str | None, typer.Option("-i", "--input", metavar="FILE", help="Parquet file of events.")] = None,
+    root: Annotated[
+        str | None,
+        typer.Option(metavar="LEVEL", help="Train on the occupied units of this level, e.g. MODULE.", show_default="whole events"),
+    ] = None,
+    preset: Annotated[
+        Preset | None, typer.Option(help="l1: made for the trigger; seed: the original layer table.", show_default="l1")
+    ] = None,
+    latent: Annotated[int | None, typer.Option(help="Numbers in every code.", show_default="8")] = None,
+    bits: Annotated[int | None, typer.Option(help="Bits of every number (l1).", show_default="9")] = None,
+    epochs: Annotated[
+        str | None, typer.Option(metavar="N", help="Length of the schedule: a number, demo or full.", show_default="demo")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Events in a step; l1 takes units in proportion.", show_default="32; seed: 2")] = None,
+    seed: Annotated[int | None, typer.Option(help="Start of the random numbers.", show_default="1")] = None,
+    pictures: Annotated[bool, typer.Option(help="Draw input and decoded units after each epoch, and a film of them.")] = True,
+    settings: console.SettingsOption = None,
+    assignments: console.SetOption = None,
+    as_json: console.JsonOption = False,
+) -> None:
+    """Train encoders and decoders level by level.
+
+    The last tenth of the events is never trained on; hgcae evaluate judges on it. After every epoch the run's folder holds a checkpoint,
+    the model, the history (history.jsonl) and the cost figure. A run may be stopped at any moment, by Ctrl-C or kill: the same command goes
+    on with it, and on a CPU ends with the same weights as a run that was never stopped.
+
+      RUN/run.yaml       settings; hgcae train --settings RUN/run.yaml -o OTHER does the same again
+      RUN/model/         the model: hgcae.load("RUN")
+      RUN/history.jsonl  one line per epoch
+      RUN/cost.png       cost against optimisation steps, also as PDF
+      RUN/frames/        pictures, joined to RUN/training.mp4 and .gif at the end
+
+    Examples:
+      hgcae train -i electrons.parquet -o run
+      hgcae train -i ttbar.parquet --root module --epochs 60 -o modules
+      hgcae train -i electrons.parquet --preset seed --epochs full -o seed
+    """
+    from hgcae.train.run import RunSettings
+
+    options = {
+        "input": events,
+        "root": root,
+        "preset": preset,
+        "latent": latent,
+        "bits": bits,
+        "epochs": int(epochs) if epochs is not None and epochs.isdigit() else epochs,
+        "batch": batch,
+        "seed": seed,
+    }
+    chosen = RunSettings.load(console.settings_values(settings, options, assignments), source=settings or "settings")
+    trainer = train_run(chosen, output, pictures=pictures)
+    last = trainer.history[-1]
+    figures = {
+        "run": str(output),
+        "epochs": last["epoch"],
+        "steps": last["step"],
+        "loss_train": last["loss_train"],
+        "loss_test": last["loss_test"],
+        "train_seconds": round(sum(row["seconds"] for row in trainer.history), 1),
+        "bits_per_unit": {name: trainer.model.bits_per_unit(name) for name in trainer.model.hierarchy.names},
+    }
+    console.show(figures, as_json=as_json)
+
+
+def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> Trainer:
+    """Trains (or resumes) a run in a folder with progress bar and pictures; returns the trainer."""
+    from hgcae.plots import cost_figure
+    from hgcae.train.run import prepare
+
+    trainer = prepare(settings, folder)
+    stages = trainer.settings.schedule.stages
+    draw = _pictures(trainer) if pictures else None
+
+    def on_epoch(done: Trainer, row: dict[str, Any]) -> None:
+        for suffix in ("png", "pdf"):
+            cost_figure(done.history, folder / f"cost.{suffix}")
+        if draw is not None:
+            draw(row)
+
+    with console.progress(trainer.settings.schedule.epochs, "events") as update:
+
+        def on_progress(now: Progress) -> None:
+            number, stage = now.stage
+            text = f"stage {number}/{len(stages)} {stage.loss_level}, {now.events_per_s:.0f} events/s"
+            update(now.epoch - 1 + now.steps_done / now.steps, text)
+
+        trainer.on_progress, trainer.on_epoch = on_progress, on_epoch
+        trainer.run()
+    if pictures:
+        _animate(folder)
+    return trainer
+
+
+def _pictures(trainer: Trainer) -> Any:
+    """Returns a function that draws the test units of a run after an epoch."""
+    from hgcae.cli.gallery import Gallery
+
+    gallery = Gallery.of(trainer.test)
+
+    def draw(row: dict[str, Any]) -> None:
+        start = time.perf_counter()
+        title = f"epoch {row['epoch']}: decoded from {row['loss_level']}, test loss {row['loss_test']:.4g}"
+        gallery.draw(trainer.model, row["loss_level"], trainer.folder / "frames" / f"epoch_{row['epoch']:05d}.png", title)
+        row["picture_seconds"] = round(time.perf_counter() - start, 3)
+
+    return draw
+
+
+def _animate(folder: Path) -> None:
+    from hgcae.plots import animate
+
+    frames = sorted((folder / "frames").glob("epoch_*.png"))
+    for suffix, width in (("mp4", 1400), ("gif", 700)):
+        animate(frames, folder / f"training.{suffix}", fps=4, max_frames=200, max_width=width)

@@ -1,0 +1,300 @@
+"""The hierarchy of levels: encode, decode, save, load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae.errors import GeometryError
+from hgcae.events import Events
+from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.model import files
+from hgcae.model.calibration import Calibration
+from hgcae.model.frames import Frame
+from hgcae.model.heads import Heads
+from hgcae.model.level import LevelModel, PlainLevel, SharesLevel
+from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels
+from hgcae.model.sparse import Codes, bucket
+
+BLOCK = 8192
+"""Rows that are encoded or decoded in one call; bounds memory and the number of compiled shapes."""
+_LAST_GAIN = 0.2
+"""Factor on the initial weights of the last layers of `shares` encoders and decoders."""
+
+
+class Autoencoder:
+    """Encoders and decoders of all levels of a hierarchy.
+
+    Args:
+        hierarchy: Levels; the root is what the model was trained on.
+        settings: Widths, formats and latent dimensions.
+        calibration: Ranges of the sums.
+        frames: Positions of the children of each level, see `hgcae.model.frames`; empty where they are unknown.
+        seed: Seed of the initial weights.
+        detector: Name and fingerprint of the detector, None where unknown.
+
+    Raises:
+        SettingsError: The settings describe other levels than the hierarchy.
+    """
+
+    def __init__(
+        self,
+        hierarchy: Hierarchy,
+        settings: ModelSettings,
+        calibration: Calibration,
+        frames: Mapping[str, Frame],
+        seed: int = 0,
+        detector: tuple[str, str] | None = None,
+    ) -> None:
+        check_levels(settings, hierarchy)
+        self.hierarchy, self.settings, self.calibration, self.detector = hierarchy, settings, calibration, detector
+        self.frames = dict(frames)
+        self.heads = Heads()
+        self.levels: dict[str, LevelModel] = {}
+        below: Any = None
+        for level in hierarchy.levels:
+            chosen = settings.levels[level.name]
+            if isinstance(chosen, PlainSettings):
+                below = PlainLevel(level.name, level.shape, chosen, below)
+            else:
+                below = self._shares_level(level.name, level.children, chosen, below)
+            self.levels[level.name] = below
+        self._initialise(seed)
+        self._compiled: dict[tuple[str, str], Callable[..., Any]] = {}
+
+    def _shares_level(self, name: str, children: int, settings: SharesSettings, below: SharesLevel | None) -> SharesLevel:
+        weight = self.calibration.root_weight if name == self.hierarchy.root else None
+        child_weight = None if weight is None else np.asarray(weight)
+        maximum, lsb = self.calibration.maximum[name], self.calibration.lsb
+        return SharesLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight)
+
+    def _initialise(self, seed: int) -> None:
+        """Draws encoder kernels from He's normal, decoder kernels from Glorot's uniform distribution; biases are zero.
+
+        He's wider distribution (the default of QKeras) matters: on the coarse grid of the seeds' weights, Glorot's would all round to zero.
+        """
+        rng = np.random.default_rng(seed)
+        for level in self.levels.values():
+            for model, quantised in ((level.encoder, True), (level.decoder, False)):
+                kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
+                for variable in model.trainable_variables:
+                    # Numbers of a shares code live in [-1, 1): the last layer starts well inside, where their gradient is not cut.
+                    gain = _LAST_GAIN if isinstance(level, SharesLevel) and variable is kernels[-1] else 1.0
+                    variable.assign(gain * _initial_values(rng, tuple(variable.shape), quantised))
+
+    @property
+    def shares(self) -> bool:
+        """Whether codes carry charge sums (`l1`), so that empty units decode to nothing."""
+        return all(isinstance(level, SharesLevel) for level in self.levels.values())
+
+    def bits_per_unit(self, level: str) -> int:
+        """Returns the exact number of bits of the code of one unit of a level."""
+        return self.level(level).bits_per_unit
+
+    def level(self, name: str) -> LevelModel:
+        """Returns the encoder and decoder of a level."""
+        return self.levels[self.hierarchy.level(name).name]
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All variables of all levels, quantiser constants included."""
+        return [v for level in self.levels.values() for model in (level.encoder, level.decoder) for v in model.variables]
+
+    def run(self, action: str, name: str, x: NDArray[Any], *more: NDArray[Any]) -> NDArray[np.float32]:
+        """Applies `encode`, `state`, `code` or `decode` of a level to any number of rows, in blocks of few compiled shapes."""
+        key = (action, name)
+        if key not in self._compiled:
+            self._compiled[key] = jax.jit(partial(stateless, self.variables, getattr(self.level(name), action)))
+        values = [v.value for v in self.variables]
+        parts = []
+        for start in range(0, len(x), BLOCK):
+            block = [array[start : start + BLOCK] for array in (x, *more)]
+            n = len(block[0])
+            padded = [np.concatenate([b, np.zeros((bucket(n) - n, *b.shape[1:]), b.dtype)]) for b in block]
+            parts.append(np.asarray(self._compiled[key](values, *padded))[:n])
+        if not parts:
+            shape = jax.eval_shape(partial(stateless, self.variables, getattr(self.level(name), action)), values, x, *more).shape
+            return np.zeros(shape, dtype=np.float32)
+        return np.concatenate(parts)
+
+    def encode_events(self, events: Events, level: str, below: Codes | None = None) -> Codes:
+        """Encodes the occupied units of a level, all lower levels included.
+
+        Args:
+            events: Events whose root is this hierarchy's, or one of its lower levels.
+            level: Level to stop at.
+            below: Codes of the level below, if they are known already.
+        """
+        self._check_hierarchy(events.hierarchy)
+        hierarchy, name = events.hierarchy, self.level(level).name
+        lower = hierarchy.below(name)
+        if lower is None:
+            units, event, unit = events.units(name)
+            x = units.to_dense().reshape(len(units), -1).astype(np.float32)
+            zero = np.zeros((1, *x.shape[1:]), dtype=np.float32)
+        else:
+            below = below or self.encode_events(events, lower)
+            x, event, unit = below.children_of(hierarchy, name)
+            zero = np.broadcast_to(below.empty, (1, *x.shape[1:]))
+        code = self.run("encode", name, np.concatenate([zero, x]))
+        return Codes(name, len(events), event, unit, code[1:], code[0])
+
+    def decode_codes(self, codes: Codes, hierarchy: Hierarchy | None = None) -> Events:
+        """Decodes codes of a level down to trigger cells.
+
+        Where codes carry sums, decoded sums below 0.7 and charges below 0.6 of the smallest possible charge are dropped and their charge
+        goes to the rest of the unit, so the cost follows the signal and energy is preserved.
+
+        Returns:
+            Events with float32 charges in ADC counts, without truth.
+        """
+        hierarchy = hierarchy or self.hierarchy
+        self._check_hierarchy(hierarchy)
+        if self.shares:
+            occupied = codes.code[:, 0] > 0
+            event, unit = codes.event[occupied], codes.unit[occupied]
+            state = self.run("state", codes.level, codes.code[occupied])
+        else:
+            # An empty unit may decode to charges here, so every unit is decoded.
+            event, unit = (index.ravel() for index in np.indices((codes.n_events, hierarchy.n_units(codes.level))))
+            state = codes.dense(hierarchy).reshape(len(event), -1)
+        name: str | None = codes.level
+        while name is not None:
+            state, event, unit = self._decode_level(hierarchy, name, state, event, unit)
+            name = hierarchy.below(name)
+        charged = state > 0
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(event[charged], minlength=codes.n_events))]).astype(np.int64)
+        return Events(hierarchy, offsets, unit[charged].astype(np.int32), state[charged], detector=self.detector)
+
+    def _decode_level(
+        self, hierarchy: Hierarchy, name: str, state: NDArray[np.float32], event: NDArray[np.int64], unit: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Decodes units to their children; returns states (or charges), events and flat indices of the children that are kept."""
+        level = self.level(name)
+        masks = [present_children(hierarchy, name)[unit]] if hierarchy.missing else []
+        child = self.run("decode", name, state, *masks)
+        index = unit[:, None] * level.children + np.arange(level.children)
+        lowest = child.ndim == 2
+        if self.shares:
+            total = child if lowest else child[..., 0]
+            keep = total >= (0.6 if lowest else 0.7) * self.calibration.smallest_charge
+            keep[np.arange(len(total)), total.argmax(axis=1)] = True
+            if masks:
+                keep &= masks[0]
+            weight = level.child_weight if isinstance(level, SharesLevel) and level.child_weight is not None else np.ones(level.children)
+            factor = (total * weight).sum(axis=1) / np.maximum((total * weight * keep).sum(axis=1), 1e-30)
+            total *= factor[:, None]
+        else:
+            keep = np.ones(index.shape, dtype=bool)
+        return child[keep], np.repeat(event, keep.sum(axis=1)), index[keep]
+
+    def reconstruct(self, events: Events, level: str, chunk: int = 512) -> Events:
+        """Encodes events up to a level and decodes them again; columns and truth are kept."""
+        parts = [self.decode_codes(self.encode_events(part, level), part.hierarchy) for part in events.chunks(chunk)]
+        decoded = Events.concatenate(parts)
+        return replace(
+            events, offsets=decoded.offsets, cell=decoded.cell, charge=decoded.charge, detector=events.detector or decoded.detector
+        )
+
+    def encode(self, x: NDArray[Any], level: str, root: str | None = None, recursive: bool = True) -> NDArray[np.float32]:
+        """Encodes a dense tensor.
+
+        Args:
+            x: Charges (n, *shape of the root); or, if not `recursive` and above the lowest level, codes of the level below
+                (n, *units of that level in the root, latent).
+            level: Level of the result.
+            root: Level of which one row of `x` is a unit; default the model's root.
+            recursive: Whether all lower levels run too.
+
+        Returns:
+            Codes (n, *units of the level in the root, latent): numbers on their grid.
+        """
+        hierarchy = self.hierarchy.rooted(root or self.hierarchy.root)
+        lower = hierarchy.below(level)
+        if recursive or lower is None:
+            return self.encode_events(Events.from_dense(np.asarray(x), hierarchy), level).dense(hierarchy)
+        expected = (*hierarchy.unit_shape(lower), self.level(lower).latent)
+        if x.shape[1:] != expected:
+            msg = f"codes of {lower}: found shape {x.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
+            raise GeometryError(msg)
+        rows = np.asarray(x, dtype=np.float32).reshape(-1, *expected[len(hierarchy.unit_shape(level)) :])
+        return self.run("encode", level, rows).reshape(len(x), *hierarchy.unit_shape(level), -1)
+
+    def decode(self, z: NDArray[Any], level: str, root: str | None = None, recursive: bool = True) -> NDArray[np.float32]:
+        """Decodes a dense tensor of codes.
+
+        Args:
+            z: Codes of a level (n, *units of the level in the root, latent).
+            level: Their level.
+            root: Level of which one row is a unit; default the model's root.
+            recursive: Whether to go down to charges, or only to the codes of the level below.
+
+        Returns:
+            Charges (n, *shape of the root), or codes (n, *units of the level below, latent) that are not rounded to the grid.
+        """
+        hierarchy = self.hierarchy.rooted(root or self.hierarchy.root)
+        name = self.level(level).name
+        expected = (*hierarchy.unit_shape(name), self.level(name).latent)
+        if z.shape[1:] != expected:
+            msg = f"codes of {name}: found shape {z.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
+            raise GeometryError(msg)
+        rows = np.asarray(z, dtype=np.float32).reshape(-1, expected[-1])
+        lower = hierarchy.below(name)
+        if recursive or lower is None:
+            event, unit = (i.ravel() for i in np.indices((len(z), hierarchy.n_units(name))))
+            codes = Codes(name, len(z), event, unit, rows, np.zeros(expected[-1], dtype=np.float32))
+            return self.decode_codes(codes, hierarchy).to_dense().astype(np.float32)
+        child = self.run("decode", name, self.run("state", name, rows))
+        code = self.run("code", lower, child.reshape(-1, child.shape[-1]))
+        return code.reshape(len(z), *hierarchy.unit_shape(lower), -1)
+
+    def _check_hierarchy(self, hierarchy: Hierarchy) -> None:
+        own = self.hierarchy.levels[: len(hierarchy.levels)]
+        if hierarchy.levels != own:
+            found, expected = (", ".join(f"{level.name} x {level.children}" for level in levels) for levels in (hierarchy.levels, own))
+            msg = f"the events have levels {found}; this model has {expected}"
+            raise GeometryError(msg)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the model into a folder; a model that was there before stays whole until the new one is."""
+        files.save(self, Path(folder))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Autoencoder:
+        """Loads a model from its folder, or from the folder of a training run.
+
+        Raises:
+            DataFormatError: Missing, damaged, or not a model.
+        """
+        return files.load(cls, Path(path))
+
+
+def stateless(variables: Sequence[keras.Variable], function: Callable[..., Any], values: Sequence[Any], *args: Any) -> Any:
+    """Calls `function(*args)` with `variables` standing for `values`: the pure form that JAX compiles and differentiates."""
+    with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        return jnp.asarray(function(*args))
+
+
+def present_children(hierarchy: Hierarchy, name: str) -> NDArray[np.bool_]:
+    """Returns which children of each unit of a level exist: (n_units, children)."""
+    return hierarchy.present(hierarchy.below(name) or "CELL").reshape(-1, hierarchy.level(name).children)
+
+
+def _initial_values(rng: np.random.Generator, shape: tuple[int, ...], quantised: bool) -> NDArray[np.float32]:
+    if len(shape) == 1:
+        return np.zeros(shape, dtype=np.float32)
+    field = int(np.prod(shape[:-2]))
+    fan_in, fan_out = field * shape[-2], field * shape[-1]
+    if quantised:
+        return (np.sqrt(2 / fan_in) * rng.standard_normal(shape)).astype(np.float32)
+    limit = np.sqrt(6 / (fan_in + fan_out))
+    return rng.uniform(-limit, limit, shape).astype(np.float32)

@@ -1,0 +1,146 @@
+"""A model on disk: `model.json` says what it is and names the weights file with its checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae.errors import DataFormatError, SettingsError
+from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.model.calibration import Calibration
+from hgcae.model.frames import Frame
+from hgcae.model.heads import Heads
+from hgcae.model.presets import ModelSettings
+from hgcae.settings import atomic_path
+
+if TYPE_CHECKING:
+    from hgcae.model.autoencoder import Autoencoder
+
+FORMAT = "hgcae-model"
+VERSION = 1
+
+
+def save(model: Autoencoder, folder: Path) -> None:
+    """Writes `weights-<checksum>.npz`, then `model.json` that names it, then removes older weights: a reader never sees half a model."""
+    data = pack(weight_arrays(model) | {f"heads/{key}": value for key, value in model.heads.arrays().items()})
+    digest = hashlib.sha256(data).hexdigest()
+    weights = folder / f"weights-{digest[:16]}.npz"
+    with atomic_path(weights) as path:
+        path.write_bytes(data)
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "weights": weights.name,
+        "sha256": digest,
+        "hierarchy": model.hierarchy.to_dict(),
+        "detector": model.detector,
+        "settings": model.settings.model_dump(mode="json"),
+        "calibration": asdict(model.calibration),
+        "frames": {name: frame.to_dict() for name, frame in model.frames.items()},
+    }
+    with atomic_path(folder / "model.json") as path:
+        path.write_text(json.dumps(header, indent=1), encoding="utf-8")
+    for old in folder.glob("weights-*.npz"):
+        if old != weights:
+            old.unlink()
+
+
+def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
+    """Loads a model from its folder or the folder of its run; see `Autoencoder.load`."""
+    folder = path if (path / "model.json").exists() else path / "model"
+    header = _read_header(folder / "model.json")
+    try:
+        hierarchy = Hierarchy.from_dict(header["hierarchy"])
+        calibration = header["calibration"]
+        if calibration["root_weight"] is not None:
+            calibration["root_weight"] = tuple(calibration["root_weight"])
+        model = cls(
+            hierarchy,
+            ModelSettings.load(header["settings"], source=folder / "model.json"),
+            Calibration(**calibration),
+            {name: Frame.from_dict(frame) for name, frame in header["frames"].items()},
+            detector=None if header["detector"] is None else tuple(header["detector"]),
+        )
+        weights, digest = folder / header["weights"], header["sha256"]
+    except (KeyError, TypeError) as error:
+        raise DataFormatError(folder / "model.json", "contents", f"{type(error).__name__}: {error}", "a model of hgcae") from None
+    arrays = _read_weights(weights, digest)
+    set_weight_arrays(model, {k: v for k, v in arrays.items() if not k.startswith("heads/")}, weights)
+    model.heads = Heads.from_arrays({k.removeprefix("heads/"): v for k, v in arrays.items() if k.startswith("heads/")})
+    return model
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{path.parent}: not a model: model.json: {error.strerror}"
+        raise SettingsError(msg) from None
+    except ValueError:
+        raise DataFormatError(path, "contents", "damaged JSON", "a model of hgcae") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise DataFormatError(path, "format", repr(header.get("format") if isinstance(header, dict) else header)[:40], repr(FORMAT))
+    if header.get("version") != VERSION:
+        raise DataFormatError(path, "version", repr(header.get("version")), repr(VERSION))
+    return header
+
+
+def _read_weights(path: Path, digest: str) -> dict[str, NDArray[Any]]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataFormatError(path, "file", error.strerror or "an error", "the weights named in model.json") from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != digest:
+        raise DataFormatError(path, "SHA-256", found[:16], f"{digest[:16]} (the file is damaged)")
+    return unpack(data)
+
+
+def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Returns arrays as the bytes of an uncompressed npz."""
+    stream = io.BytesIO()
+    np.savez(stream, **{key: np.asarray(value) for key, value in arrays.items()})  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def unpack(data: bytes) -> dict[str, NDArray[Any]]:
+    """Returns the arrays of an npz; objects are refused."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files}
+
+
+def weight_arrays(model: Autoencoder) -> dict[str, NDArray[np.float32]]:
+    """Returns the trainable weights under stable names, `LEVEL/encoder/0` and so on."""
+    return {
+        f"{name}/{part}/{i}": np.asarray(variable.value)
+        for name, level in model.levels.items()
+        for part, network in (("encoder", level.encoder), ("decoder", level.decoder))
+        for i, variable in enumerate(network.trainable_variables)
+    }
+
+
+def set_weight_arrays(model: Autoencoder, arrays: Mapping[str, NDArray[Any]], source: object = "weights") -> None:
+    """Assigns weights that `weight_arrays` returned.
+
+    Raises:
+        DataFormatError: An array is missing, left over or of another shape.
+    """
+    expected = weight_arrays(model)
+    if set(arrays) != set(expected):
+        difference = sorted(set(arrays) ^ set(expected))
+        raise DataFormatError(source, "arrays", f"a difference in {', '.join(difference[:3])}", f"the {len(expected)} of these settings")
+    for name, level in model.levels.items():
+        for part, network in (("encoder", level.encoder), ("decoder", level.decoder)):
+            for i, variable in enumerate(network.trainable_variables):
+                key = f"{name}/{part}/{i}"
+                if arrays[key].shape != expected[key].shape:
+                    raise DataFormatError(source, key, f"shape {arrays[key].shape}", f"shape {expected[key].shape}")
+                variable.assign(arrays[key])

@@ -1,0 +1,192 @@
+"""Layers with fixed-point weights and activations, on HGQ2; the only place where quantisers are configured.
+
+All weights start at zero: whoever builds a network draws them (JAX compiles a random initialiser for every shape, a second each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from hgq.layers import QConv2D, QDense
+from hgq.quantizer import QuantizerConfig
+from keras import ops
+from pydantic import Field
+
+from hgcae.settings import Settings
+
+
+class FixedPoint(Settings):
+    """A fixed-point number format: round to nearest even, saturate at both ends.
+
+    `bits` counts the sign, `integer` the bits left of the point without the sign: QKeras' `quantized_bits(9, 6)` is signed 9, 6 with steps
+    of 0.25 in [-64, 64); its `quantized_relu(9, 6)` is unsigned 9, 6 with steps of 0.125 in [0, 64).
+    """
+
+    bits: int = Field(ge=1, le=24, description="Total bits, sign included.")
+    integer: int = Field(ge=-8, le=16, description="Bits left of the point, without the sign.")
+    signed: bool = True
+
+    @property
+    def fraction(self) -> int:
+        """Bits right of the point."""
+        return self.bits - self.integer - int(self.signed)
+
+    @property
+    def step(self) -> float:
+        """Smallest difference between two values."""
+        return 2.0**-self.fraction
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest value."""
+        top = 2.0**self.integer
+        return (-top if self.signed else 0.0), top - self.step
+
+    def config(self, place: str) -> QuantizerConfig:
+        """Returns the HGQ2 quantiser of this format for a `place`: weight, bias or datalane."""
+        return QuantizerConfig(
+            "kif",
+            place,
+            k0=self.signed,
+            i0=self.integer,
+            f0=self.fraction,
+            round_mode="RND_CONV",
+            overflow_mode="SAT",
+            trainable=False,
+            homogeneous_axis=None,
+            heterogeneous_axis=(),  # one format for the whole tensor, as the firmware declares it
+            ic=None,
+            fc=None,
+            ir=None,
+            fr=None,
+        )
+
+
+def quantised_dense(
+    x: Any, units: Sequence[int], weight: FixedPoint, first: FixedPoint, activation: FixedPoint, output: FixedPoint, name: str
+) -> Any:
+    """Stacks dense layers; ReLU between them, none after the last.
+
+    Args:
+        x: Keras tensor (..., n).
+        units: Widths; the last is the output.
+        weight: Format of weights and biases.
+        first: Format of the input.
+        activation: Format of the hidden activations.
+        output: Format of the output.
+        name: Prefix of the layer names.
+
+    Returns:
+        Keras tensor (..., units[-1]) on the grid of `output`.
+    """
+    last = len(units) - 1
+    for i, width in enumerate(units):
+        x = QDense(
+            width,
+            activation=None if i == last else "relu",
+            kernel_initializer="zeros",
+            kq_conf=weight.config("weight"),
+            bq_conf=weight.config("bias"),
+            iq_conf=(first if i == 0 else activation).config("datalane"),
+            oq_conf=output.config("datalane") if i == last else None,
+            enable_oq=i == last,
+            enable_ebops=False,
+            name=f"{name}_dense{i}",
+        )(x)
+    return x
+
+
+def quantised_convolutions(x: Any, filters: Sequence[int], weight: FixedPoint, first: FixedPoint, activation: FixedPoint, name: str) -> Any:
+    """Stacks 2 x 2 'valid' convolutions with ReLU; the output is quantised by the layer that takes it."""
+    for i, n in enumerate(filters):
+        x = QConv2D(
+            n,
+            (2, 2),
+            activation="relu",
+            kernel_initializer="zeros",
+            kq_conf=weight.config("weight"),
+            bq_conf=weight.config("bias"),
+            iq_conf=(first if i == 0 else activation).config("datalane"),
+            enable_ebops=False,
+            name=f"{name}_conv{i}",
+        )(x)
+    return x
+
+
+def float_dense(x: Any, units: Sequence[int], name: str, last_activation: str | None = None) -> Any:
+    """Stacks float dense layers; ReLU between them, `last_activation` after the last."""
+    last = len(units) - 1
+    for i, width in enumerate(units):
+        activation = last_activation if i == last else "relu"
+        x = keras.layers.Dense(width, activation=activation, kernel_initializer="zeros", name=f"{name}_dense{i}")(x)
+    return x
+
+
+@keras.saving.register_keras_serializable(package="hgcae")
+class TransposedConvolution(keras.layers.Layer):
+    """A 'valid' transposed convolution with stride 1, written as one matrix product and shifted additions.
+
+    Equal to `keras.layers.Conv2DTranspose` (same weights, same layout); JAX's own gradient of it is very slow on CPUs.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, activation: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size, self.activation = filters, kernel_size, keras.activations.get(activation)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates kernel (k, k, filters, channels) and bias (filters,)."""
+        k, channels = self.kernel_size, input_shape[-1]
+        self.kernel = self.add_weight(name="kernel", shape=(k, k, self.filters, channels), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, x: Any) -> Any:
+        """Maps (n, h, w, channels) to (n, h + k - 1, w + k - 1, filters)."""
+        k, f = self.kernel_size, self.filters
+        height, width = x.shape[1], x.shape[2]
+        patches: Any = ops.matmul(x, ops.transpose(ops.reshape(self.kernel, (k * k * f, -1))))
+        patches = ops.reshape(patches, (-1, height, width, k, k, f))
+        # Each input pixel adds its k x k patch to the output at its own place.
+        out: Any = self.bias
+        for a in range(k):
+            for b in range(k):
+                out = out + ops.pad(patches[:, :, :, a, b], ((0, 0), (a, k - 1 - a), (b, k - 1 - b), (0, 0)))
+        return self.activation(out)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Shape of the output."""
+        n, h, w, _ = input_shape
+        return n, h + self.kernel_size - 1, w + self.kernel_size - 1, self.filters  # type: ignore[operator]
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration from which Keras rebuilds the layer."""
+        own = {"filters": self.filters, "kernel_size": self.kernel_size, "activation": keras.activations.serialize(self.activation)}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="hgcae")
+class EachChild(keras.layers.Layer):
+    """Repeats a unit's vector for each child and adds a learned vector that says which child it is: (n, k) to (n, children, k + size)."""
+
+    def __init__(self, children: int, size: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.children, self.size = children, size
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:  # noqa: ARG002 - Keras passes it by name
+        """Creates the vectors of the children (children, size)."""
+        self.embedding = self.add_weight(name="embedding", shape=(self.children, self.size), initializer="zeros")
+
+    def call(self, x: Any) -> Any:
+        """Maps (n, k) to (n, children, k + size)."""
+        shape: Any = ops.shape(x)
+        repeated = ops.broadcast_to(x[:, None], (shape[0], self.children, shape[1]))
+        return ops.concatenate([repeated, ops.broadcast_to(self.embedding, (shape[0], self.children, self.size))], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Shape of the output."""
+        return input_shape[0], self.children, (input_shape[-1] or 0) + self.size
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration from which Keras rebuilds the layer."""
+        return {**super().get_config(), "children": self.children, "size": self.size}

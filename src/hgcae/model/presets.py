@@ -1,0 +1,117 @@
+"""Settings of a model and the two presets: `seed`, the published layer table, and `l1`, made for the trigger."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hgcae.errors import SettingsError
+from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.model.layers import FixedPoint
+from hgcae.settings import Settings
+
+
+class SharesSettings(Settings):
+    """A level whose code is its charge sum, its barycentre and learned numbers, and whose decoder returns shares of that sum."""
+
+    kind: Literal["shares"] = "shares"
+    latent: int = Field(default=8, ge=1, description="Numbers in the code, sum and barycentre included.")
+    barycentre: bool = Field(default=True, description="Send the barycentre of the charge as two of the numbers.")
+    bits: int = Field(default=9, ge=2, le=16, description="Bits of each number.")
+    encoder: tuple[int, ...] = Field(default=(32, 24), description="Widths of the hidden encoder layers.")
+    decoder: tuple[int, ...] = Field(default=(256, 256), description="Widths of the hidden decoder layers (float).")
+    child_decoder: tuple[int, ...] = Field(default=(), description="Widths of a decoder part that all children share; () = none.")
+    weight: FixedPoint = Field(default=FixedPoint(bits=8, integer=1), description="Format of encoder weights and biases.")
+    activation: FixedPoint = Field(default=FixedPoint(bits=8, integer=2, signed=False), description="Format of hidden activations.")
+    feature: FixedPoint = Field(default=FixedPoint(bits=10, integer=1), description="Format of the encoder's input.")
+
+    @model_validator(mode="after")
+    def _room(self) -> SharesSettings:
+        if self.learned < 0:
+            msg = f"latent = {self.latent} leaves no room for sum and barycentre; use 3 or more, or barycentre: false"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def learned(self) -> int:
+        """Numbers that the encoder learns."""
+        return self.latent - 1 - 2 * self.barycentre
+
+    @property
+    def bits_per_unit(self) -> int:
+        """Bits of the code of one unit."""
+        return self.latent * self.bits
+
+    @property
+    def number(self) -> FixedPoint:
+        """Format of the learned numbers: signed, in [-1, 1)."""
+        return FixedPoint(bits=self.bits, integer=0)
+
+
+class PlainSettings(Settings):
+    """A level as the seed describes it: the children's raw numbers in, linear numbers (or charges) out."""
+
+    kind: Literal["plain"] = "plain"
+    latent: int = Field(default=8, ge=1, description="Numbers in the code.")
+    convolutions: tuple[int, ...] = Field(
+        default=(), description="Filters of 2 x 2 convolutions before the dense layers (lowest level only)."
+    )
+    encoder: tuple[int, ...] = Field(default=(32, 64, 128, 256), description="Widths of the hidden encoder layers.")
+    decoder: tuple[int, ...] = Field(default=(256, 128, 64, 32), description="Widths of the hidden decoder layers (float).")
+    weight: FixedPoint = Field(default=FixedPoint(bits=9, integer=6), description="Format of encoder weights and biases.")
+    activation: FixedPoint = Field(default=FixedPoint(bits=9, integer=6, signed=False), description="Format of hidden activations.")
+    feature: FixedPoint = Field(default=FixedPoint(bits=24, integer=16), description="Format of the encoder's input.")
+    number: FixedPoint = Field(default=FixedPoint(bits=9, integer=6), description="Format of the numbers of the code.")
+
+    @property
+    def bits_per_unit(self) -> int:
+        """Bits of the code of one unit."""
+        return self.latent * self.number.bits
+
+
+LevelSettings = Annotated[SharesSettings | PlainSettings, Field(discriminator="kind")]
+
+
+class ModelSettings(Settings):
+    """Encoders and decoders of all levels, lowest first by name."""
+
+    preset: str
+    levels: dict[str, LevelSettings]
+
+
+def seed_preset(hierarchy: Hierarchy, latent: int = 8) -> ModelSettings:
+    """Returns the layer table and quantiser widths of the original hierarchical autoencoder."""
+    lowest = PlainSettings(latent=latent, convolutions=(64, 64, 64), encoder=(128, 256), decoder=(256, 128))
+    rest = {name: PlainSettings(latent=latent) for name in hierarchy.names[1:]}
+    return ModelSettings(preset="seed", levels={hierarchy.names[0]: lowest, **rest})
+
+
+def l1_preset(hierarchy: Hierarchy, latent: int = 8, bits: int = 9, barycentre: bool = True) -> ModelSettings:
+    """Returns the hardware-minded default.
+
+    ROC and MODULE encoders fit a front-end chip (about 1,500 and 4,600 weights); the levels above sit in FPGAs and are wider.
+    """
+    common = {"latent": latent, "bits": bits, "barycentre": barycentre}
+    fpga = common | {"weight": FixedPoint(bits=10, integer=1), "activation": FixedPoint(bits=10, integer=3, signed=False)}
+    front_end = [common | {"encoder": (32, 24)}, common | {"encoder": (64, 32)}]
+    few = fpga | {"encoder": (128, 64)}
+    many = fpga | {"encoder": (256, 128), "decoder": (256, 64), "child_decoder": (128, 128)}
+    upper = [few if level.children <= 4 else many for level in hierarchy.levels[len(front_end) :]]
+    values = dict(zip(hierarchy.names, [*front_end, *upper], strict=False))
+    return ModelSettings(preset="l1", levels={name: SharesSettings.model_validate(value) for name, value in values.items()})
+
+
+def check_levels(settings: ModelSettings, hierarchy: Hierarchy) -> None:
+    """Checks that settings describe the levels of a hierarchy, all of one kind.
+
+    Raises:
+        SettingsError: Levels differ or kinds are mixed (a `shares` decoder needs children with sums).
+    """
+    if tuple(settings.levels) != hierarchy.names:
+        msg = f"model: levels: found {', '.join(settings.levels)}, expected {', '.join(hierarchy.names)}"
+        raise SettingsError(msg)
+    kinds = {level.kind for level in settings.levels.values()}
+    if len(kinds) > 1:
+        msg = f"model: levels: found kinds {', '.join(sorted(kinds))}, expected one kind for all levels"
+        raise SettingsError(msg)

@@ -1,0 +1,129 @@
+"""The occupied tree: units of a level that hold charge, and the rows that stand for all others.
+
+An event touches a few hundred of thousands of units, and all empty units of a level have one code. So every level is a table of the
+occupied units whose row 0 is the empty one, and a parent finds its children by row number: encoding costs what the signal costs, and its
+result and gradient equal the dense evaluation (the gather's gradient adds up the shares of all empty children).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae.events import Events, ragged_take
+from hgcae.geometry.hierarchy import Hierarchy
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes of the occupied units of one level, in order of event and unit.
+
+    Args:
+        level: Name of the level.
+        n_events: Number of events, empty ones included.
+        event: Event of each unit: (n,) int64.
+        unit: Flat index of each unit in its event: (n,) int64.
+        code: Codes of the units: (n, latent) float32.
+        empty: Code of an empty unit: (latent,) float32.
+    """
+
+    level: str
+    n_events: int
+    event: NDArray[np.int64]
+    unit: NDArray[np.int64]
+    code: NDArray[np.float32]
+    empty: NDArray[np.float32]
+
+    def dense(self, hierarchy: Hierarchy) -> NDArray[np.float32]:
+        """Returns the codes of all units: (n_events, *units of the level in the root, latent)."""
+        n_units = hierarchy.n_units(self.level)
+        full = np.broadcast_to(self.empty, (self.n_events, n_units, len(self.empty))).copy()
+        full[self.event, self.unit] = self.code
+        return full.reshape(self.n_events, *hierarchy.unit_shape(self.level), len(self.empty))
+
+    def children_of(self, hierarchy: Hierarchy, parent: str) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Returns the children's codes (n, children, latent) of the occupied units of `parent`, their events and their flat indices."""
+        count, total = hierarchy.level(parent).children, hierarchy.n_units(parent)
+        unique, row = np.unique(self.event * total + self.unit // count, return_inverse=True)
+        x = np.broadcast_to(self.empty, (len(unique), count, len(self.empty))).copy()
+        x[row, self.unit % count] = self.code
+        return x, unique // total, unique % total
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Occupied units of consecutive levels, from a base level to the level of the loss.
+
+    Args:
+        names: Levels, base first.
+        base: Input rows of the base level: charges (n, children) or children's codes (n, children, latent).
+        empty: The row of an empty unit of the base level.
+        starts: For each level above the base, the first child row of each unit and the end of the last: (n + 1,).
+        slots: For each level above the base, the place of each child row in its parent.
+        roots: The top level's units as events (their charges are the target).
+        event: Event of each of them.
+        n_events: Number of events, empty ones included.
+    """
+
+    names: tuple[str, ...]
+    base: NDArray[np.float32]
+    empty: NDArray[np.float32]
+    starts: tuple[NDArray[np.int64], ...]
+    slots: tuple[NDArray[np.int64], ...]
+    roots: Events
+    event: NDArray[np.int64]
+    n_events: int
+
+    @classmethod
+    def build(cls, events: Events, base: str, top: str, codes: Codes | None) -> Tree:
+        """Builds the tree of `events`; `codes` are those of the level below `base`, None where that is the trigger cells."""
+        hierarchy = events.hierarchy
+        if codes is None:
+            cells, event, unit = events.units(base)
+            x = cells.to_dense().reshape(len(cells), -1).astype(np.float32)
+            empty = np.zeros(x.shape[1:], dtype=np.float32)
+        else:
+            x, event, unit = codes.children_of(hierarchy, base)
+            empty = np.broadcast_to(codes.empty, x.shape[1:]).copy()
+        names = hierarchy.names[hierarchy.index(base) : hierarchy.index(top) + 1]
+        starts, slots = [], []
+        for name in names[1:]:
+            count, total = hierarchy.level(name).children, hierarchy.n_units(name)
+            unique, start = np.unique(event * total + unit // count, return_index=True)
+            starts.append(np.append(start, len(event)))
+            slots.append(unit % count)
+            event, unit = unique // total, unique % total
+        roots, _, _ = events.units(top)
+        return cls(names, x, empty, tuple(starts), tuple(slots), roots, event, len(events))
+
+    def __len__(self) -> int:
+        return len(self.roots)
+
+    def take(self, index: NDArray[np.integer], hierarchy: Hierarchy, size: int) -> tuple[NDArray[np.float32], list[NDArray[np.int32]]]:
+        """Returns what encoders need for some top units: base rows, and the children's row numbers of each level above, lowest first.
+
+        Row 0 of every table is the empty unit. The table of top units is padded with empty units to `size` rows, tables below to a bucket
+        size, so that few shapes are compiled.
+        """
+        links: list[NDArray[np.int32]] = []
+        rows = np.asarray(index)
+        for name, start, slot in zip(self.names[:0:-1], self.starts[::-1], self.slots[::-1], strict=True):
+            child, offsets = ragged_take(start, rows)
+            link = np.zeros((size, hierarchy.level(name).children), dtype=np.int32)
+            parent = np.repeat(np.arange(len(rows)) + 1, np.diff(offsets))
+            link[parent, slot[child]] = np.arange(len(child)) + 1
+            links.append(link)
+            rows, size = child, bucket(len(child) + 1)
+        x = np.broadcast_to(self.empty, (size, *self.empty.shape)).copy()
+        x[1 : len(rows) + 1] = self.base[rows]
+        return x, links[::-1]
+
+
+def bucket(n: int, smallest: int = 64) -> int:
+    """Returns the next of 64, 96, 128, 192, 256, ... that is at least `n`."""
+    size = smallest
+    while size < n:
+        size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
+    return size

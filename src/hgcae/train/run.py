@@ -1,0 +1,167 @@
+"""A training run from its settings: sample, model and trainer in a folder that says how to do it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from hgcae.errors import SettingsError
+from hgcae.events import Events
+from hgcae.geometry.detector import Detector
+from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.geometry.positions import root_xy_cm
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.calibration import Calibration
+from hgcae.model.frames import frames
+from hgcae.model.presets import ModelSettings, l1_preset, seed_preset
+from hgcae.settings import Settings, atomic_path, fingerprint
+from hgcae.store import Reader
+from hgcae.train.losses import LossSettings
+from hgcae.train.schedule import EPOCHS, SCHEDULES, Schedule
+from hgcae.train.trainer import Trainer, TrainSettings
+
+
+class RunSettings(Settings):
+    """What `hgcae train` does."""
+
+    input: str = Field(description="Parquet file of events.")
+    root: str | None = Field(default=None, description="Train on the occupied units of this level instead of whole events.")
+    preset: Literal["l1", "seed"] = Field(default="l1", description="l1: made for the trigger; seed: the original layer table.")
+    latent: int = Field(default=8, ge=1, description="Numbers in every code.")
+    bits: int = Field(default=9, ge=2, le=16, description="Bits of every number (l1).")
+    epochs: int | str = Field(default="demo", description="Length of the schedule: a number, demo or full.")
+    batch: int | None = Field(default=None, ge=1, description="Events in a step (seed: 2); l1 takes units in proportion, made for 32.")
+    seed: int = Field(default=1, ge=0, description="Start of the random numbers.")
+    test_share: float = Field(default=0.1, gt=0, lt=1, description="Share of the events, the last ones, that training never sees.")
+    shard_events: int = Field(default=8192, ge=1, description="Events held in memory at a time.")
+    loss: LossSettings = Field(default=LossSettings(), description="Weights of the terms of the l1 loss.")
+    model: ModelSettings | None = Field(default=None, description="All model settings, instead of the preset's.")
+    schedule: Schedule | None = Field(default=None, description="The whole stage table, instead of the preset's.")
+
+    @field_validator("epochs")
+    @classmethod
+    def _known_length(cls, epochs: int | str) -> int | str:
+        if isinstance(epochs, str) and epochs not in ("demo", "full"):
+            msg = "expected a number, demo or full"
+            raise ValueError(msg)
+        if isinstance(epochs, int) and epochs < 1:
+            msg = "expected at least 1"
+            raise ValueError(msg)
+        return epochs
+
+
+@dataclass(frozen=True)
+class Split:
+    """Part of a Parquet file as a sample, with units of a level as events if asked for.
+
+    Args:
+        reader: The file.
+        start: First event of the part.
+        stop: End of the part.
+        root: Level whose occupied units become the events; None = whole events.
+    """
+
+    reader: Reader
+    start: int
+    stop: int
+    root: str | None = None
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def take(self, start: int, stop: int) -> Events:
+        """Returns the events (or their units) start, ..., stop - 1 of the part."""
+        events = self.reader.take(self.start + start, min(self.start + stop, self.stop))
+        if self.root is None or self.root.upper() == events.hierarchy.root:
+            return events
+        return events.units(self.root)[0]
+
+    def chunks(self, size: int = 2048) -> Iterator[Events]:
+        """Yields the part in pieces."""
+        for start in range(0, len(self), size):
+            yield self.take(start, start + size)
+
+
+def splits(settings: RunSettings) -> tuple[Split, Split]:
+    """Returns the training and the held-out part of a run's input.
+
+    Raises:
+        SettingsError: Not a Parquet file, fewer than two events, or no such level.
+    """
+    if Path(settings.input).suffix.lower() != ".parquet":
+        msg = f"{settings.input}: training reads Parquet files of hgcae; write one with hgcae convert"
+        raise SettingsError(msg)
+    reader = Reader(settings.input)
+    if len(reader) < 2:
+        msg = f"{settings.input}: found {len(reader)} events, expected at least 2: some to train on, some to test"
+        raise SettingsError(msg)
+    if settings.root is not None:
+        reader.hierarchy.index(settings.root)
+    edge = len(reader) - max(1, round(settings.test_share * len(reader)))
+    return Split(reader, 0, max(edge, 1), settings.root), Split(reader, max(edge, 1), len(reader), settings.root)
+
+
+def detector_of(named: tuple[str, str] | None, path: object) -> Detector | None:
+    """Returns the shipped detector of a sample; None where the sample names none, or one that is not shipped.
+
+    Raises:
+        SettingsError: The sample was made with other figures of that detector.
+    """
+    if named is None:
+        return None
+    try:
+        detector = Detector.load(named[0])
+    except SettingsError:
+        return None
+    if detector.fingerprint() != named[1]:
+        msg = f"{path}: detector {named[0]} has the fingerprint {named[1]}, the one of this version {detector.fingerprint()}"
+        raise SettingsError(msg)
+    return detector
+
+
+def prepare(settings: RunSettings, folder: Path) -> Trainer:
+    """Builds the trainer of a run and writes `run.yaml` into its folder.
+
+    Raises:
+        SettingsError, DataFormatError, GeometryError: Bad input, settings that do not fit it, or a folder that holds another run.
+    """
+    train, test = splits(settings)
+    test_events = test.take(0, min(len(test), 500) if settings.root is None else len(test))
+    hierarchy = test_events.hierarchy
+    detector = detector_of(train.reader.detector, settings.input)
+    layered = detector is not None and hierarchy.levels == detector.hierarchy.levels
+    cell_xy = root_xy_cm(hierarchy, detector)
+    weight = None
+    if detector is not None and layered:
+        weight = detector.layer_mev_per_mip / np.median(detector.layer_mev_per_mip)
+    model = Autoencoder(
+        hierarchy,
+        settings.model or _preset(settings, hierarchy, cell_xy is not None),
+        Calibration.measure(train.chunks(), weight),
+        frames(hierarchy, cell_xy),
+        settings.seed,
+        train.reader.detector,
+    )
+    length = settings.epochs if isinstance(settings.epochs, int) else EPOCHS[settings.preset][settings.epochs]
+    schedule = settings.schedule or SCHEDULES[settings.preset](hierarchy, length, **({"batch": settings.batch} if settings.batch else {}))
+    options = TrainSettings(schedule=schedule, loss=settings.loss, seed=settings.seed, shard_events=settings.shard_events)
+    trainer = Trainer(model, options, train, test_events, cell_xy, folder, _data_fingerprint(train))
+    with atomic_path(folder / "run.yaml") as path:
+        path.write_text(settings.to_yaml(), encoding="utf-8")
+    return trainer
+
+
+def _preset(settings: RunSettings, hierarchy: Hierarchy, known_positions: bool) -> ModelSettings:
+    if settings.preset == "seed":
+        return seed_preset(hierarchy, settings.latent)
+    return l1_preset(hierarchy, settings.latent, settings.bits, barycentre=known_positions)
+
+
+def _data_fingerprint(train: Split) -> str:
+    reader = train.reader
+    return fingerprint([len(reader), train.start, train.stop, train.root, reader.hierarchy.to_dict(), reader.content_fingerprint])

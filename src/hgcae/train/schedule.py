@@ -1,0 +1,131 @@
+"""The stage table: which level's loss trains which levels, for how long."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field
+
+from hgcae.errors import SettingsError
+from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.settings import Settings
+
+FULL_EPOCHS = 2000
+"""Length of the seeds' schedule."""
+
+
+class Stage(Settings):
+    """One line of the table."""
+
+    loss_level: str = Field(description="Level at which input and decoded charges are compared.")
+    trains: tuple[str, ...] = Field(min_length=1, description="Levels whose encoder and decoder learn; all others are frozen.")
+    epochs: int = Field(ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0, description="Adam's learning rate.")
+    decay: bool = Field(
+        default=False, description="Raise the learning rate over the first steps, then lower it along a cosine to 1 %; clip gradients."
+    )
+    batch: int = Field(default=2, ge=1, description="Events in a step, or units of the loss level where `sampling` is `charge`.")
+    sampling: Literal["events", "charge"] = Field(
+        default="events",
+        description="`events`: all units of whole events in random order. `charge`: occupied units, half of them drawn uniformly and half "
+        "in proportion to charge^0.75, which keeps large showers from drowning in single cells.",
+    )
+    steps: int | None = Field(default=None, ge=1, description="Steps in an epoch; default one pass over the events.")
+    strongest: int | None = Field(default=None, ge=1, description="Decode only so many of the strongest units of each level in the loss.")
+
+
+class Schedule(Settings):
+    """The whole table."""
+
+    stages: tuple[Stage, ...] = Field(min_length=1)
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+    def check(self, hierarchy: Hierarchy) -> None:
+        """Checks that levels exist, that nothing above a loss level is trained, and that the trained levels follow each other.
+
+        Raises:
+            SettingsError: Names the stage.
+        """
+        for number, stage in enumerate(self.stages, 1):
+            unknown = [name for name in (stage.loss_level, *stage.trains) if name not in hierarchy.names]
+            indices = sorted(hierarchy.names.index(name) for name in stage.trains if name in hierarchy.names)
+            if unknown:
+                problem = f"unknown level {unknown[0]}, expected one of {', '.join(hierarchy.names)}"
+            elif indices[-1] > hierarchy.index(stage.loss_level):
+                problem = f"trains {hierarchy.names[indices[-1]]}, which lies above the loss level {stage.loss_level}"
+            else:
+                continue
+            msg = f"schedule: stage {number}: {problem}"
+            raise SettingsError(msg)
+
+
+def seed_schedule(hierarchy: Hierarchy, epochs: int = FULL_EPOCHS, batch: int = 2) -> Schedule:
+    """Returns the seeds' table, scaled to `epochs`.
+
+    One epoch each with the loss at the root, ..., at the second level, everything below it learning; then each level alone from the lowest
+    up: 196, 300, 400, 500, 600 epochs of 2000.
+
+    Raises:
+        SettingsError: Fewer epochs than stages.
+    """
+    names = hierarchy.names
+    joint = [Stage(loss_level=name, trains=names[: i + 1], epochs=1, batch=batch) for i, name in reversed(list(enumerate(names))) if i]
+    weights = [196, 300, 400, 500, 600, *[600] * len(names)][: len(names)]
+    lengths = _shares(epochs - len(joint), weights)
+    alone = [Stage(loss_level=name, trains=(name,), epochs=n, batch=batch) for name, n in zip(names, lengths, strict=True)]
+    return Schedule(stages=(*joint, *alone))
+
+
+def l1_schedule(hierarchy: Hierarchy, epochs: int = 40, batch: int | None = None) -> Schedule:
+    """Returns the staged schedule of the `l1` preset: each level alone from the lowest up, then the two lowest together.
+
+    `batch` scales the number of units in a step, which falls with the number of trigger cells in a unit (default: made for two cores).
+
+    Raises:
+        SettingsError: Fewer epochs than stages.
+    """
+    stages = []
+    lengths = _shares(epochs, [_LENGTH[min(i, 4)] for i in range(len(hierarchy.names))])
+    for i, (name, n) in enumerate(zip(hierarchy.names, lengths, strict=True)):
+        size, strongest = _BATCH[min(i, 4)]
+        if hierarchy.n_cells(name) <= 48 * 30:
+            strongest = None
+        stages.append(
+            Stage(
+                loss_level=name,
+                trains=(name,),
+                epochs=n,
+                learning_rate=2e-3,
+                decay=True,
+                batch=size * batch // 32 if batch else size,
+                sampling="charge",
+                steps=100,
+                strongest=strongest,
+            )
+        )
+    return Schedule(stages=tuple(stages))
+
+
+_LENGTH = (8, 8, 8, 8, 8)
+"""Relative lengths of the stages of `l1`, lowest level first."""
+_BATCH = ((1024, None), (512, None), (256, None), (128, 12), (32, 96))
+"""Units in a step, and how many of the strongest are decoded in each level, lowest level first."""
+
+SCHEDULES = {"l1": l1_schedule, "seed": seed_schedule}
+EPOCHS = {"l1": {"demo": 40, "full": FULL_EPOCHS}, "seed": {"demo": 14, "full": FULL_EPOCHS}}
+"""Named lengths by preset."""
+
+
+def _shares(total: int, weights: list[int]) -> list[int]:
+    """Splits `total` epochs in proportion to `weights`, at least one each."""
+    if total < len(weights):
+        msg = f"schedule: found {total} epochs for {len(weights)} stages, expected at least one each"
+        raise SettingsError(msg)
+    spare = total - len(weights)
+    edges = [round(spare * sum(weights[:i]) / sum(weights)) for i in range(len(weights) + 1)]
+    return [1 + b - a for a, b in pairwise(edges)]
