@@ -28,6 +28,7 @@ __all__ = [
     "MissingToolError",
     "SettingsError",
     "load",
+    "read",
 ]
 
 
@@ -36,3 +37,14 @@ def load(path: str | Path) -> Autoencoder:
     from hgcae.model.autoencoder import Autoencoder
 
     return Autoencoder.load(path)
+
+
+def read(path: str | Path) -> Events:
+    """Reads all events of a file: hgcae's Parquet, a pickle of `digi` and `meta`, or a csv of CMS modules.
+
+    Raises:
+        DataFormatError: The format is unknown, or the file is not as it should be.
+    """
+    from hgcae.sources import read_events
+
+    return Events.concatenate(list(read_events(path)))

@@ -72,6 +72,14 @@ class Events:
         """Event number of each charge: (nnz,)."""
         return np.repeat(np.arange(len(self)), self.counts)
 
+    @property
+    def true_energy_gev(self) -> NDArray[np.float64] | None:
+        """Summed true energy of each event's particles, GeV: (n,); None without truth."""
+        if self.particle_offsets is None or "energy_gev" not in self.particles:
+            return None
+        owner = np.repeat(np.arange(len(self)), np.diff(self.particle_offsets))
+        return np.bincount(owner, self.particles["energy_gev"], len(self)).astype(np.float64)
+
     def validate(self, source: object = "events") -> Events:
         """Returns the events unchanged after checking them.
 

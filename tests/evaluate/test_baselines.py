@@ -29,7 +29,7 @@ def test_pca_is_the_singular_value_decomposition(solver, k, monkeypatch):
         monkeypatch.setattr(module, "_COVARIANCE_CELLS", 10)
     train, test = random_units(MODULE, 400), random_units(MODULE, 150, seed=2)
     pca = PrincipalComponents.fit(train, k)
-    assert pca.k == k
+    assert pca.size == {"components": k}
     assert pca.errors(test).summary()["mse"] == pytest.approx(direct_pca_error(flat(train), flat(test), k), rel=1e-9)
 
 
@@ -58,7 +58,7 @@ def test_mean_and_zero_by_hand():
 
 
 def test_more_components_than_units_allow_are_not_asked_for():
-    assert PrincipalComponents.fit(random_units(MODULE, 300)[1:4], 8).k <= 3
+    assert PrincipalComponents.fit(random_units(MODULE, 300)[1:4], 8).size["components"] <= 3
 
 
 def test_no_training_unit_is_an_error():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import Bootstrap, head_summary
+from hgcae.evaluate import Bootstrap, head_summary, heads_table
 from hgcae.evaluate.heads import wrapped
 
 N = 2000
@@ -69,3 +69,14 @@ def test_what_cannot_be_compared_is_refused(truth):
         head_summary({"eta": np.zeros(3)}, truth, **HOW)
     with pytest.raises(DataFormatError, match="no such column"):
         head_summary({}, {}, **HOW)
+
+
+def test_heads_in_a_table(truth):
+    estimate = {"energy_gev": truth["energy_gev"] * 1.01, "eta": truth["eta"] + 0.002, "impact_x_cm": truth["impact_x_cm"] + 0.05}
+    header, rows = heads_table({"heads": {"STAGE2": head_summary(estimate, truth, **HOW)}})
+    assert header == ["estimator", "quantity", "bias", "width"]
+    assert [row[1] for row in rows] == list(estimate)
+    assert rows[0][2] == "1.00% ± 0.00%"
+    assert rows[1][2].startswith("0.002 ± ")
+    assert rows[2][2].startswith("0.5 ± ")
+    assert rows[2][3].endswith(" mm")

@@ -7,13 +7,14 @@ import pytest
 
 from evaluate.toys import emptied, from_entries, scaled, toy_showers
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.frame import Frame, unit_xy_cm
+from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments
 from hgcae.evaluate.position import axis_distance, barycentre_shift, layer_barycentre_rms_mm, layer_profile_error
 from hgcae.evaluate.statistics import Bootstrap
-from hgcae.evaluate.truth import axis_xy_cm, border_distance_cm, contained, leading_particle, true_energy_gev
+from hgcae.evaluate.truth import axis_xy_cm, border_distance_cm, contained, leading_particle
 from hgcae.geometry import module
 from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.geometry.positions import unit_xy_cm
 
 EDGES = (1, 100, 500)
 MODULE = Hierarchy.of(ROC=(4, 4), MODULE=3)
@@ -43,7 +44,7 @@ def test_log_weights_drop_small_cells_and_flatten_large_ones():
 def test_scaling_moves_nothing(showers, prototype):
     frame = Frame.of(showers.hierarchy, prototype)
     before, after = moments(showers, frame), moments(scaled(showers, 0.5), frame)
-    shift = barycentre_shift(before, after, true_energy_gev(showers), EDGES, 20, Bootstrap(5))
+    shift = barycentre_shift(before, after, showers.true_energy_gev, EDGES, 20, Bootstrap(5))
     assert shift is not None
     assert shift["per_axis"]["all"]["rms"] == pytest.approx(0, abs=1e-9)
     assert shift["per_axis"]["all"]["n"] == 600
@@ -91,7 +92,7 @@ def test_layer_errors_weigh_with_energy_and_skip_lost_layers(testbeam):
 def test_empty_events_are_undefined_and_counted(showers, prototype):
     frame = Frame.of(showers.hierarchy, prototype)
     lost = emptied(showers, 4)
-    shift = barycentre_shift(moments(showers, frame), moments(lost, frame), true_energy_gev(showers), EDGES, 20, Bootstrap(5))
+    shift = barycentre_shift(moments(showers, frame), moments(lost, frame), showers.true_energy_gev, EDGES, 20, Bootstrap(5))
     assert shift is not None
     assert shift["x"]["all"]["undefined"] == 1
     assert layer_profile_error(moments(showers, frame), moments(lost, frame))[4] == pytest.approx(1)
@@ -184,6 +185,6 @@ def test_leading_particle_and_summed_energy():
     truth = leading_particle(events)
     np.testing.assert_array_equal(truth["energy_gev"], [9.0, np.nan, 4.0])
     np.testing.assert_array_equal(truth["pt_gev"], [5.0, np.nan, 1.0])
-    np.testing.assert_array_equal(true_energy_gev(events), [12.0, 0.0, 4.0])
+    np.testing.assert_array_equal(events.true_energy_gev, [12.0, 0.0, 4.0])
     assert leading_particle(replace(events, particle_offsets=None, particles={})) == {}
-    assert true_energy_gev(replace(events, particle_offsets=None, particles={})) is None
+    assert replace(events, particle_offsets=None, particles={}).true_energy_gev is None

@@ -38,6 +38,8 @@ def test_a_verdict_holds_every_figure(verdict):
     assert set(verdict["units"]) == {"decoded", "zero", "mean", "pca", "largest_cells"}
     assert {units["n_units"] for units in verdict["units"].values()} == {500}
     assert verdict["units"]["decoded"]["l1"]["CELL"] == pytest.approx(0.01)
+    assert verdict["units"]["pca"]["components"] == 8
+    assert verdict["units"]["largest_cells"]["cells"] == 4
     assert verdict["events"]["l1"]["STAGE2"] == pytest.approx(0.01)
     assert verdict["events"]["ghost_fraction"] == 0
     assert verdict["energy"]["decoded_over_uncompressed"]["above"]["mean"] == pytest.approx(1.01)

@@ -7,51 +7,44 @@ import numpy as np
 import pytest
 
 from evaluate.toys import emptied, random_units, scaled, toy_showers
-from hgcae.errors import GeometryError, SettingsError
+from hgcae.errors import DataFormatError, GeometryError, SettingsError
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.plots import choose_triplets, draw_event, draw_triplets, draw_units
+from hgcae.plots import choose_units, draw_event, draw_units
 from hgcae.plots.maps import colours, scale
 from hgcae.plots.style import DPI
 
 
-def test_triplets_for_a_picture_fall_in_charge_and_end_empty(showers):
-    dense = choose_triplets(showers)
-    assert dense.shape == (20, 3, 3, 4, 4)
-    total = dense.sum(axis=(1, 2, 3, 4))
+def test_units_for_a_picture_fall_in_charge_and_end_empty(showers):
+    event, unit = choose_units(showers, "TRIPLET")
+    assert len(event) == len(unit) == 20
+    sums = showers.unit_sums("TRIPLET")
+    total = sums[event, unit]
     assert (np.diff(total[:16]) <= 0).all()
     assert (total[:16] > 0).all()
     assert (total[16:] == 0).all()
-    sums = showers.unit_sums("TRIPLET")
     assert total[0] == pytest.approx(sums.max())
     assert total[15] == pytest.approx(sums[sums > 0].min())
-    assert len(np.unique(dense[:16].reshape(16, -1), axis=0)) == 16
+    assert len({*zip(event.tolist(), unit.tolist(), strict=True)}) == 20
     # Evenly spaced in the logarithm: the middle one is near the geometric mean.
     assert np.log(total[8] / np.sqrt(total[0] * total[15])) == pytest.approx(0, abs=1.0)
 
 
-def test_fewer_triplets_than_asked_for(showers):
+def test_fewer_units_than_asked_for(showers):
     few = showers[:1].units("TRIPLET")[0][:5]
-    assert len(choose_triplets(few)) == 9
-    assert choose_triplets(few[:0]).shape == (4, 3, 3, 4, 4)
+    assert len(choose_units(few, "TRIPLET")[0]) == 5
+    assert len(choose_units(few[:0], "TRIPLET")[0]) == 0
 
 
-def test_the_picture_of_triplets_is_the_same_for_the_same_input(showers, tmp_path, picture):
-    true = choose_triplets(showers)
-    decoded = true * 1.1
+def test_the_picture_of_units_is_the_same_for_the_same_input(showers, tmp_path, picture):
+    true = showers.units("TRIPLET")[0][:20]
     first, second, other = (tmp_path / name for name in ("a.png", "b.png", "c.png"))
-    draw_triplets(true, decoded, first, "epoch 1")
-    draw_triplets(true, decoded, second, "epoch 1")
-    draw_triplets(true, decoded * 1.2, other, "epoch 1")
+    for path, factor in ((first, 1.1), (second, 1.1), (other, 1.2)):
+        draw_units(true, scaled(true, factor), path, "epoch 1")
     size = (1944, 912)
     assert picture(first, size) == picture(second, size)
     assert picture(other, size) != picture(first)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "c.png"]
-
-
-def test_only_triplets_are_drawn_as_triplets(tmp_path):
-    with pytest.raises(GeometryError, match=r"found \(2, 3, 4, 4\)"):
-        draw_triplets(np.zeros((2, 3, 4, 4)), np.zeros((2, 3, 4, 4)), tmp_path / "a.png", "")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +58,7 @@ def test_units_of_every_root_are_drawn(levels, n, tmp_path, picture):
 
 def test_units_of_different_samples_are_refused(tmp_path):
     modules = random_units(Hierarchy.of(ROC=(4, 4), MODULE=3), 4)
-    with pytest.raises(GeometryError, match="not those of the input"):
+    with pytest.raises(DataFormatError, match="found 2, expected 4"):
         draw_units(modules, modules[:2], tmp_path / "a.png", "")
 
 

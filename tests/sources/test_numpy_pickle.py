@@ -91,7 +91,7 @@ def test_nothing_is_called(tmp_path, trap, protocol, function, name):
         Path("a"),
         {1},
     ],
-    ids=str,
+    ids=lambda value: f"{type(value).__name__} {getattr(value, 'dtype', '')}",
 )
 @pytest.mark.parametrize("protocol", [0, 2, 3, 4, 5])
 def test_other_objects_are_refused(tmp_path, value, protocol):

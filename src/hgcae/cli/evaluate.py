@@ -103,26 +103,30 @@ def judge(
         date=datetime.now(UTC).date().isoformat(),
         settings=settings,
         fingerprints={"model": model.settings.fingerprint(), "hierarchy": hierarchy.fingerprint()},
-        heads=_heads(model, codes, test, settings),
+        heads=_heads(model, codes, test, whole, settings),
     )
 
 
-def _heads(model: Autoencoder, codes: Mapping[str, Any], test: Events, settings: EvaluateSettings) -> dict[str, Any]:
-    """Compares the estimates of all fitted heads with the truth of single particles."""
-    from hgcae.evaluate import head_summary, leading_particle
+def _heads(
+    model: Autoencoder, codes: Mapping[str, Any], test: Events, detector: Detector | None, settings: EvaluateSettings
+) -> dict[str, Any]:
+    """Compares the estimates of all fitted heads with the truth of single particles whose showers do not leave the detector sideways."""
+    from hgcae.evaluate import contained, head_summary, leading_particle
 
-    if test.particle_offsets is None or not model.heads.energy:
+    if test.particle_offsets is None or detector is None or not model.heads.energy:
         return {}
-    truth = leading_particle(test)
+    use = contained(test, detector, settings.containment_margin_cm)
+    truth = {name: values[use] for name, values in leading_particle(test).items()}
     how = {"edges_gev": settings.energy_edges_gev, "above_gev": settings.above_gev, "bootstrap": settings.bootstrap()}
     heads = {name: {"energy_gev": model.heads.energies(model, code)} for name, code in codes.items() if name in model.heads.energy}
     if model.heads.kinematics:
         heads[model.hierarchy.root] = model.heads.momenta(model, codes[model.hierarchy.root])
-    return {name: head_summary(estimate, truth, **how) for name, estimate in heads.items()}
+    return {name: head_summary({key: v[use] for key, v in estimate.items()}, truth, **how) for name, estimate in heads.items()}
 
 
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
-    """Draws the figures of an evaluation and prints its table, or everything as JSON."""
+    """Draws the figures of an evaluation and prints its tables, or everything as JSON."""
+    from hgcae.evaluate import heads_table, table
     from hgcae.plots import energy_figure, heads_figure, levels_figure
 
     energy_figure(results, folder / "energy.png")
@@ -132,15 +136,7 @@ def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
     if as_json:
         console.show(results, as_json=True)
         return
-    from hgcae.evaluate import table
-
     console.print_table(*table(results))
-    for name, head in results["heads"].items():
-        console.print_line(f"{name} head: " + ", ".join(_head_text(key, value) for key, value in head.items()))
+    if results["heads"]:
+        console.print_table(*heads_table(results))
     console.print_line(f"figures and results.json in {folder}")
-
-
-def _head_text(name: str, summary: Mapping[str, Any]) -> str:
-    above, unit = summary["above"], summary["unit"]
-    scale, sign = (100, " %") if unit == "relative" else (1, f" {unit}")
-    return f"{name} {scale * above['mean']:+.3g} +- {scale * above['sigma_eff']:.3g}{sign}"

@@ -14,9 +14,6 @@ from hgcae.events import Events
 if TYPE_CHECKING:
     from hgcae.model.autoencoder import Autoencoder
 
-CHARGED, EMPTY = 16, 4
-"""Units in the picture: evenly spaced in the ranking by charge, and empty ones."""
-
 
 @dataclass(frozen=True)
 class Gallery:
@@ -37,15 +34,12 @@ class Gallery:
     @classmethod
     def of(cls, events: Events) -> Self:
         """Chooses 16 charged units and, where the events have some, 4 empty ones."""
-        hierarchy = events.hierarchy
-        level = next(name for name in ("TRIPLET", "MODULE", hierarchy.root) if name in hierarchy.names)
-        units, event, unit = events.units(level)
-        order = np.argsort(-np.add.reduceat(units.charge.astype(np.float64), units.offsets[:-1]), kind="stable")
-        pick = order[np.unique(np.linspace(0, len(order) - 1, min(CHARGED, len(order))).astype(int))]
-        chosen, row = np.unique(event[pick], return_inverse=True)
-        empty_event, empty_unit = np.nonzero(events[chosen].unit_sums(level) == 0)
-        spread = np.unique(np.linspace(0, len(empty_event) - 1, min(EMPTY, len(empty_event))).astype(int))
-        return cls(events[chosen], level, np.concatenate([row, empty_event[spread]]), np.concatenate([unit[pick], empty_unit[spread]]))
+        from hgcae.plots import choose_units
+
+        level = next(name for name in ("TRIPLET", "MODULE", events.hierarchy.root) if name in events.hierarchy.names)
+        event, unit = choose_units(events, level)
+        holders, row = np.unique(event, return_inverse=True)
+        return cls(events[holders], level, row, unit)
 
     def draw(self, model: Autoencoder, level: str, path: Path, title: str) -> None:
         """Draws the units as decoded from the codes of `level`; below the units' own level only so far is encoded."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,7 +53,7 @@ def train(
       RUN/run.yaml       settings; hgcae train --settings RUN/run.yaml -o OTHER does the same again
       RUN/model/         the model: hgcae.load("RUN")
       RUN/history.jsonl  one line per epoch
-      RUN/cost.png       cost against optimisation steps, also as PDF
+      RUN/cost.png       cost against optimisation steps, at the end also as PDF
       RUN/frames/        pictures, joined to RUN/training.mp4 and .gif at the end
 
     Examples:
@@ -99,8 +98,7 @@ def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> 
     draw = _pictures(trainer) if pictures else None
 
     def on_epoch(done: Trainer, row: dict[str, Any]) -> None:
-        for suffix in ("png", "pdf"):
-            cost_figure(done.history, folder / f"cost.{suffix}")
+        cost_figure(done.history, folder / "cost.png")
         if draw is not None:
             draw(row)
 
@@ -113,6 +111,7 @@ def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> 
 
         trainer.on_progress, trainer.on_epoch = on_progress, on_epoch
         trainer.run()
+    cost_figure(trainer.history, folder / "cost.pdf")
     if pictures:
         _animate(folder)
     return trainer
@@ -125,10 +124,8 @@ def _pictures(trainer: Trainer) -> Any:
     gallery = Gallery.of(trainer.test)
 
     def draw(row: dict[str, Any]) -> None:
-        start = time.perf_counter()
         title = f"epoch {row['epoch']}: decoded from {row['loss_level']}, test loss {row['loss_test']:.4g}"
         gallery.draw(trainer.model, row["loss_level"], trainer.folder / "frames" / f"epoch_{row['epoch']:05d}.png", title)
-        row["picture_seconds"] = round(time.perf_counter() - start, 3)
 
     return draw
 

@@ -4,8 +4,8 @@ from hgcae.evaluate.baselines import Baseline, LargestCells, PrincipalComponents
 from hgcae.evaluate.heads import head_summary
 from hgcae.evaluate.report import EvaluateSettings, judge_level, read_results, write_results
 from hgcae.evaluate.statistics import Bootstrap
-from hgcae.evaluate.table import table
-from hgcae.evaluate.truth import contained, leading_particle, true_energy_gev
+from hgcae.evaluate.table import heads_table, table
+from hgcae.evaluate.truth import contained, leading_particle
 
 __all__ = [
     "Baseline",
@@ -17,10 +17,10 @@ __all__ = [
     "contained",
     "fit_baselines",
     "head_summary",
+    "heads_table",
     "judge_level",
     "leading_particle",
     "read_results",
     "table",
-    "true_energy_gev",
     "write_results",
 ]

@@ -27,6 +27,11 @@ class Baseline(ABC):
 
     name: str
 
+    @property
+    def size(self) -> dict[str, int]:
+        """What the code of a unit consists of."""
+        return {}
+
     @abstractmethod
     def errors(self, units: Events) -> UnitErrors:
         """Returns the errors on units; these are never all dense at a time."""
@@ -56,6 +61,11 @@ class LargestCells(Baseline):
 
     n: int
     name = "largest_cells"
+
+    @property
+    def size(self) -> dict[str, int]:
+        """Number of cells kept."""
+        return {"cells": self.n}
 
     @classmethod
     def for_bits(cls, bits: int, n_cells: int, value_bits: int = VALUE_BITS) -> LargestCells:
@@ -91,9 +101,9 @@ class PrincipalComponents(Baseline):
     axes: NDArray[np.float64]
 
     @property
-    def k(self) -> int:
+    def size(self) -> dict[str, int]:
         """Number of components."""
-        return len(self.axes)
+        return {"components": len(self.axes)}
 
     @classmethod
     def fit(cls, units: Events, k: int, seed: int = 1) -> PrincipalComponents:

@@ -131,7 +131,7 @@ def compare_dense(true: Events, decoded: NDArray[np.float64]) -> UnitErrors:
 def choose_units(events: Events, level: str, max_units: int, seed: int) -> tuple[Events, NDArray[np.int64]]:
     """Returns occupied units of a level, at most `max_units` of them at random, and their numbers event x n_units + unit, increasing.
 
-    At first at most `max_units` events are chosen, which bounds the memory and loses no unit: every occupied event holds one or more.
+    At most `max_units` events are searched, which bounds the memory: each holds at least one occupied unit, so there are always enough.
     """
     rng = np.random.default_rng(seed)
     chosen = _at_most(np.flatnonzero(events.counts), max_units, rng)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, GeometryError
 from hgcae.events import ADC_PER_MIP, Events
-from hgcae.geometry import module
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.geometry.positions import unit_xy_cm
 
 MAX_ENTRIES = 2_000_000
 """Charges compared at a time; bounds the memory of every loop over pieces of a sample."""
@@ -61,34 +60,6 @@ class Frame:
     def cells_per_layer(self) -> int:
         """Number of trigger cells in a layer."""
         return self.hierarchy.n_cells() // self.n_layers
-
-
-@lru_cache(maxsize=1)
-def _flower() -> Detector:
-    return Detector.load("prototype")
-
-
-def unit_module_xy_cm(n_modules: int) -> NDArray[np.float64] | None:
-    """Returns module centres about their mean for one module, a triplet or a flower, cm: (n_modules, 2); None for other numbers."""
-    if n_modules not in (1, 3, len(_flower().module_xy)):
-        return None
-    centres = _flower().module_xy[:n_modules]
-    return centres - centres.mean(axis=0)
-
-
-def unit_xy_cm(hierarchy: Hierarchy) -> NDArray[np.float64] | None:
-    """Returns the trigger-cell centres of a bare unit about its centre, cm: (n_cells, 2); None where the geometry is unknown.
-
-    A ROC is drawn as the first rhombus of its module, because a bare ROC does not know which of the three it is.
-    """
-    size = math.prod(module.SHAPE[1:])
-    if hierarchy.shape == module.SHAPE[1:]:
-        cells = module.trigger_cell_xy()[:size]
-        return cells - cells.mean(axis=0)
-    if hierarchy.shape[-3:] != module.SHAPE:
-        return None
-    modules = unit_module_xy_cm(hierarchy.n_cells() // module.N_CELLS)
-    return None if modules is None else (modules[:, None] + module.trigger_cell_xy()).reshape(-1, 2)
 
 
 def check_pair(true: Events, decoded: Events) -> None:

@@ -22,7 +22,7 @@ from hgcae.evaluate.moments import Moments, moments
 from hgcae.evaluate.position import axis_distance, barycentre_shift, layer_barycentre_rms_mm, layer_profile_error
 from hgcae.evaluate.response import against_truth, ratio, spread_by_energy
 from hgcae.evaluate.statistics import Bootstrap
-from hgcae.evaluate.truth import AXIS_COLUMNS, axis_xy_cm, contained, true_energy_gev
+from hgcae.evaluate.truth import AXIS_COLUMNS, axis_xy_cm, contained
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.settings import Settings, atomic_path
@@ -116,11 +116,11 @@ def judge_level(
 def _unit_errors(true: Events, decoded: Events, level: str, baselines: Sequence[Baseline], settings: EvaluateSettings) -> dict[str, Any]:
     units, key = choose_units(true, level, settings.max_units, settings.seed)
     errors = {"decoded": compare(units, same_units(decoded, level, key)).summary()}
-    return errors | {baseline.name: baseline.errors(units).summary() for baseline in baselines}
+    return errors | {baseline.name: baseline.errors(units).summary() | baseline.size for baseline in baselines}
 
 
 def _physics(true: Events, before: Moments, after: Moments, detector: Detector | None, settings: EvaluateSettings) -> dict[str, Any]:
-    energy, bootstrap = true_energy_gev(true), settings.bootstrap()
+    energy, bootstrap = true.true_energy_gev, settings.bootstrap()
     how = (settings.energy_edges_gev, settings.above_gev, bootstrap)
     result: dict[str, Any] = {
         "energy": {"unit": before.unit, "decoded_over_uncompressed": spread_by_energy(ratio(after.total, before.total), energy, *how)},

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares, nnls
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from hgcae.evaluate.statistics import WIDTHS, Bootstrap, in_bins, plain
 
@@ -114,7 +114,7 @@ def _compared(
 def resolution(energy_gev: NDArray[np.float64], stochastic: float, noise_gev: float, constant: float) -> NDArray[np.float64]:
     """Returns sigma(E) / E = S / sqrt(E) (+) N / E (+) C, added in quadrature.
 
-    Source: R. L. Workman et al. (Particle Data Group), Prog. Theor. Exp. Phys. 2022, 083C01, section 35.10.
+    Source: R. L. Workman et al. (Particle Data Group), Prog. Theor. Exp. Phys. 2022, 083C01, review of particle detectors, calorimeters.
 
     Args:
         energy_gev: GeV.
@@ -158,4 +158,4 @@ def fit_resolution(bins: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     for name, square, square_error in zip(("stochastic", "noise_gev", "constant"), squares, errors, strict=True):
         result[name] = float(np.sqrt(square))
         result[f"{name}_error"] = plain(np.sqrt(square + square_error) - np.sqrt(square))
-    return result | {"chi2": chi_square, "ndf": ndf, "p_value": float(chi2.sf(chi_square, ndf))}
+    return result | {"chi2": chi_square, "ndf": ndf, "p_value": float(chdtrc(ndf, chi_square))}

@@ -87,7 +87,10 @@ class Bootstrap:
         return result
 
     def _errors(self, ordered: NDArray[np.float64], statistics: Sequence[str]) -> dict[str, np.float64]:
-        """Resamples without a sort: ordered uniform numbers are normalised sums of exponential ones (L. Devroye, 1986, V.2)."""
+        """Resamples without a sort: ordered uniform numbers are normalised sums of exponential ones.
+
+        Source: L. Devroye, Non-Uniform Random Variate Generation (1986), chapter V.
+        """
         n = len(ordered)
         rng = np.random.default_rng(self.seed)
         collected: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
@@ -156,7 +159,7 @@ def plain(value: float | np.floating | NDArray[np.float64]) -> float | None:
 
 
 def ratio_of_sums(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    """Returns sum(numerator) / sum(denominator) and its standard error by linear propagation (W. G. Cochran, Sampling Techniques, 6.4).
+    """Returns sum(numerator) / sum(denominator) and its standard error by linear propagation (W. G. Cochran, Sampling Techniques).
 
     Args:
         numerator: One value per unit: (n,).

@@ -32,6 +32,18 @@ def table(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return list(COLUMNS), [[read(level) for read in COLUMNS.values()] for level in results["levels"].values()]
 
 
+def heads_table(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Returns bias and width of every estimated quantity above the settings' `above_gev`, with errors, one row each."""
+    rows = []
+    for estimator, summary in results["heads"].items():
+        for quantity, deviation in summary.items():
+            above, percent = deviation["above"], deviation["unit"] == "1" and quantity.endswith("_gev")
+            form, unit = (".2%", "") if percent else (".4g", f" {deviation['unit']}" if deviation["unit"] != "1" else "")
+            texts = [f"{_number(above[key], form)} ± {_number(above[f'{key}_error'], form)}{unit}" for key in ("mean", "sigma_eff")]
+            rows.append([estimator, quantity, *texts])
+    return ["estimator", "quantity", "bias", "width"], rows
+
+
 def lookup(result: Any, *keys: str) -> float | None:
     """Returns a figure deep inside a result, None where it was not measured."""
     for key in keys:

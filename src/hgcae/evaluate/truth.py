@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.frame import group_sums
 from hgcae.events import Events
 from hgcae.geometry import hexagons, module
 from hgcae.geometry.detector import Detector
@@ -14,7 +13,7 @@ from hgcae.geometry.detector import Detector
 CONTAINMENT_MOLIERE_RADII = 2.0
 """Radius of the cylinder that holds about 95 % of an electromagnetic shower.
 
-Source: C. W. Fabjan and F. Gianotti, Rev. Mod. Phys. 75 (2003) 1243, section II.A.
+Source: C. W. Fabjan and F. Gianotti, Rev. Mod. Phys. 75 (2003) 1243.
 """
 
 AXIS_COLUMNS = ("impact_x_cm", "impact_y_cm", "px_gev", "py_gev", "pz_gev")
@@ -42,14 +41,6 @@ def leading_particle(events: Events) -> dict[str, NDArray[np.float64]]:
     if "px_gev" in columns:
         columns["pt_gev"] = np.hypot(columns["px_gev"], columns["py_gev"])
     return columns
-
-
-def true_energy_gev(events: Events) -> NDArray[np.float64] | None:
-    """Returns the summed energy of each event's particles, GeV: (n,); None for samples without truth."""
-    if events.particle_offsets is None or "energy_gev" not in events.particles:
-        return None
-    event = np.repeat(np.arange(len(events)), np.diff(events.particle_offsets))
-    return group_sums(event, events.particles["energy_gev"], len(events))
 
 
 def axis_xy_cm(events: Events, z_cm: NDArray[np.float64], front_cm: float) -> NDArray[np.float64]:

@@ -23,10 +23,10 @@ from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
 from hgcae.model.level import LevelModel, PlainLevel, SharesLevel
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels
-from hgcae.model.sparse import Codes, bucket
+from hgcae.model.sparse import Codes
 
-BLOCK = 8192
-"""Rows that are encoded or decoded in one call; bounds memory and the number of compiled shapes."""
+BLOCKS = (64, 1024, 8192)
+"""Rows that are encoded or decoded in one call, padded to the next of these; bounds memory and the number of compiled shapes."""
 _LAST_GAIN = 0.2
 """Factor on the initial weights of the last layers of `shares` encoders and decoders."""
 
@@ -104,26 +104,22 @@ class Autoencoder:
         """Returns the encoder and decoder of a level."""
         return self.levels[self.hierarchy.level(name).name]
 
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """All variables of all levels, quantiser constants included."""
-        return [v for level in self.levels.values() for model in (level.encoder, level.decoder) for v in model.variables]
-
     def run(self, action: str, name: str, x: NDArray[Any], *more: NDArray[Any]) -> NDArray[np.float32]:
         """Applies `encode`, `state`, `code` or `decode` of a level to any number of rows, in blocks of few compiled shapes."""
-        key = (action, name)
-        if key not in self._compiled:
-            self._compiled[key] = jax.jit(partial(stateless, self.variables, getattr(self.level(name), action)))
-        values = [v.value for v in self.variables]
+        function, variables = getattr(self.level(name), action), self.level(name).variables
+        pure = partial(stateless, variables, function)
+        if (action, name) not in self._compiled:
+            self._compiled[action, name] = jax.jit(pure)
+        compiled, values = self._compiled[action, name], [v.value for v in variables]
         parts = []
-        for start in range(0, len(x), BLOCK):
-            block = [array[start : start + BLOCK] for array in (x, *more)]
+        for start in range(0, len(x), BLOCKS[-1]):
+            block = [array[start : start + BLOCKS[-1]] for array in (x, *more)]
             n = len(block[0])
-            padded = [np.concatenate([b, np.zeros((bucket(n) - n, *b.shape[1:]), b.dtype)]) for b in block]
-            parts.append(np.asarray(self._compiled[key](values, *padded))[:n])
+            size = next(size for size in BLOCKS if size >= n)
+            padded = [np.concatenate([b, np.zeros((size - n, *b.shape[1:]), b.dtype)]) for b in block]
+            parts.append(np.asarray(compiled(values, *padded))[:n])
         if not parts:
-            shape = jax.eval_shape(partial(stateless, self.variables, getattr(self.level(name), action)), values, x, *more).shape
-            return np.zeros(shape, dtype=np.float32)
+            return np.zeros(jax.eval_shape(pure, values, x, *more).shape, dtype=np.float32)
         return np.concatenate(parts)
 
     def encode_events(self, events: Events, level: str, below: Codes | None = None) -> Codes:

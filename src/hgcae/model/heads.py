@@ -43,9 +43,9 @@ class Heads:
 
     def fit(self, model: Autoencoder, events: Events, codes: Mapping[str, Codes], seed: int) -> None:
         """Fits the heads of every level in `codes` to the truth of `events`; without truth nothing is fitted."""
-        if events.particle_offsets is None or not len(events):
+        energy = events.true_energy_gev
+        if energy is None or events.particle_offsets is None or not len(events):
             return
-        energy = total_energy(events)
         for name, code in codes.items():
             base, features = energy_features(model, code)
             self.energy[name] = _fit_energy(base, features, energy)
@@ -102,16 +102,6 @@ class Heads:
             else:
                 heads.kinematics[rest[0]] = value
         return heads
-
-
-def total_energy(events: Events) -> NDArray[np.float64]:
-    """Returns the summed true energy of each event's particles, GeV: (n_events,)."""
-    offsets = events.particle_offsets
-    if offsets is None:
-        msg = "the events carry no truth"
-        raise GeometryError(msg)
-    owner = np.repeat(np.arange(len(events)), np.diff(offsets))
-    return np.bincount(owner, events.particles["energy_gev"], len(events)).astype(np.float64)
 
 
 def slopes(events: Events, first: NDArray[np.integer]) -> list[NDArray[np.float64]]:

@@ -74,6 +74,11 @@ class LevelModel(ABC):
         """Returns the codes of sent integers."""
 
     @property
+    def variables(self) -> list[keras.Variable]:
+        """All variables of encoder and decoder, the constants of quantisers included."""
+        return [*self.encoder.variables, *self.decoder.variables]
+
+    @property
     def weights(self) -> list[keras.Variable]:
         """The trainable variables of encoder and decoder."""
         return [*self.encoder.trainable_variables, *self.decoder.trainable_variables]

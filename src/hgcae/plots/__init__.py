@@ -1,17 +1,16 @@
 """Pictures: from true and decoded events, from results, never from a model. No picture opens a window."""
 
 from hgcae.plots.animation import animate
-from hgcae.plots.eventdisplay import choose_triplets, draw_triplets, draw_units
+from hgcae.plots.eventdisplay import choose_units, draw_units
 from hgcae.plots.eventpage import draw_event
 from hgcae.plots.figures import cost_figure, occupancy_figure
 from hgcae.plots.results import energy_figure, heads_figure, levels_figure
 
 __all__ = [
     "animate",
-    "choose_triplets",
+    "choose_units",
     "cost_figure",
     "draw_event",
-    "draw_triplets",
     "draw_units",
     "energy_figure",
     "heads_figure",

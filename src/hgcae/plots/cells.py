@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.spatial import Voronoi
 
 from hgcae.errors import GeometryError
-from hgcae.evaluate.frame import unit_module_xy_cm
 from hgcae.geometry import hexagons, module
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.geometry.positions import unit_module_xy_cm
 
 Polygon = NDArray[np.float64]
 

@@ -10,14 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hgcae.errors import GeometryError
+from hgcae.evaluate.frame import check_pair
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.plots.cells import unit_shapes
 from hgcae.plots.maps import colour_bar, frame_map, paint, scale
 from hgcae.plots.style import FAINT, INK, label, save, styled
-
-TRIPLET = Hierarchy.of(ROC=(4, 4), MODULE=3, TRIPLET=3)
 
 _COLUMNS = 10
 _UNITS_IN = 14.6
@@ -27,54 +25,37 @@ _LINE_IN = 0.22
 """Height of a line of text."""
 
 
-def choose_triplets(events: Events, charged: int = 16, empty: int = 4) -> NDArray[np.float64]:
-    """Returns triplets for a picture that stays comparable over a training, in the order of falling charge.
+def choose_units(events: Events, level: str, charged: int = 16, empty: int = 4) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns units for a picture that stays comparable over a training, in the order of falling charge, the empty ones last.
 
     Args:
-        events: Test events that hold triplets.
+        events: Test events that hold units of the level.
+        level: The level, e.g. TRIPLET.
         charged: Number of charged ones, from the largest to the smallest, evenly spaced in the logarithm of their charge.
-        empty: Number of empty ones.
+        empty: Number of empty ones, from the events that hold the charged ones.
 
     Returns:
-        (charged + empty, 3, 3, 4, 4) ADC counts; fewer if the events hold fewer charged ones.
+        Events and flat indices of the units, (k,) each; fewer than asked for if the events hold fewer.
     """
-    units = events.units("TRIPLET")[0]
-    total = units.unit_sums("TRIPLET")[:, 0]
+    units, event, unit = events.units(level)
+    total = units.unit_sums(level)[:, 0]
     order = np.argsort(-total, kind="stable")
     step = np.arange(min(charged, len(order)))
     pick = order[:0]
     if len(step):
         wanted = np.geomspace(total[order[0]], total[order[-1]], len(step))
         nearest = np.searchsorted(-total[order], -wanted)
-        # Each triplet once: move on to the next smaller one, but leave enough for the rest.
+        # Each unit once: move on to the next smaller one, but leave enough for the rest.
         pick = order[np.minimum(np.maximum.accumulate(nearest - step) + step, len(order) - len(step) + step)]
-    dense = units[pick].to_dense().astype(np.float64)
-    return np.concatenate([dense, np.zeros((empty, *TRIPLET.shape))])
-
-
-def draw_triplets(true_dense: NDArray[np.floating], decoded_dense: NDArray[np.floating], path: str | Path, title: str) -> Path:
-    """Draws triplets, input above and decoded below.
-
-    Args:
-        true_dense: (n, 3, 3, 4, 4) ADC counts.
-        decoded_dense: The same decoded.
-        path: PNG or PDF.
-        title: E.g. the epoch.
-
-    Returns:
-        The path.
-    """
-    if true_dense.shape[1:] != TRIPLET.shape or true_dense.shape != decoded_dense.shape:
-        msg = f"triplets have the shape (n, 3, 3, 4, 4), found {true_dense.shape} and {decoded_dense.shape}"
-        raise GeometryError(msg)
-    return _gallery(true_dense.reshape(len(true_dense), -1), decoded_dense.reshape(len(true_dense), -1), TRIPLET, path, title)
+    holders = np.unique(event[pick]) if len(pick) else np.arange(min(len(events), 1))
+    row, free = np.nonzero(events[holders].unit_sums(level) == 0)
+    spread = np.unique(np.linspace(0, len(row) - 1, min(empty, len(row))).astype(int))
+    return np.concatenate([event[pick], holders[row[spread]]]), np.concatenate([unit[pick], free[spread]])
 
 
 def draw_units(true: Events, decoded: Events, path: str | Path, title: str) -> Path:
     """Draws bare units (ROCs, modules, triplets or flowers), each an event of the samples, input above and decoded below."""
-    if true.hierarchy.levels != decoded.hierarchy.levels or len(true) != len(decoded):
-        msg = "the decoded units are not those of the input"
-        raise GeometryError(msg)
+    check_pair(true, decoded)
     dense = [sample.to_dense().reshape(len(sample), -1) for sample in (true, decoded)]
     return _gallery(dense[0], dense[1], true.hierarchy, path, title)
 

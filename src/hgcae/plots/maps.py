@@ -67,10 +67,8 @@ def _placed(polygons: Sequence[Polygon], places: NDArray[np.float64]) -> list[Po
 
 def frame_map(ax: Axes, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
     """Shows a rectangle of the plane without axes, x and y to the same scale."""
-    # Ticks that nobody sees would take most of the time of a picture.
-    ax.set(xticks=[], yticks=[], frame_on=False)
-    ax.minorticks_off()
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    ax.axis("off")
 
 
 def colour_bar(ax: Axes, norm: LogNorm, text: str) -> None:

@@ -218,9 +218,10 @@ def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Pa
     with styled():
         columns = min(3, len(quantities))
         rows = -(-len(quantities) // columns)
-        figure = Figure(figsize=(1 + 4.4 * columns, 0.8 + 3.4 * rows))
+        width, height = 0.4 + 4.5 * columns, 0.6 + 3.5 * rows
+        figure = Figure(figsize=(width, height))
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        figure.subplots_adjust(left=0.065, right=0.985, bottom=0.1, top=0.93, wspace=0.24, hspace=0.26)
+        figure.subplots_adjust(0.85 / width, 0.65 / height, 1 - 0.2 / width, 1 - 0.45 / height, wspace=0.24, hspace=0.28)
         for ax, name in zip(axes, quantities, strict=False):
             text, scale = _HEADS[name]
             ax.axhline(0, color=FAINT, lw=0.8)

@@ -59,7 +59,7 @@ class SeedPickle(Source):
     def write(self, path: str | Path, chunks: Iterable[Events]) -> None:
         """Writes events as one pickle; needs twice the memory of the dense charges.
 
-        Truth takes the place of per-event columns; without truth, columns other than `meta` become the fields of a structured `meta`.
+        `meta` is the column of that name or, without one, the truth or, without any, a structure of all columns.
 
         Raises:
             DataFormatError: There is no chunk, or not every event has as many particles as the first.

@@ -35,8 +35,10 @@ class StageLoop:
     ) -> None:
         self.model, self.stage = model, stage
         learns = {id(v) for name in stage.trains for v in model.level(name).weights}
-        self._learning = [v for v in model.variables if id(v) in learns]
-        self._frozen = [v for v in model.variables if id(v) not in learns]
+        names = model.hierarchy.names
+        used = [v for name in names[: names.index(stage.loss_level) + 1] for v in model.level(name).variables]
+        self._learning = [v for v in used if id(v) in learns]
+        self._frozen = [v for v in used if id(v) not in learns]
         rate: Any = stage.learning_rate
         if stage.decay:
             total = stage.epochs * steps
@@ -49,7 +51,6 @@ class StageLoop:
         self._weights = [jnp.array(v.value) for v in self._learning]
         self._constants = [v.value for v in self._frozen]
         self._state = [jnp.array(v.value) for v in self._optimiser.variables]
-        names = model.hierarchy.names
         self._path = names[names.index(base) : names.index(stage.loss_level) + 1]
         self._loss = self._unit_loss(loss, cell_xy)
         self._step = jax.jit(self._step_function, donate_argnums=(0, 1))

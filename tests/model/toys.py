@@ -1,0 +1,88 @@
+"""Hierarchies, events and models that are small enough to compile while one waits."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae.events import Events
+from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.geometry.positions import unit_xy_cm
+from hgcae.model import files
+from hgcae.model.autoencoder import Autoencoder, Calibration
+from hgcae.model.frames import frames
+from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings
+
+MODULE = Hierarchy.of(ROC=(4, 4), MODULE=3)
+STACK = Hierarchy.of(ROC=(4, 4), MODULE=3, STACK=5)
+"""A detector of five layers, one module each."""
+WEIGHT = np.array([0.8, 1.0, 1.0, 1.3, 2.0])
+"""Weights of its layers."""
+
+
+def cell_xy(hierarchy: Hierarchy) -> NDArray[np.float64]:
+    """Positions of the trigger cells of modules that lie behind each other."""
+    module = unit_xy_cm(MODULE)
+    assert module is not None
+    return np.tile(module, (hierarchy.n_cells() // MODULE.n_cells(), 1))
+
+
+def showers(hierarchy: Hierarchy = STACK, n: int = 12, seed: int = 1) -> Events:
+    """Showers of a few cells around an axis, with truth whose energy is the weighted sum in hundreds; every fourth event is empty."""
+    rng = np.random.default_rng(seed)
+    xy = cell_xy(hierarchy)
+    layers = hierarchy.n_cells() // MODULE.n_cells()
+    axis, size = rng.uniform(-5, 5, (n, 2)), rng.uniform(100, 3000, n)
+    profile = np.exp(-0.5 * np.square((np.arange(layers) - rng.uniform(0, layers, (n, 1))) / 1.5))
+    distance = np.linalg.norm(xy - axis[:, None], axis=2)
+    mean = size[:, None] * np.repeat(profile, MODULE.n_cells(), axis=1) * np.exp(-distance / 1.2)
+    charge = rng.poisson(mean)
+    charge[charge < 5] = 0
+    charge[3::4] = 0
+    weight = np.repeat(WEIGHT[:layers], MODULE.n_cells())
+    energy = charge @ weight / 100
+    tan = rng.uniform(0.02, 0.2, n)
+    phi = rng.uniform(-np.pi, np.pi, n)
+    pz = energy / np.sqrt(1 + tan**2)
+    particles = {
+        "energy_gev": energy,
+        "px_gev": pz * tan * np.cos(phi),
+        "py_gev": pz * tan * np.sin(phi),
+        "pz_gev": pz,
+        "impact_x_cm": axis[:, 0],
+        "impact_y_cm": axis[:, 1],
+    }
+    return Events.from_dense(
+        charge.reshape(n, *hierarchy.shape), hierarchy, particles=particles, particle_offsets=np.arange(n + 1, dtype=np.int64)
+    )
+
+
+def shares_settings(hierarchy: Hierarchy = STACK, barycentre: bool = True) -> ModelSettings:
+    """Levels with sums; another latent dimension and another number of bits at each, so that mix-ups show."""
+    levels = {
+        name: SharesSettings(latent=5 + i, bits=(9, 8, 10)[i], barycentre=barycentre, encoder=(8,), decoder=(8,))
+        for i, name in enumerate(hierarchy.names[:2])
+    }
+    for name in hierarchy.names[2:]:
+        levels[name] = SharesSettings(latent=7, bits=10, barycentre=barycentre, encoder=(8,), decoder=(8,), child_decoder=(8,))
+    return ModelSettings(preset="toy", levels={**levels})
+
+
+def plain_settings(hierarchy: Hierarchy = STACK) -> ModelSettings:
+    """Levels as in the original autoencoder, with few filters and narrow layers."""
+    lowest, *rest = hierarchy.names
+    levels = {lowest: PlainSettings(latent=4, convolutions=(4, 4), encoder=(8,), decoder=(8, 4))}
+    levels |= {name: PlainSettings(latent=5 + i, encoder=(8,), decoder=(8,)) for i, name in enumerate(rest)}
+    return ModelSettings(preset="toy", levels={**levels})
+
+
+def autoencoder(settings: ModelSettings, events: Events, seed: int = 3, hierarchy: Hierarchy | None = None) -> Autoencoder:
+    """A model for the toys, with biases that are not zero."""
+    hierarchy = hierarchy or events.hierarchy
+    weight = WEIGHT if hierarchy.root == "STACK" else None
+    calibration = Calibration.measure([events], weight)
+    model = Autoencoder(hierarchy, settings, calibration, frames(hierarchy, cell_xy(hierarchy)), seed, ("toy", "0"))
+    rng = np.random.default_rng(seed)
+    arrays = files.weight_arrays(model)
+    files.set_weight_arrays(model, {k: v if v.ndim > 1 else rng.normal(0, 0.2, v.shape).astype(v.dtype) for k, v in arrays.items()})
+    return model
