@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.layer import Formats, LayerContract, evaluate, to_integers
 from hgcae.errors import SettingsError
-from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.autoencoder import Autoencoder, stateless
 from hgcae.model.layers import EachChild, FixedPoint, TransposedConvolution, quantised_convolutions, quantised_dense
 from hgcae.model.presets import PlainSettings, SharesSettings, l1_preset, seed_preset
 from model.toys import STACK, autoencoder, showers
@@ -190,16 +191,14 @@ class TestTransposedConvolution:
 
 def value_and_gradient(layer, x, mix):
     """The layer's output, and the gradients of its product with `mix` after input, kernel and bias."""
-    import jax
 
-    from hgcae.model.autoencoder import stateless
+    def product(x, *weights):
+        out = stateless(layer.trainable_variables, layer, weights, x)
+        return (out * mix).sum(), out
 
-    def run(x, *weights):
-        return stateless(layer.trainable_variables, layer, weights, x)
-
-    weights = [v.value for v in layer.trainable_variables]
-    gradient = jax.jit(jax.grad(lambda *args: (run(*args) * mix).sum(), argnums=(0, 1, 2)))
-    return np.asarray(run(x, *weights)), [np.asarray(g) for g in gradient(x, *weights)]
+    compiled = jax.jit(jax.grad(product, argnums=(0, 1, 2), has_aux=True))
+    gradient, out = compiled(x, *(v.value for v in layer.trainable_variables))
+    return np.asarray(out), [np.asarray(g) for g in gradient]
 
 
 class TestEachChild:

@@ -1,39 +1,71 @@
-"""`hgcae info`: what is in a file of events, or what a detector is."""
+"""`hgcae info`: what is in a file of events, what a model is, or what a detector is."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import DataFormatError
 
 
 def info(
-    subject: Annotated[str, typer.Argument(metavar="FILE|DETECTOR", help="File of events, detector YAML, or name of a shipped detector.")],
+    subject: Annotated[
+        str,
+        typer.Argument(metavar="FILE|RUN|DETECTOR", help="File of events, folder of a run, or detector (YAML or name)."),
+    ],
     detector: console.DetectorOption = None,
     as_json: console.JsonOption = False,
 ) -> None:
-    """Say what a file of events holds, or what a detector is.
+    """Say what a file of events holds, what a trained model is, or what a detector is.
 
     Of events: levels with their occupancy (mean number of units with charge per event), charges (in the counts of the file; of simulated
     events, tenths of a MIP), truth, per-event columns, provenance. All of the file is read, so damage is found: Parquet files of hgcae
-    carry checksums. Of a detector: levels, layers, depth.
+    carry checksums. Of a model: for each level the numbers and bits of its code, the weights of encoder and decoder, the fixed-point
+    formats. Of a detector: levels, layers, depth.
 
     Examples:
       hgcae info electrons.parquet
       hgcae info electrons.pickle --json
+      hgcae info demo/run
       hgcae info prototype
     """
     from hgcae.geometry.detector import shipped_detectors
 
     path = Path(subject)
     if path.is_dir():
-        raise DataFormatError(path, "info", "a folder", "a file of events or a detector")
+        console.show(_model(path), as_json=as_json)
+        return
     is_detector = path.suffix.lower() in {".yaml", ".yml"} or (subject in shipped_detectors() and not path.exists())
     console.show(_detector(subject) if is_detector else _events(path, detector), as_json=as_json)
+
+
+def _model(folder: Path) -> dict[str, Any]:
+    from hgcae.model.autoencoder import Autoencoder
+
+    model = Autoencoder.load(folder)
+    levels = {}
+    for name, level in model.levels.items():
+        formats = model.settings.levels[name].model_dump(include={"weight", "activation", "feature", "number"})
+        levels[name] = {
+            "numbers": level.latent,
+            "bits_per_unit": level.bits_per_unit,
+            "bits_per_event": level.bits_per_unit * model.hierarchy.n_units(name),
+            "encoder_weights": sum(math.prod(v.shape) for v in level.encoder.trainable_variables),
+            "decoder_weights": sum(math.prod(v.shape) for v in level.decoder.trainable_variables),
+            "formats": {key: "{bits} bits, {integer} integer".format(**value) for key, value in formats.items()},
+        }
+    return {
+        "model": str(folder),
+        "preset": model.settings.preset,
+        "detector": None if model.detector is None else model.detector[0],
+        "levels": levels,
+        "smallest_charge_adc": model.calibration.smallest_charge,
+        "energy_heads": list(model.heads.energy),
+        "momentum_head": bool(model.heads.kinematics),
+    }
 
 
 def _detector(name: str) -> dict[str, Any]:

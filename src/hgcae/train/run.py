@@ -38,7 +38,7 @@ class RunSettings(Settings):
     batch: int | None = Field(default=None, ge=1, description="Events in a step (seed: 2); l1 takes units in proportion, made for 32.")
     seed: int = Field(default=1, ge=0, description="Start of the random numbers.")
     test_share: float = Field(default=0.1, gt=0, lt=1, description="Share of the events, the last ones, that training never sees.")
-    shard_events: int = Field(default=8192, ge=1, description="Events held in memory at a time.")
+    shard_events: int | None = Field(default=None, ge=1, description="Most events held in memory at a time; default by their charges.")
     loss: LossSettings = Field(default=LossSettings(), description="Weights of the terms of the l1 loss.")
     model: ModelSettings | None = Field(default=None, description="All model settings, instead of the preset's.")
     schedule: Schedule | None = Field(default=None, description="The whole stage table, instead of the preset's.")

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,8 +34,16 @@ class TrainSettings(Settings):
     schedule: Schedule
     loss: LossSettings = LossSettings()
     seed: int = Field(default=1, ge=0)
-    shard_events: int = Field(default=8192, ge=1, description="Events held in memory; an epoch uses one shard, the next epoch the next.")
+    shard_events: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most events held in memory; each epoch uses the next such shard. Default: as many as have 4 million charges.",
+    )
     test_batches: int = Field(default=4, ge=1, description="Fixed batches of the test sample whose mean loss is recorded after each epoch.")
+
+
+_SHARD_CHARGES = 4_000_000
+"""Charges of a shard: with the tree above them some hundreds of MiB."""
 
 
 class Sample(Protocol):
@@ -188,10 +197,16 @@ class Trainer:
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
     def _shard(self, epoch: int) -> tuple[int, int]:
-        size = self.settings.shard_events
-        count = -(-len(self.train) // size)
-        start = (epoch % count) * size
-        return start, min(start + size, len(self.train))
+        """Returns first and last event of the shard of an epoch; shards are of equal size."""
+        size = self.settings.shard_events or self._default_shard
+        edges = np.linspace(0, len(self.train), -(-len(self.train) // size) + 1).astype(int)
+        number = epoch % (len(edges) - 1)
+        return int(edges[number]), int(edges[number + 1])
+
+    @cached_property
+    def _default_shard(self) -> int:
+        n = min(1000, len(self.train))
+        return max(1, round(_SHARD_CHARGES * n / max(len(self.train.take(0, n).charge), 1)))
 
     def _tree(self, shard: tuple[int, int], base: str, top: str) -> Tree:
         events, lower = self.train.take(*shard), self.model.hierarchy.below(base)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hgcae.errors import SettingsError
+from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.model.autoencoder import Autoencoder, Calibration
+from hgcae.model.frames import frames
+from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels, l1_preset, seed_preset
+from model.toys import MODULE, STACK, cell_xy, shares_settings
+
+CALIBRATION = Calibration(dict.fromkeys(SEED.names, 1e4), 5.0)
+
+
+def dense(n_in: int, *widths: int) -> int:
+    """Weights and biases of dense layers."""
+    return sum((a + 1) * b for a, b in zip((n_in, *widths), widths, strict=False))
+
+
+def convolution(size: int, channels: int, filters: int) -> int:
+    return (size * size * channels + 1) * filters
+
+
+def n_weights(network) -> int:
+    return sum(math.prod(v.shape) for v in network.trainable_variables)
+
+
+@pytest.fixture(scope="module")
+def seed_model() -> Autoencoder:
+    return Autoencoder(SEED, seed_preset(SEED), CALIBRATION, {})
+
+
+class TestSeed:
+    """The published table, counted by hand."""
+
+    def test_encoders(self, seed_model):
+        expected = {"ROC": convolution(2, 1, 64) + 2 * convolution(2, 64, 64) + dense(64, 128, 256, 8)}
+        for name, children in (("MODULE", 3), ("TRIPLET", 3), ("STAGE1", 19), ("STAGE2", 30)):
+            expected[name] = dense(8 * children, 32, 64, 128, 256, 8)
+        assert {name: n_weights(level.encoder) for name, level in seed_model.levels.items()} == expected
+
+    def test_decoders(self, seed_model):
+        roc = dense(8, 256, 128) + convolution(3, 128, 64) + convolution(3, 64, 64) + convolution(2, 64, 64) + convolution(1, 64, 1)
+        expected = {"ROC": roc}
+        for name, children in (("MODULE", 3), ("TRIPLET", 3), ("STAGE1", 19), ("STAGE2", 30)):
+            expected[name] = dense(8, 256, 128, 64, 32, 8 * children)
+        assert {name: n_weights(level.decoder) for name, level in seed_model.levels.items()} == expected
+
+    def test_shapes(self, seed_model):
+        shapes = {name: (level.encoder.input_shape[1:], level.encoder.output_shape[1:]) for name, level in seed_model.levels.items()}
+        upper = {name: ((n, 8), (8,)) for name, n in (("MODULE", 3), ("TRIPLET", 3), ("STAGE1", 19), ("STAGE2", 30))}
+        assert shapes == {"ROC": ((4, 4, 1), (8,))} | upper
+
+    def test_formats(self, seed_model):
+        """quantized_bits(9, 6) for weights and numbers, quantized_relu(9, 6) for activations, as the quantisers themselves say."""
+        for level in seed_model.levels.values():
+            layers = [layer for layer in level.encoder.layers if layer.weights]
+            for i, layer in enumerate(layers):
+                assert {fixed_point(q) for q in (layer.kq, layer.bq)} == {(1, 6, 2)}
+                if i:
+                    assert fixed_point(layer.iq) == (0, 6, 3)
+            assert fixed_point(layers[-1].oq) == (1, 6, 2)
+
+    def test_bits(self, seed_model):
+        assert {seed_model.bits_per_unit(name) for name in SEED.names} == {72}
+
+    def test_decoders_are_not_quantised(self, seed_model):
+        assert not [v.path for level in seed_model.levels.values() for v in level.decoder.variables if not v.trainable]
+
+
+def fixed_point(quantiser) -> tuple[int, int, int]:
+    """Sign, integer and fraction bits of an HGQ2 quantiser, one format for the whole tensor."""
+    inner = quantiser.quantizer
+    values = [np.unique(np.asarray(v.value)) for v in (inner._k, inner._i, inner._f)]
+    assert all(len(v) == 1 for v in values)
+    return tuple(int(v[0]) for v in values)
+
+
+class TestL1:
+    @pytest.mark.parametrize(("latent", "bits"), [(8, 9), (3, 9), (12, 7), (8, 16)])
+    def test_bits_are_counted_exactly(self, latent, bits):
+        settings = l1_preset(SEED, latent, bits)
+        assert {level.bits_per_unit for level in settings.levels.values()} == {latent * bits}
+
+    @pytest.mark.parametrize(("latent", "barycentre"), [(3, True), (1, False)])
+    def test_the_smallest_codes_work(self, latent, barycentre):
+        """A code may consist of nothing but the sum, or the sum and the barycentre."""
+        model = Autoencoder(
+            MODULE, l1_preset(MODULE, latent, barycentre=barycentre), CALIBRATION, frames(MODULE, cell_xy(MODULE)) if barycentre else {}
+        )
+        x = np.arange(96, dtype=np.float32).reshape(2, 3, 4, 4)
+        code = model.encode(x, "MODULE")
+        assert code.shape == (2, latent)
+        np.testing.assert_allclose(model.decode(code, "MODULE").sum(axis=(1, 2, 3)), x.sum(axis=(1, 2, 3)), rtol=0.02)
+
+    def test_numbers_are_signed_fractions(self):
+        assert SharesSettings(bits=9).number.range == (-1.0, 1.0 - 2**-8)
+
+    @pytest.mark.parametrize("values", [{"latent": 2}, {"latent": 0}, {"latent": 0, "barycentre": False}, {"bits": 1}, {"bits": 17}])
+    def test_codes_without_room_are_refused(self, values):
+        with pytest.raises(SettingsError, match="latent|bits"):
+            SharesSettings.load(values)
+
+    def test_a_barycentre_needs_positions(self):
+        with pytest.raises(SettingsError, match="MODULE|ROC"):
+            Autoencoder(MODULE, l1_preset(MODULE), CALIBRATION, {})
+
+    def test_names_and_levels(self):
+        for preset in (l1_preset, seed_preset):
+            assert tuple(preset(SEED).levels) == SEED.names
+            assert tuple(preset(Hierarchy.of(CHIP=(2, 2))).levels) == ("CHIP",)
+
+
+class TestLevels:
+    def test_other_levels(self):
+        with pytest.raises(SettingsError, match="found ROC, MODULE, STACK, expected ROC, MODULE"):
+            check_levels(shares_settings(STACK), MODULE)
+        with pytest.raises(SettingsError, match="levels"):
+            check_levels(ModelSettings(preset="x", levels=dict(reversed(l1_preset(MODULE).levels.items()))), MODULE)
+
+    def test_mixed_kinds(self):
+        mixed = ModelSettings(preset="x", levels={"ROC": SharesSettings(), "MODULE": PlainSettings()})
+        with pytest.raises(SettingsError, match="found kinds plain, shares"):
+            Autoencoder(MODULE, mixed, CALIBRATION, frames(MODULE, cell_xy(MODULE)))
+
+    @pytest.mark.parametrize("settings", [l1_preset(SEED), seed_preset(SEED), shares_settings()])
+    def test_settings_survive_yaml(self, settings, tmp_path):
+        path = tmp_path / "model.yaml"
+        path.write_text(settings.to_yaml())
+        assert ModelSettings.from_yaml(path) == settings
+
+    @pytest.mark.parametrize(
+        "override", ["levels.ROC.colour=blue", "levels.ROC.kind=other", "levels.ROC.weight.bits=99", "levels.ROC.latent=none"]
+    )
+    def test_unknown_settings(self, tmp_path, override):
+        path = tmp_path / "model.yaml"
+        path.write_text(l1_preset(MODULE).to_yaml())
+        with pytest.raises(SettingsError, match=r"model\.yaml: levels\.ROC"):
+            ModelSettings.from_yaml(path, [override])
