@@ -135,6 +135,14 @@ def test_events_of_different_kinds_are_not_joined(change):
             Events.concatenate(pair)
 
 
+def test_the_true_energy_is_the_sum_over_the_particles_of_an_event():
+    events = with_truth(np.ones((4, *HIERARCHY.shape)), seed=5)
+    assert events.true_energy_gev is not None
+    expected = [particles_of(events, number, "energy_gev").sum() for number in range(4)]
+    np.testing.assert_allclose(events.true_energy_gev, expected, rtol=1e-12)
+    assert replace(events, particles={}, particle_offsets=None).true_energy_gev is None
+
+
 @given(dense_charges(), st.sampled_from(HIERARCHY.names))
 def test_unit_sums_are_those_of_the_dense_tensor(dense, level):
     rows = dense.reshape(len(dense), HIERARCHY.n_units(level), HIERARCHY.n_cells(level)).astype(np.float64)

@@ -7,7 +7,8 @@ import pytest
 
 from hgcae.errors import SettingsError
 from hgcae.geometry.hierarchy import SEED, Hierarchy
-from hgcae.model.autoencoder import Autoencoder, Calibration
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels, l1_preset, seed_preset
 from model.toys import MODULE, STACK, cell_xy, shares_settings

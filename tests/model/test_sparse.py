@@ -69,9 +69,10 @@ def test_any_choice_of_a_tree_encodes_the_same(model, base, top):
 
 
 def gradients(model: Autoencoder, total) -> list[np.ndarray]:
-    """Gradient of `total()` after the encoders' weights."""
-    learning = [v for level in model.levels.values() for v in level.encoder.trainable_variables]
-    others = [v for level in model.levels.values() for v in level.encoder.non_trainable_variables]
+    """Gradient of `total()` after the weights of the two lowest encoders."""
+    encoders = [model.level(name).encoder for name in MODULE.names]
+    learning = [v for encoder in encoders for v in encoder.trainable_variables]
+    others = [v for encoder in encoders for v in encoder.non_trainable_variables]
     constants = [v.value for v in others]
     function = jax.jit(jax.grad(lambda weights: stateless([*learning, *others], total, [*weights, *constants])))
     return [np.asarray(g) for g in function([v.value for v in learning])]
@@ -79,26 +80,23 @@ def gradients(model: Autoencoder, total) -> list[np.ndarray]:
 
 def test_the_gradient_is_that_of_every_unit(model):
     """Through the gather, the row of the empty unit collects what all empty units would."""
-    events = showers(STACK, 8)
-    mix = np.random.default_rng(2).normal(size=(8, model.level("STACK").latent)).astype(np.float32)
-    tree = Tree.build(events, "ROC", "STACK", None)
-    x, links = tree.take(np.arange(len(tree)), STACK, len(tree) + 1)
+    events = showers(MODULE, 8)
+    mix = np.random.default_rng(2).normal(size=(8, model.level("MODULE").latent)).astype(np.float32)
+    tree = Tree.build(events, "ROC", "MODULE", None)
+    x, (link,) = tree.take(np.arange(len(tree)), MODULE, len(tree) + 1)
     full = np.zeros(8, dtype=bool)
     full[tree.event] = True
     row_mix = np.concatenate([mix[~full].sum(axis=0, keepdims=True), mix[full]])
     assert 0 < full.sum() < 8
+    assert (link == 0).any()
+    roc, module = model.level("ROC"), model.level("MODULE")
 
     def sparse():
-        code = model.level("ROC").encode(x)
-        for name, link in zip(STACK.names[1:], links, strict=True):
-            code = model.level(name).encode(code[link])
-        return (code * row_mix).sum()
+        return (module.encode(roc.encode(x)[link]) * row_mix).sum()
 
     def dense():
-        code = model.level("ROC").encode(events.to_dense().reshape(-1, 16).astype(np.float32))
-        for name in STACK.names[1:]:
-            code = model.level(name).encode(code.reshape(-1, model.level(name).children, code.shape[-1]))
-        return (code * mix).sum()
+        code = roc.encode(events.to_dense().reshape(-1, 16).astype(np.float32))
+        return (module.encode(code.reshape(8, 3, -1)) * mix).sum()
 
     found, expected = gradients(model, sparse), gradients(model, dense)
     for mine, theirs in zip(found, expected, strict=True):

@@ -9,7 +9,8 @@ from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import unit_xy_cm
 from hgcae.model import files
-from hgcae.model.autoencoder import Autoencoder, Calibration
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings
 
@@ -28,7 +29,7 @@ def cell_xy(hierarchy: Hierarchy) -> NDArray[np.float64]:
 
 
 def showers(hierarchy: Hierarchy = STACK, n: int = 12, seed: int = 1) -> Events:
-    """Showers of a few cells around an axis, with truth whose energy is the weighted sum in hundreds; every fourth event is empty."""
+    """Showers of a few cells around an axis, with truth whose energy is the weighted sum over 100 (1 GeV where that is less); every fourth event is empty."""
     rng = np.random.default_rng(seed)
     xy = cell_xy(hierarchy)
     layers = hierarchy.n_cells() // MODULE.n_cells()
@@ -40,7 +41,7 @@ def showers(hierarchy: Hierarchy = STACK, n: int = 12, seed: int = 1) -> Events:
     charge[charge < 5] = 0
     charge[3::4] = 0
     weight = np.repeat(WEIGHT[:layers], MODULE.n_cells())
-    energy = charge @ weight / 100
+    energy = np.maximum(charge @ weight / 100, 1.0)
     tan = rng.uniform(0.02, 0.2, n)
     phi = rng.uniform(-np.pi, np.pi, n)
     pz = energy / np.sqrt(1 + tan**2)

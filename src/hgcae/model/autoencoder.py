@@ -107,19 +107,16 @@ class Autoencoder:
     def run(self, action: str, name: str, x: NDArray[Any], *more: NDArray[Any]) -> NDArray[np.float32]:
         """Applies `encode`, `state`, `code` or `decode` of a level to any number of rows, in blocks of few compiled shapes."""
         function, variables = getattr(self.level(name), action), self.level(name).variables
-        pure = partial(stateless, variables, function)
         if (action, name) not in self._compiled:
-            self._compiled[action, name] = jax.jit(pure)
+            self._compiled[action, name] = jax.jit(partial(stateless, variables, function))
         compiled, values = self._compiled[action, name], [v.value for v in variables]
         parts = []
-        for start in range(0, len(x), BLOCKS[-1]):
+        for start in range(0, max(len(x), 1), BLOCKS[-1]):
             block = [array[start : start + BLOCKS[-1]] for array in (x, *more)]
             n = len(block[0])
             size = next(size for size in BLOCKS if size >= n)
             padded = [np.concatenate([b, np.zeros((size - n, *b.shape[1:]), b.dtype)]) for b in block]
             parts.append(np.asarray(compiled(values, *padded))[:n])
-        if not parts:
-            return np.zeros(jax.eval_shape(pure, values, x, *more).shape, dtype=np.float32)
         return np.concatenate(parts)
 
     def encode_events(self, events: Events, level: str, below: Codes | None = None) -> Codes:
@@ -135,7 +132,7 @@ class Autoencoder:
         lower = hierarchy.below(name)
         if lower is None:
             units, event, unit = events.units(name)
-            x = units.to_dense().reshape(len(units), -1).astype(np.float32)
+            x = units.to_dense().reshape(-1, hierarchy.n_cells(name)).astype(np.float32)
             zero = np.zeros((1, *x.shape[1:]), dtype=np.float32)
         else:
             below = below or self.encode_events(events, lower)
@@ -162,7 +159,7 @@ class Autoencoder:
         else:
             # An empty unit may decode to charges here, so every unit is decoded.
             event, unit = (index.ravel() for index in np.indices((codes.n_events, hierarchy.n_units(codes.level))))
-            state = codes.dense(hierarchy).reshape(len(event), -1)
+            state = codes.dense(hierarchy).reshape(-1, len(codes.empty))
         name: str | None = codes.level
         while name is not None:
             state, event, unit = self._decode_level(hierarchy, name, state, event, unit)
@@ -195,7 +192,8 @@ class Autoencoder:
 
     def reconstruct(self, events: Events, level: str, chunk: int = 512) -> Events:
         """Encodes events up to a level and decodes them again; columns and truth are kept."""
-        parts = [self.decode_codes(self.encode_events(part, level), part.hierarchy) for part in events.chunks(chunk)]
+        chunks = events.chunks(chunk) if len(events) else [events]
+        parts = [self.decode_codes(self.encode_events(part, level), part.hierarchy) for part in chunks]
         decoded = Events.concatenate(parts)
         return replace(
             events, offsets=decoded.offsets, cell=decoded.cell, charge=decoded.charge, detector=events.detector or decoded.detector
@@ -223,7 +221,7 @@ class Autoencoder:
             msg = f"codes of {lower}: found shape {x.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
             raise GeometryError(msg)
         rows = np.asarray(x, dtype=np.float32).reshape(-1, *expected[len(hierarchy.unit_shape(level)) :])
-        return self.run("encode", level, rows).reshape(len(x), *hierarchy.unit_shape(level), -1)
+        return self.run("encode", level, rows).reshape(len(x), *hierarchy.unit_shape(level), self.level(level).latent)
 
     def decode(self, z: NDArray[Any], level: str, root: str | None = None, recursive: bool = True) -> NDArray[np.float32]:
         """Decodes a dense tensor of codes.
@@ -251,7 +249,7 @@ class Autoencoder:
             return self.decode_codes(codes, hierarchy).to_dense().astype(np.float32)
         child = self.run("decode", name, self.run("state", name, rows))
         code = self.run("code", lower, child.reshape(-1, child.shape[-1]))
-        return code.reshape(len(z), *hierarchy.unit_shape(lower), -1)
+        return code.reshape(len(z), *hierarchy.unit_shape(lower), code.shape[-1])
 
     def _check_hierarchy(self, hierarchy: Hierarchy) -> None:
         own = self.hierarchy.levels[: len(hierarchy.levels)]

@@ -19,7 +19,7 @@ from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
 from hgcae.model.presets import ModelSettings
-from hgcae.settings import atomic_path
+from hgcae.settings import atomic_path, fingerprint
 
 if TYPE_CHECKING:
     from hgcae.model.autoencoder import Autoencoder
@@ -47,7 +47,7 @@ def save(model: Autoencoder, folder: Path) -> None:
         "frames": {name: frame.to_dict() for name, frame in model.frames.items()},
     }
     with atomic_path(folder / "model.json") as path:
-        path.write_text(json.dumps(header, indent=1), encoding="utf-8")
+        path.write_text(json.dumps(header | {"fingerprint": fingerprint(header)}, indent=1), encoding="utf-8")
     for old in folder.glob("weights-*.npz"):
         if old != weights:
             old.unlink()
@@ -56,8 +56,8 @@ def save(model: Autoencoder, folder: Path) -> None:
 def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
     """Loads a model from its folder or the folder of its run; see `Autoencoder.load`."""
     folder = path if (path / "model.json").exists() else path / "model"
-    header = _read_header(folder / "model.json")
     try:
+        header, arrays = _read(folder)
         hierarchy = Hierarchy.from_dict(header["hierarchy"])
         calibration = header["calibration"]
         if calibration["root_weight"] is not None:
@@ -69,13 +69,23 @@ def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
             {name: Frame.from_dict(frame) for name, frame in header["frames"].items()},
             detector=None if header["detector"] is None else tuple(header["detector"]),
         )
-        weights, digest = folder / header["weights"], header["sha256"]
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataFormatError(folder / "model.json", "contents", f"{type(error).__name__}: {error}", "a model of hgcae") from None
-    arrays = _read_weights(weights, digest)
-    set_weight_arrays(model, {k: v for k, v in arrays.items() if not k.startswith("heads/")}, weights)
+    set_weight_arrays(model, {k: v for k, v in arrays.items() if not k.startswith("heads/")}, folder / header["weights"])
     model.heads = Heads.from_arrays({k.removeprefix("heads/"): v for k, v in arrays.items() if k.startswith("heads/")})
     return model
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Returns the header and the arrays it names; reads again if the model was replaced in between, which removes the old weights."""
+    header = _read_header(folder / "model.json")
+    while True:
+        try:
+            return header, _read_weights(folder / header["weights"], header["sha256"])
+        except DataFormatError:
+            before, header = header, _read_header(folder / "model.json")
+            if header == before:
+                raise
 
 
 def _read_header(path: Path) -> dict[str, Any]:
@@ -90,6 +100,9 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise DataFormatError(path, "format", repr(header.get("format") if isinstance(header, dict) else header)[:40], repr(FORMAT))
     if header.get("version") != VERSION:
         raise DataFormatError(path, "version", repr(header.get("version")), repr(VERSION))
+    found, expected = header.pop("fingerprint", None), fingerprint(header)
+    if found != expected:
+        raise DataFormatError(path, "fingerprint", repr(found), f"{expected!r} (the file is damaged)")
     return header
 
 

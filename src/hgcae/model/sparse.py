@@ -82,7 +82,7 @@ class Tree:
         hierarchy = events.hierarchy
         if codes is None:
             cells, event, unit = events.units(base)
-            x = cells.to_dense().reshape(len(cells), -1).astype(np.float32)
+            x = cells.to_dense().reshape(-1, hierarchy.n_cells(base)).astype(np.float32)
             empty = np.zeros(x.shape[1:], dtype=np.float32)
         else:
             x, event, unit = codes.children_of(hierarchy, base)

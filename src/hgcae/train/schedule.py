@@ -81,7 +81,7 @@ def seed_schedule(hierarchy: Hierarchy, epochs: int = FULL_EPOCHS, batch: int = 
     return Schedule(stages=(*joint, *alone))
 
 
-def l1_schedule(hierarchy: Hierarchy, epochs: int = 30, batch: int | None = None) -> Schedule:
+def l1_schedule(hierarchy: Hierarchy, epochs: int = 25, batch: int | None = None) -> Schedule:
     """Returns the staged schedule of the `l1` preset: each level alone from the lowest up, then the two lowest together.
 
     `batch` scales the number of units in a step, which falls with the number of trigger cells in a unit (default: made for two cores).
@@ -115,11 +115,11 @@ _LENGTH = (1, 1, 1, 1, 1)
 """Relative lengths of the stages of `l1`, lowest level first."""
 _BATCH = ((1024, None), (512, None), (256, None), (128, 12), (32, 64))
 """Units in a step, and how many of the strongest are decoded in each level, lowest level first."""
-_STEPS = (1000, 800, 600, 400, 300)
+_STEPS = (800, 800, 500, 400, 250)
 """Steps in an epoch, lowest level first: each takes some ten seconds on two cores."""
 
 SCHEDULES = {"l1": l1_schedule, "seed": seed_schedule}
-EPOCHS = {"l1": {"demo": 30, "full": FULL_EPOCHS}, "seed": {"demo": 14, "full": FULL_EPOCHS}}
+EPOCHS = {"l1": {"demo": 25, "full": FULL_EPOCHS}, "seed": {"demo": 14, "full": FULL_EPOCHS}}
 """Named lengths by preset."""
 
 

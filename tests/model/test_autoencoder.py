@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hgcae.errors import DataFormatError, GeometryError
+from hgcae.events import Events
+from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.model import autoencoder as module
+from hgcae.model import files
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.level import SharesLevel
+from hgcae.model.sparse import Codes
+from hgcae.model.sums import UNITS, WEIGHT_ONE
+from model.toys import MODULE, STACK, WEIGHT, autoencoder, plain_settings, shares_settings, showers
+
+PAIRS = [(level, root) for i, root in enumerate(STACK.names) for level in STACK.names[: i + 1]]
+
+
+def random_charges(n: int, hierarchy: Hierarchy, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    shape = (n, *hierarchy.shape)
+    return rng.integers(5, 800, shape) * (rng.random(shape) < 0.2)
+
+
+def unpruned(model: Autoencoder) -> Autoencoder:
+    """The model, but decoders drop nothing that is small."""
+    result = copy.copy(model)
+    result.calibration = replace(model.calibration, smallest_charge=0.0)
+    return result
+
+
+class TestDense:
+    @pytest.mark.parametrize(("level", "root"), PAIRS)
+    def test_codes_have_the_shape_of_their_units_and_are_on_their_grid(self, model, level, root):
+        hierarchy = STACK.rooted(root)
+        code = model.encode(random_charges(3, hierarchy), level, root=root)
+        assert code.shape == (3, *hierarchy.unit_shape(level), model.level(level).latent)
+        assert code.dtype == np.float32
+        np.testing.assert_array_equal(model.level(level).from_integers(model.level(level).integers(code)), code)
+
+    @pytest.mark.parametrize(("level", "root"), PAIRS)
+    def test_encoding_is_recursive(self, model, level, root):
+        x = step = random_charges(3, STACK.rooted(root))
+        for name in STACK.names[: STACK.index(level) + 1]:
+            step = model.encode(step, name, root=root, recursive=False)
+        np.testing.assert_array_equal(step, model.encode(x, level, root=root))
+
+    @pytest.mark.parametrize(("level", "root"), PAIRS)
+    def test_decoding_is_recursive(self, model, level, root):
+        hierarchy = STACK.rooted(root)
+        z = model.encode(random_charges(3, hierarchy), level, root=root)
+        model, step, name = unpruned(model), z, level
+        while name is not None:
+            step, lower = model.decode(step, name, root=root, recursive=False), hierarchy.below(name)
+            assert step.shape == (3, *(hierarchy.shape if lower is None else (*hierarchy.unit_shape(lower), model.level(lower).latent)))
+            name = lower
+        whole = model.decode(z, level, root=root)
+        assert whole.dtype == np.float32
+        np.testing.assert_allclose(whole, step, rtol=1e-3, atol=1e-3)
+
+    def test_the_root_is_the_default(self, model):
+        x = random_charges(2, STACK)
+        z = model.encode(x, "STACK")
+        np.testing.assert_array_equal(z, model.encode(x, "stack", root="STACK"))
+        np.testing.assert_array_equal(model.decode(z, "STACK"), model.decode(z, "STACK", root="STACK"))
+
+    def test_shapes_of_others_are_refused(self, model):
+        with pytest.raises(DataFormatError, match="shape"):
+            model.encode(random_charges(2, MODULE), "ROC")
+        with pytest.raises(GeometryError, match="codes of MODULE: found shape"):
+            model.encode(np.zeros((2, 3, 5)), "STACK", recursive=False)
+        with pytest.raises(GeometryError, match="codes of STACK: found shape"):
+            model.decode(np.zeros((2, 3)), "STACK")
+        with pytest.raises(GeometryError, match="unknown level"):
+            model.encode(random_charges(2, MODULE), "STACK", root="MODULE")
+        with pytest.raises(GeometryError, match="unknown level 'LAYER'"):
+            model.encode(random_charges(2, STACK), "LAYER")
+
+    def test_bad_charges_are_refused(self, model):
+        x = random_charges(1, STACK).astype(float)
+        x[0, 2, 1, 3, 3] = -1
+        with pytest.raises(DataFormatError, match="positive"):
+            model.encode(x, "STACK")
+
+
+class TestEvents:
+    @pytest.mark.parametrize("level", STACK.names)
+    def test_reconstructed_events_are_events(self, model, events, level):
+        decoded = model.reconstruct(events, level, chunk=5).validate()
+        assert len(decoded) == len(events)
+        assert decoded.particles is events.particles
+        assert decoded.detector == ("toy", "0")
+        one_by_one = model.decode_codes(model.encode_events(events, level))
+        np.testing.assert_array_equal(decoded.cell, one_by_one.cell)
+        np.testing.assert_allclose(decoded.charge, one_by_one.charge, rtol=1e-4)
+
+    def test_no_events(self, model, events):
+        assert len(model.decode_codes(model.encode_events(events[:0], "STACK"))) == 0
+        assert len(model.reconstruct(events[:0], "STACK").validate()) == 0
+        for recursive in (True, False):
+            x = np.zeros((0, *(STACK.shape if recursive else (5, model.level("MODULE").latent))), np.float32)
+            code = model.encode(x, "STACK", recursive=recursive)
+            assert code.shape == (0, model.level("STACK").latent)
+            assert model.decode(code, "STACK", recursive=recursive).shape == x.shape
+
+    def test_of_another_hierarchy(self, model):
+        for other in (Hierarchy.of(ROC=(4, 4), MODULE=2), Hierarchy.of(CHIP=(4, 4), MODULE=3, STACK=5)):
+            strange = Events.from_dense(random_charges(2, other), other)
+            with pytest.raises(GeometryError, match=r"this model has ROC x 16, MODULE x 3"):
+                model.encode_events(strange, other.names[0])
+            with pytest.raises(GeometryError, match="this model has"):
+                model.reconstruct(strange, other.root)
+        with pytest.raises(GeometryError, match="unknown level"):
+            model.encode_events(showers(MODULE, 2), "STACK")
+
+    def test_blocks_do_not_matter(self, model, events, monkeypatch):
+        whole = [model.encode_events(events, "STACK"), model.reconstruct(events, "ROC")]
+        monkeypatch.setattr(module, "BLOCKS", (16, 64))
+        np.testing.assert_array_equal(model.encode_events(events, "STACK").code, whole[0].code)
+        np.testing.assert_allclose(model.reconstruct(events, "ROC").charge, whole[1].charge, rtol=1e-5)
+
+    def test_the_seed_decides_the_weights(self, events):
+        draw = [files.weight_arrays(autoencoder(shares_settings(), events, seed)) for seed in (1, 1, 2)]
+        assert all((draw[0][name] == draw[1][name]).all() for name in draw[0])
+        assert all((draw[0][name] != draw[2][name]).any() for name in draw[0])
+
+
+def coded_sums(level: SharesLevel, code: np.ndarray) -> np.ndarray:
+    return level.sums.table[code[..., 0].astype(int)] / UNITS * level.lsb
+
+
+def weighted_sums(model: Autoencoder, events: Events, level: str) -> np.ndarray:
+    """Sums of units, at the root with the weights as the encoder has them."""
+    child_weight = model.levels[level].child_weight  # type: ignore[attr-defined]
+    if child_weight is None:
+        return events.unit_sums(level)
+    return events.unit_sums(level, np.repeat(child_weight / WEIGHT_ONE, events.hierarchy.n_cells(level) // len(child_weight)))
+
+
+class TestShares:
+    @pytest.mark.parametrize("level", STACK.names)
+    def test_decoding_keeps_the_coded_sum_of_every_unit(self, shares, events, level):
+        codes = shares.encode_events(events, level)
+        decoded = shares.decode_codes(codes)
+        coded = np.zeros((len(events), STACK.n_units(level)))
+        coded[codes.event, codes.unit] = coded_sums(shares.levels[level], codes.code)
+        np.testing.assert_allclose(weighted_sums(shares, decoded, level), coded, rtol=1e-5)
+
+    @pytest.mark.parametrize("level", STACK.names)
+    def test_the_coded_sum_is_that_of_the_charges(self, shares, events, level):
+        """Within half a step of the root at every level on the way up."""
+        codes = shares.encode_events(events, level)
+        true = weighted_sums(shares, events, level)[codes.event, codes.unit]
+        steps = sum(
+            np.sqrt(shares.levels[name].sums.scale * true * STACK.n_cells(level) / STACK.n_cells(name)) + 1
+            for name in STACK.names[: STACK.index(level) + 1]
+        )
+        assert (np.abs(coded_sums(shares.levels[level], codes.code) - true) <= steps + 0.01 * true).all()
+
+    @pytest.mark.parametrize("level", STACK.names)
+    def test_the_empty_stay_empty(self, shares, events, level):
+        decoded = shares.reconstruct(events, level)
+        assert not decoded.unit_sums(level)[events.unit_sums(level) == 0].any()
+        assert (decoded.unit_sums(level)[events.unit_sums(level) > 0] > 0).all()
+        assert not shares.encode_events(events, level).empty.any()
+
+    def test_small_charges_are_pruned(self, shares, events):
+        decoded = shares.reconstruct(events, "STACK")
+        smallest = shares.calibration.smallest_charge
+        assert smallest == events.charge.min()
+        assert decoded.charge.min() >= 0.6 * smallest
+        assert len(unpruned(shares).reconstruct(events, "STACK").charge) == STACK.n_cells() * (events.counts > 0).sum()
+
+    @pytest.mark.parametrize("level", STACK.names)
+    def test_the_barycentre_is_that_of_the_charges(self, shares, level):
+        """Within a step of the number; what is sent of the children adds a step of each level below, and what their sums lose."""
+        events = showers(STACK, 40, seed=8)
+        codes = shares.encode_events(events, level)
+        cells = cell_positions(shares, level)
+        weight = np.ones(STACK.n_cells()) if level != "STACK" else np.repeat(shares.levels["STACK"].child_weight, 48)  # type: ignore[attr-defined]
+        units = replace(events, charge=events.charge * weight[events.cell]).units(level)[0].to_dense().reshape(len(codes.code), -1)
+        true = units @ cells / units.sum(axis=1, keepdims=True)
+        error = np.abs(codes.code[:, 1:3] - true)
+        names = STACK.names[: STACK.index(level) + 1]
+        steps = sum(shares.levels[name].settings.number.step for name in names)  # type: ignore[attr-defined]
+        assert (error <= steps + 0.02 * (len(names) > 1)).all()
+        assert np.sqrt(np.square(error).mean()) < steps
+        assert np.ptp(true, axis=0).min() > 50 * steps
+
+    def test_sums_beyond_the_calibration_saturate(self, shares, events):
+        huge = replace(events, charge=events.charge * 1000)
+        codes = shares.encode_events(huge, "STACK")
+        assert codes.code[:, 0].max() == 2**10 - 1
+        decoded = shares.decode_codes(codes).validate()
+        top = shares.levels["STACK"].sums.table[-1] / UNITS  # type: ignore[attr-defined]
+        assert weighted_sums(shares, decoded, "STACK").max() == pytest.approx(top, rel=1e-5)
+
+    @pytest.mark.parametrize("level", STACK.names)
+    def test_any_code_can_be_decoded(self, shares, level):
+        """Codes arrive over a link: whatever the bits are, charges are finite and their sum is what the code says."""
+        chosen = shares.levels[level]
+        rng = np.random.default_rng(4)
+        top = 2 ** (chosen.settings.bits - 1)  # type: ignore[attr-defined]
+        integers = rng.integers(-top, top, (12, STACK.n_units(level), chosen.latent))
+        integers[:4, :, 1:] = rng.choice([-top, top - 1], integers[:4, :, 1:].shape)
+        integers[..., 0] += top
+        code = chosen.from_integers(integers)
+        event, unit = (i.ravel() for i in np.indices(code.shape[:2]))
+        decoded = shares.decode_codes(Codes(level, 12, event, unit, code.reshape(-1, chosen.latent), np.zeros(chosen.latent, np.float32)))
+        decoded.validate()
+        np.testing.assert_allclose(weighted_sums(shares, decoded, level), coded_sums(chosen, code), rtol=1e-5)  # type: ignore[arg-type]
+
+    def test_charges_need_not_be_whole(self):
+        events = showers(MODULE)
+        fine = replace(events, charge=events.charge * 0.0137)
+        model = autoencoder(shares_settings(MODULE), fine)
+        assert model.calibration.lsb == pytest.approx(fine.charge.min() / 32)
+        codes = model.encode_events(fine, "MODULE")
+        true = fine.unit_sums("MODULE")[codes.event, codes.unit]
+        np.testing.assert_allclose(coded_sums(model.levels["MODULE"], codes.code), true, rtol=0.06)  # type: ignore[arg-type]
+        decoded = model.decode_codes(codes)
+        np.testing.assert_allclose(decoded.charge.sum(), fine.charge.sum(), rtol=0.01)
+
+
+def cell_positions(model: Autoencoder, level: str) -> np.ndarray:
+    """Positions of the cells of a unit in its own frame: (n_cells, 2), from the frames alone."""
+    frame, below = model.frames[level], STACK.below(level)
+    if below is None:
+        return frame.centre
+    assert frame.matrix is not None
+    own = cell_positions(model, below)
+    return (frame.centre[:, None] + np.einsum("ckl,nl->cnk", frame.matrix, own)).reshape(-1, 2)
+
+
+MISSING = {"MODULE": (3,), "ROC": (1,), "CELL": (5, 37)}
+
+
+@pytest.mark.parametrize("settings", [shares_settings(), plain_settings()], ids=["shares", "plain"])
+def test_what_is_missing_gets_no_charge(settings):
+    hierarchy = Hierarchy(STACK.levels, MISSING)
+    present = hierarchy.present("CELL")
+    dense = random_charges(6, STACK).reshape(6, -1) * present
+    dense[2] = 0
+    events = Events.from_dense(dense.reshape(6, *STACK.shape), hierarchy)
+    model = autoencoder(settings, events)
+    for level in hierarchy.names:
+        decoded = model.reconstruct(events, level).validate()
+        assert not decoded.to_dense().reshape(6, -1)[:, ~present].any()
+    if model.shares:
+        codes = model.encode_events(events, "STACK")
+        coded = coded_sums(model.levels["STACK"], codes.code)  # type: ignore[arg-type]
+        np.testing.assert_allclose(weighted_sums(model, decoded, "STACK")[codes.event, 0], coded, rtol=1e-5)
+
+
+class TestPlain:
+    def test_empty_units_have_a_code_and_are_decoded(self, plain, events):
+        codes = plain.encode_events(events, "MODULE")
+        assert codes.empty.any()
+        decoded = plain.decode_codes(codes).to_dense()
+        rows = plain.decode(plain.encode(events.to_dense(), "MODULE"), "MODULE")
+        np.testing.assert_allclose(decoded, rows, rtol=1e-4, atol=1e-5)
+        assert (decoded >= 0).all()
+
+    def test_the_settings_of_the_toy_are_used(self, plain):
+        assert [plain.bits_per_unit(name) for name in STACK.names] == [36, 45, 54]
+
+
+def test_weights_of_the_root_reach_the_sum(shares):
+    dense = np.zeros((5, *STACK.shape), dtype=np.int64)
+    for layer in range(5):
+        dense[layer, layer, 1, 2, 2] = 1000
+    codes = shares.encode_events(Events.from_dense(dense, STACK), "STACK")
+    sums = coded_sums(shares.levels["STACK"], codes.code)
+    np.testing.assert_allclose(sums / sums[1], WEIGHT, rtol=0.03)

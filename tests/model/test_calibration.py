@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hgcae.errors import GeometryError
+from hgcae.model.calibration import Calibration
+from model.toys import STACK, WEIGHT, showers
+
+
+def test_sums_get_room_above_the_largest():
+    events = showers()
+    found = Calibration.measure([events], WEIGHT)
+    for name in ("ROC", "MODULE"):
+        assert found.maximum[name] == pytest.approx(1.2 * events.unit_sums(name).max())
+    assert found.maximum["STACK"] == pytest.approx(1.2 * events.unit_sums("STACK", np.repeat(WEIGHT, 48)).max())
+    assert found.root_weight == tuple(WEIGHT)
+    assert (found.smallest_charge, found.lsb) == (events.charge.min(), 1.0)
+
+
+def test_pieces_do_not_matter():
+    events = showers()
+    pieces = Calibration.measure(events.chunks(5))
+    assert pieces == Calibration.measure([events])
+    assert pieces.root_weight is None
+    assert pieces.maximum["STACK"] == pytest.approx(1.2 * events.unit_sums("STACK").max())
+
+
+def test_charges_that_are_not_whole_are_counted_finely():
+    events = showers()
+    fine = replace(events, charge=events.charge + 0.5)
+    assert Calibration.measure([events, fine]).lsb == pytest.approx(events.charge.min() / 32)
+    assert Calibration.measure([fine]).lsb == pytest.approx(fine.charge.min() / 32)
+
+
+def test_nothing_to_measure():
+    with pytest.raises(GeometryError, match="no charges"):
+        Calibration.measure([showers()[3:4]])
+    with pytest.raises(GeometryError, match="no charges"):
+        Calibration.measure([])
+    assert set(Calibration.measure([showers()]).maximum) == set(STACK.names)

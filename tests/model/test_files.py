@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+import hgcae
+from hgcae.errors import DataFormatError, HgcaeError, SettingsError
+from hgcae.model import files
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.heads import Heads
+from hgcae.settings import fingerprint
+from model.toys import MODULE, STACK, autoencoder, plain_settings, shares_settings, showers
+
+
+@pytest.fixture(scope="module")
+def small() -> Autoencoder:
+    return autoencoder(shares_settings(MODULE), showers(MODULE, 4))
+
+
+@pytest.fixture
+def saved(small, tmp_path) -> pathlib.Path:
+    small.save(tmp_path / "run" / "model")
+    return tmp_path / "run" / "model"
+
+
+def arrays_of(model: Autoencoder) -> dict[str, np.ndarray]:
+    return files.weight_arrays(model) | model.heads.arrays()
+
+
+def assert_equal_arrays(found: Autoencoder, expected: Autoencoder) -> None:
+    mine, theirs = arrays_of(found), arrays_of(expected)
+    assert set(mine) == set(theirs)
+    for name, values in theirs.items():
+        np.testing.assert_array_equal(mine[name], values)
+
+
+def changed(model: Autoencoder) -> Autoencoder:
+    """A model with other weights."""
+    other = autoencoder(model.settings, showers(model.hierarchy, 4), seed=9)
+    assert (arrays_of(other)["ROC/encoder/0"] != arrays_of(model)["ROC/encoder/0"]).any()
+    return other
+
+
+def edit(folder: pathlib.Path, change) -> None:
+    """Changes the header, as somebody would who knows its fingerprint."""
+    header = json.loads((folder / "model.json").read_text())
+    header.pop("fingerprint")
+    change(header)
+    (folder / "model.json").write_text(json.dumps(header | {"fingerprint": fingerprint(header)}))
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("settings", [shares_settings(), plain_settings()], ids=["shares", "plain"])
+    def test_a_loaded_model_is_the_same(self, settings, events, tmp_path):
+        model = autoencoder(settings, events)
+        codes = {name: model.encode_events(events, name) for name in STACK.names}
+        model.heads.fit(model, events, codes, seed=1)
+        model.save(tmp_path / "run" / "model")
+        for loaded in (Autoencoder.load(tmp_path / "run"), hgcae.load(tmp_path / "run" / "model")):
+            assert (loaded.hierarchy, loaded.settings, loaded.calibration) == (model.hierarchy, model.settings, model.calibration)
+            assert (loaded.detector, loaded.shares) == (model.detector, model.shares)
+            assert_equal_arrays(loaded, model)
+        for name, code in codes.items():
+            again = loaded.encode_events(events, name)
+            np.testing.assert_array_equal(again.code, code.code)
+            np.testing.assert_array_equal(loaded.heads.energies(loaded, again), model.heads.energies(model, code))
+        np.testing.assert_array_equal(loaded.reconstruct(events, "STACK").charge, model.reconstruct(events, "STACK").charge)
+
+    def test_two_files(self, saved):
+        assert sorted(path.suffix for path in saved.iterdir()) == [".json", ".npz"]
+
+    def test_saving_twice_writes_the_same(self, small, saved):
+        before = {path.name: path.read_bytes() for path in saved.iterdir()}
+        Autoencoder.load(saved).save(saved)
+        assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+
+    def test_nothing_fitted_and_no_detector(self, tmp_path, small):
+        small.save(tmp_path)
+        loaded = Autoencoder.load(tmp_path)
+        assert loaded.heads == Heads()
+
+
+class TestDamage:
+    def test_any_flipped_byte_of_the_weights_is_noticed(self, saved):
+        path = next(saved.glob("*.npz"))
+        content = path.read_bytes()
+        rng = np.random.default_rng(0)
+        for position in (0, len(content) - 1, *rng.integers(0, len(content), 10)):
+            damaged = bytearray(content)
+            damaged[position] ^= 1 << int(rng.integers(8))
+            path.write_bytes(damaged)
+            with pytest.raises(DataFormatError, match="SHA-256"):
+                Autoencoder.load(saved)
+
+    def test_any_flipped_byte_of_the_header_is_noticed(self, saved):
+        path = saved / "model.json"
+        content = path.read_bytes()
+        rng = np.random.default_rng(0)
+        for position in (0, len(content) - 1, *rng.integers(0, len(content), 200)):
+            damaged = bytearray(content)
+            damaged[position] ^= 1 << int(rng.integers(8))
+            path.write_bytes(damaged)
+            if json_or_none(damaged) == json.loads(content):
+                continue  # white space
+            with pytest.raises(DataFormatError, match=r"model\.json"):
+                Autoencoder.load(saved)
+
+    @pytest.mark.parametrize("end", [0, 100, -1])
+    def test_a_file_that_ends_early(self, saved, end):
+        for path in list(saved.iterdir()):
+            content = path.read_bytes()
+            path.write_bytes(content[:end])
+            with pytest.raises(DataFormatError):
+                Autoencoder.load(saved)
+            path.write_bytes(content)
+
+    def test_missing_files(self, saved, tmp_path):
+        for folder in (tmp_path, tmp_path / "nowhere", saved / "model.json"):
+            shutil.rmtree(saved) if folder == tmp_path else None
+            with pytest.raises(SettingsError, match="not a model"):
+                Autoencoder.load(folder)
+
+    def test_missing_weights(self, saved):
+        next(saved.glob("*.npz")).unlink()
+        with pytest.raises(DataFormatError, match="the weights named in model.json"):
+            Autoencoder.load(saved)
+
+    @pytest.mark.parametrize("content", ["", "{}", "[]", "3", "null", '{"format": "other"}', '{"a": ', "\0\0", '"hgcae-model"'])
+    def test_foreign_files(self, saved, content):
+        (saved / "model.json").write_text(content)
+        with pytest.raises(DataFormatError, match=r"model\.json"):
+            Autoencoder.load(saved)
+
+    def test_not_text(self, saved):
+        (saved / "model.json").write_bytes(b"\xff\xfe{")
+        with pytest.raises(DataFormatError, match="damaged JSON"):
+            Autoencoder.load(saved)
+
+    @pytest.mark.parametrize("version", [0, 2, "1", None])
+    def test_another_version(self, saved, version):
+        edit(saved, lambda header: header.update(version=version))
+        with pytest.raises(DataFormatError, match="version"):
+            Autoencoder.load(saved)
+
+    @pytest.mark.parametrize("key", ["weights", "sha256", "hierarchy", "settings", "calibration", "frames"])
+    def test_headers_of_no_model(self, saved, key):
+        """Whatever stands in the place of a part, with a fingerprint that fits: an error, or a model, but no surprise."""
+        content = (saved / "model.json").read_text()
+        for value in (None, 3, "x", [], [1], [[1, 2, 3]], {}, {"levels": 3}, {"ROC": {}}, {"ROC": {"radius_cm": 1, "centre": [[1], 2]}}, ...):
+            edit(saved, lambda header, v=value: header.pop(key) if v is ... else header.update({key: v}))
+            with suppress(HgcaeError):
+                Autoencoder.load(saved)
+                assert key == "frames"
+            (saved / "model.json").write_text(content)
+
+    def test_weights_of_another_architecture(self, saved, small):
+        edit(saved, lambda header: header["settings"]["levels"]["ROC"].update(encoder=[9]))
+        with pytest.raises(DataFormatError, match=r"ROC/encoder/0: found shape \(17, 8\), expected shape \(17, 9\)"):
+            Autoencoder.load(saved)
+        edit(saved, lambda header: header["settings"]["levels"]["ROC"].update(encoder=[8, 8]))
+        with pytest.raises(DataFormatError, match="arrays: found a difference in ROC/encoder/4"):
+            Autoencoder.load(saved)
+        arrays = files.weight_arrays(small)
+        del arrays["MODULE/decoder/0"]
+        with pytest.raises(DataFormatError, match="MODULE/decoder/0"):
+            files.set_weight_arrays(small, arrays)
+
+
+def json_or_none(content: bytes | bytearray) -> object:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+class Stop(BaseException):
+    """Like a kill: nobody catches it."""
+
+
+class TestReplacing:
+    def test_there_is_a_whole_model_at_any_time(self, small, saved, monkeypatch):
+        """Saving is stopped before and after each change of a file name; the folder holds the old model or the new one."""
+        new = changed(small)
+        outcomes = []
+        for stop_at in range(20):
+            shutil.rmtree(saved)
+            small.save(saved)
+            with monkeypatch.context() as patch:
+                if not interrupted(patch, lambda: new.save(saved), stop_at):
+                    break
+            loaded = Autoencoder.load(saved)
+            is_new = (arrays_of(loaded)["ROC/encoder/0"] == arrays_of(new)["ROC/encoder/0"]).all()
+            assert_equal_arrays(loaded, new if is_new else small)
+            outcomes.append(bool(is_new))
+        assert outcomes == sorted(outcomes)
+        assert set(outcomes) == {False, True}
+
+    def test_an_interrupted_save_leaves_nothing_behind_in_the_end(self, small, saved, monkeypatch):
+        new = changed(small)
+        with monkeypatch.context() as patch:
+            assert interrupted(patch, lambda: new.save(saved), 2)
+        new.save(saved)
+        assert len(list(saved.iterdir())) == 2
+        assert_equal_arrays(Autoencoder.load(saved), new)
+
+    def test_a_reader_that_comes_in_between_gets_the_new_model(self, small, saved, monkeypatch):
+        new, read = changed(small), files._read_weights
+
+        def read_late(*args):
+            monkeypatch.setattr(files, "_read_weights", read)
+            new.save(saved)
+            return read(*args)
+
+        monkeypatch.setattr(files, "_read_weights", read_late)
+        assert_equal_arrays(Autoencoder.load(saved), new)
+
+
+def interrupted(patch: pytest.MonkeyPatch, action, stop_at: int) -> bool:
+    """Stops an action before (even) or after (odd) one of its renames and removals; whether there were so many."""
+    count = -1
+
+    def watched(original):
+        def call(self, *args, **options):
+            nonlocal count
+            if self.name.startswith("."):  # a temporary file that is removed
+                return original(self, *args, **options) if not args else around(original, self, *args)
+            return around(original, self, *args, **options)
+
+        return call
+
+    def around(original, self, *args, **options):
+        nonlocal count
+        count += 1
+        if count == stop_at:
+            raise Stop
+        result = original(self, *args, **options)
+        count += 1
+        if count == stop_at:
+            raise Stop
+        return result
+
+    for name in ("replace", "unlink"):
+        patch.setattr(pathlib.Path, name, watched(getattr(pathlib.Path, name)))
+    try:
+        action()
+    except Stop:
+        return True
+    return False
+
+
+class TestArrays:
+    def test_objects_are_refused(self):
+        packed = files.pack({"a": np.array([{}], dtype=object)})
+        with pytest.raises(ValueError, match="allow_pickle"):
+            files.unpack(packed)
+
+    def test_arrays_survive(self):
+        arrays = {"a/b": np.arange(5, dtype=np.int16), "c": np.zeros((0, 3), np.float32), "d": np.float64(3)}
+        found = files.unpack(files.pack(arrays))
+        assert {k: (v.dtype, v.shape) for k, v in found.items()} == {k: (np.asarray(v).dtype, np.shape(v)) for k, v in arrays.items()}
