@@ -15,13 +15,16 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format constraints clean
+.PHONY: help demo docs test lint format constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Simulate, train, compress and judge in a few minutes; results in demo/
 	$(BIN)/hgcae demo -o $(DEMO)
+
+docs: demo ## Run the demo, then write its figures and tables into docs/
+	$(BIN)/python docs/refresh.py $(DEMO)
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term

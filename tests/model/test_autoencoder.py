@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +14,7 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.level import SharesLevel
 from hgcae.model.sparse import Codes
 from hgcae.model.sums import UNITS, WEIGHT_ONE
-from model.toys import MODULE, STACK, WEIGHT, autoencoder, plain_settings, shares_settings, showers
+from model.toys import MODULE, STACK, WEIGHT, autoencoder, plain_settings, shares_settings, showers, unpruned
 
 PAIRS = [(level, root) for i, root in enumerate(STACK.names) for level in STACK.names[: i + 1]]
 
@@ -24,13 +23,6 @@ def random_charges(n: int, hierarchy: Hierarchy, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     shape = (n, *hierarchy.shape)
     return rng.integers(5, 800, shape) * (rng.random(shape) < 0.2)
-
-
-def unpruned(model: Autoencoder) -> Autoencoder:
-    """The model, but decoders drop nothing that is small."""
-    result = copy.copy(model)
-    result.calibration = replace(model.calibration, smallest_charge=0.0)
-    return result
 
 
 class TestDense:

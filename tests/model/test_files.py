@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import pathlib
 import shutil
@@ -14,7 +15,7 @@ from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.heads import Heads
 from hgcae.settings import fingerprint
-from model.toys import MODULE, STACK, autoencoder, plain_settings, shares_settings, showers
+from model.toys import MODULE, autoencoder, shares_settings, showers
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +56,19 @@ def edit(folder: pathlib.Path, change) -> None:
 
 
 class TestRoundTrip:
-    @pytest.mark.parametrize("settings", [shares_settings(), plain_settings()], ids=["shares", "plain"])
-    def test_a_loaded_model_is_the_same(self, settings, events, tmp_path):
-        model = autoencoder(settings, events)
-        codes = {name: model.encode_events(events, name) for name in STACK.names}
-        model.heads.fit(model, events, codes, seed=1)
+    def test_a_loaded_model_is_the_same(self, model, events, tmp_path):
+        model = copy.copy(model)
+        model.heads = Heads()
+        codes = model.encode_events(events, "STACK")
+        model.heads.fit(model, events, {"STACK": codes}, seed=1)
         model.save(tmp_path / "run" / "model")
         for loaded in (Autoencoder.load(tmp_path / "run"), hgcae.load(tmp_path / "run" / "model")):
             assert (loaded.hierarchy, loaded.settings, loaded.calibration) == (model.hierarchy, model.settings, model.calibration)
             assert (loaded.detector, loaded.shares) == (model.detector, model.shares)
             assert_equal_arrays(loaded, model)
-        for name, code in codes.items():
-            again = loaded.encode_events(events, name)
-            np.testing.assert_array_equal(again.code, code.code)
-            np.testing.assert_array_equal(loaded.heads.energies(loaded, again), model.heads.energies(model, code))
-        np.testing.assert_array_equal(loaded.reconstruct(events, "STACK").charge, model.reconstruct(events, "STACK").charge)
+        again = loaded.encode_events(events, "STACK")
+        np.testing.assert_array_equal(again.code, codes.code)
+        np.testing.assert_array_equal(loaded.heads.energies(loaded, again), model.heads.energies(model, codes))
 
     def test_two_files(self, saved):
         assert sorted(path.suffix for path in saved.iterdir()) == [".json", ".npz"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,3 +90,10 @@ def autoencoder(settings: ModelSettings, events: Events, seed: int = 3, hierarch
     arrays = files.weight_arrays(model)
     files.set_weight_arrays(model, {k: v if v.ndim > 1 else rng.normal(0, 0.2, v.shape).astype(v.dtype) for k, v in arrays.items()})
     return model
+
+
+def unpruned(model: Autoencoder) -> Autoencoder:
+    """The model, but decoders drop nothing that is small."""
+    result = copy.copy(model)
+    result.calibration = replace(model.calibration, smallest_charge=0.0)
+    return result

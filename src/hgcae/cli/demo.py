@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import resource
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +13,7 @@ import typer
 
 from hgcae import __version__
 from hgcae.cli import console
+from hgcae.settings import atomic_path
 
 
 def demo(
@@ -31,6 +35,7 @@ def demo(
       run/                              the training: model, history, cost figure, film
       results.json, *.png               what the judge found
       event_LEVEL.png                   a test event decoded from each level
+      demo.json                         seconds of each part, peak memory
 
     Examples:
       hgcae demo
@@ -45,7 +50,7 @@ def demo(
     from hgcae.store import Reader, write
     from hgcae.train.run import RunSettings
 
-    start = time.perf_counter()
+    clock = _Clock()
     files = {"electrons": (output / "electrons.parquet", n_train, 2 * seed), "test": (output / "test.parquet", n_test, 2 * seed + 1)}
     for name, (path, n, number) in files.items():
         settings = stage.SimulateSettings(seed=number)
@@ -55,14 +60,39 @@ def demo(
         console.note(f"simulating {n} {name} events")
         with console.progress(n, "events") as progress:
             write(path, stage.simulate(settings, n, workers=workers, progress=progress), provenance)
-    console.note(f"training five levels, {time.perf_counter() - start:.0f} s after the start")
+    clock.lap("simulation")
+    console.note("training five levels")
     run = RunSettings(input=str(files["electrons"][0]), epochs=int(epochs) if epochs.isdigit() else epochs, seed=seed)
     trainer = train_run(run, output / "run")
-    console.note(f"judging them, {time.perf_counter() - start:.0f} s after the start")
+    clock.lap("training")
+    console.note("judging them")
     test, detector = Reader(files["test"][0]).read(), Detector.load("prototype")
     results = judge(trainer.model, Reader(files["electrons"][0]).take(0, 4000), test, detector, EvaluateSettings(), output)
     event = test[:1]
     for name in trainer.model.hierarchy.names:
         draw_event(event, trainer.model.reconstruct(event, name), detector, output / f"event_{name}.png", title=f"decoded from {name}")
     report(results, output, as_json=as_json)
-    console.note(f"done in {time.perf_counter() - start:.0f} s")
+    clock.lap("judgement")
+    figures = {
+        "seconds": clock.laps,
+        "peak_rss_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "cores": len(os.sched_getaffinity(0)),
+        "events": {name: n for name, (_, n, _) in files.items()},
+        "seed": seed,
+    }
+    with atomic_path(output / "demo.json") as path:
+        path.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    console.note(f"done in {sum(clock.laps.values()):.0f} s, with at most {figures['peak_rss_gib']:.1f} GiB of memory")
+
+
+class _Clock:
+    """Seconds of each part of the demo."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Notes the time since the last call under a name."""
+        now = time.perf_counter()
+        self.laps[name], self._last = round(now - self._last, 1), now

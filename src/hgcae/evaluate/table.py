@@ -15,6 +15,7 @@ COLUMNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "MSE [ADC²]": lambda r: _number(lookup(r, "units", "decoded", "mse"), ".3g"),
     "PCA": lambda r: _number(lookup(r, "units", "pca", "mse"), ".3g"),
     "MSE/PCA": lambda r: _number(_quotient(lookup(r, "units", "decoded", "mse"), lookup(r, "units", "pca", "mse")), ".2%"),
+    "largest cells": lambda r: _number(lookup(r, "units", "largest_cells", "mse"), ".3g"),
     "occ. MAE [ADC]": lambda r: _number(lookup(r, "units", "decoded", "mae_occupied"), ".3g"),
     "PCA MAE": lambda r: _number(lookup(r, "units", "pca", "mae_occupied"), ".3g"),
     "E bias": lambda r: _number(_minus_one(lookup(r, "energy", "decoded_over_uncompressed", "above", "mean")), "+.2%"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.errors import SettingsError
 from hgcae.events import ragged_take
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.sparse import Tree, bucket
@@ -27,13 +28,20 @@ class Batch:
 
 @dataclass
 class Batches:
-    """Draws the batches of a stage from a tree."""
+    """Draws the batches of a stage from a tree.
+
+    Raises:
+        SettingsError: Units are to be drawn by their charge, but there is none.
+    """
 
     stage: Stage
     tree: Tree
     hierarchy: Hierarchy
 
     def __post_init__(self) -> None:
+        if not len(self.tree) and self.stage.sampling == "charge":
+            msg = f"found no unit of {self.stage.loss_level} with charge in {self.tree.n_events} events, expected some to train and to test on"
+            raise SettingsError(msg)
         total = np.add.reduceat(self.tree.roots.charge.astype(np.float64), self.tree.roots.offsets[:-1]) if len(self.tree) else np.ones(0)
         strong = total**0.75
         self._probability = 0.5 / max(len(total), 1) + 0.5 * strong / max(strong.sum(), 1e-9)

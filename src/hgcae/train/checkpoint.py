@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class Checkpoint:
         try:
             arrays = files.unpack(path.read_bytes())
             found, epoch, step = json.loads(arrays.pop("header").tobytes())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise DataFormatError(path, "contents", f"{type(error).__name__}: {error}", "a checkpoint of hgcae") from None
         if found != fingerprint:
             msg = f"{path.parent}: holds a run with other settings or other data; choose another folder, or remove this one to start again"
@@ -60,3 +61,7 @@ class Checkpoint:
         weights = {k.removeprefix("weights/"): v for k, v in arrays.items() if k.startswith("weights/")}
         optimiser = [arrays[k] for k in sorted(arrays) if k.startswith("optimiser/")]
         return cls(found, epoch, step, weights, optimiser)
+
+
+_DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise for a file with any bit changed, or one that holds something else."""

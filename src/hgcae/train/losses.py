@@ -64,7 +64,8 @@ class MultiScaleLoss:
 
     def __call__(self, code: Any, target: Any) -> Any:
         """Returns the loss of each unit (n,) from codes (n, latent) and charges (n, n_cells)."""
-        model, hierarchy = self.model, self.model.hierarchy
+        # Lower units are no longer alike where some miss cells; only the root as a whole knows which.
+        model, hierarchy = self.model, self.model.hierarchy.rooted(self.level)
         weight = self._cell_weight()
         weighted = target if weight is None else target * weight
         norm = jnp.maximum(weighted.sum(axis=1, keepdims=True), 1e-6)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hgcae.errors import SettingsError
 from hgcae.geometry.hierarchy import Hierarchy
@@ -33,6 +32,13 @@ class Stage(Settings):
     )
     steps: int | None = Field(default=None, ge=1, description="Steps in an epoch; default one pass over the events.")
     strongest: int | None = Field(default=None, ge=1, description="Decode only so many of the strongest units of each level in the loss.")
+
+    @model_validator(mode="after")
+    def _length(self) -> Stage:
+        if self.decay and self.steps is None:
+            msg = "decay needs steps: the length of its cosine must not depend on which events an epoch sees"
+            raise ValueError(msg)
+        return self
 
 
 class Schedule(Settings):
@@ -128,6 +134,8 @@ def _shares(total: int, weights: list[int]) -> list[int]:
     if total < len(weights):
         msg = f"schedule: found {total} epochs for {len(weights)} stages, expected at least one each"
         raise SettingsError(msg)
-    spare = total - len(weights)
-    edges = [round(spare * sum(weights[:i]) / sum(weights)) for i in range(len(weights) + 1)]
-    return [1 + b - a for a, b in pairwise(edges)]
+    lengths: list[int] = []
+    for i in range(1, len(weights) + 1):
+        done, end = sum(lengths), round(total * sum(weights[:i]) / sum(weights))
+        lengths.append(min(max(end - done, 1), total - done - (len(weights) - i)))
+    return lengths

@@ -138,7 +138,7 @@ class Trainer:
         checkpoint = Checkpoint.load(path, self.fingerprint)
         files.set_weight_arrays(self.model, checkpoint.weights, path)
         # A run killed between its history and its checkpoint repeats that epoch, and so its row.
-        self._write_history(read_history(self.folder)[: checkpoint.epoch])
+        self._write_history([row for row in read_history(self.folder) if row["epoch"] <= checkpoint.epoch])
         return checkpoint.epoch, checkpoint.step, checkpoint.optimiser
 
     def _run_stage(self, number: int, stage: Stage, first: int, done: int, step: int, optimiser: list[NDArray[Any]]) -> int:
@@ -234,22 +234,23 @@ class Trainer:
         shard = self._shard(0)
         events = self.train.take(*shard)
         codes = {name: self._frozen_codes(events, name, shard) for name in self.model.hierarchy.names}
-        self.model.heads.fit(self.model, events, codes, self.settings.seed)
+        self.model.heads.fit(self.model, events, codes)
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
     """Reads the history of a run; an absent file is an empty history.
 
     Raises:
-        DataFormatError: A line is not JSON.
+        DataFormatError: A line is not the JSON object of an epoch.
     """
     path = folder / "history.jsonl"
     if not path.exists():
         return []
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
-            rows.append(json.loads(line))
-        except ValueError:
-            raise DataFormatError(path, f"line {number}", repr(line[:40]), "a JSON object") from None
+            row = json.loads(line)
+            rows.append(row | {"epoch": int(row["epoch"])})
+        except (KeyError, TypeError, ValueError):
+            raise DataFormatError(path, f"line {number}", repr(line[:40]), "the JSON object of an epoch") from None
     return rows
