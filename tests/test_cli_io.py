@@ -331,7 +331,7 @@ class TestInfo:
         (tmp_path / "folder").mkdir()
         for subject, message in {
             "nothing": "nothing: No such file",
-            "folder": "folder: info: found a folder",
+            "folder": "not a model: model.json",
             "a.csv": "a.csv: No such file",
         }.items():
             assert message in fails("info", subject)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.compiled import compiled
 from hgcae.events import Events
 from hgcae.model.autoencoder import Autoencoder
 from model.toys import autoencoder, plain_settings, shares_settings, showers
+
+__all__ = ["compiled"]
 
 
 @pytest.fixture(scope="session")
@@ -15,13 +18,13 @@ def events() -> Events:
 
 
 @pytest.fixture(scope="session")
-def shares(events: Events) -> Autoencoder:
-    return autoencoder(shares_settings(), events)
+def shares() -> Autoencoder:
+    return autoencoder(shares_settings())
 
 
 @pytest.fixture(scope="session")
-def plain(events: Events) -> Autoencoder:
-    return autoencoder(plain_settings(), events)
+def plain() -> Autoencoder:
+    return autoencoder(plain_settings())
 
 
 @pytest.fixture(params=["shares", "plain"])

@@ -15,12 +15,12 @@ from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.heads import Heads
 from hgcae.settings import fingerprint
-from model.toys import MODULE, autoencoder, shares_settings, showers
+from model.toys import MODULE, autoencoder, shares_settings
 
 
 @pytest.fixture(scope="module")
 def small() -> Autoencoder:
-    return autoencoder(shares_settings(MODULE), showers(MODULE, 4))
+    return autoencoder(shares_settings(MODULE), MODULE)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def assert_equal_arrays(found: Autoencoder, expected: Autoencoder) -> None:
 
 def changed(model: Autoencoder) -> Autoencoder:
     """A model with other weights."""
-    other = autoencoder(model.settings, showers(model.hierarchy, 4), seed=9)
+    other = autoencoder(model.settings, model.hierarchy, seed=9)
     assert (arrays_of(other)["ROC/encoder/0"] != arrays_of(model)["ROC/encoder/0"]).any()
     return other
 
@@ -60,7 +60,7 @@ class TestRoundTrip:
         model = copy.copy(model)
         model.heads = Heads()
         codes = model.encode_events(events, "STACK")
-        model.heads.fit(model, events, {"STACK": codes}, seed=1)
+        model.heads.fit(model, events, {"STACK": codes})
         model.save(tmp_path / "run" / "model")
         for loaded in (Autoencoder.load(tmp_path / "run"), hgcae.load(tmp_path / "run" / "model")):
             assert (loaded.hierarchy, loaded.settings, loaded.calibration) == (model.hierarchy, model.settings, model.calibration)
@@ -150,7 +150,19 @@ class TestDamage:
     def test_headers_of_no_model(self, saved, key):
         """Whatever stands in the place of a part, with a fingerprint that fits: an error, or a model, but no surprise."""
         content = (saved / "model.json").read_text()
-        for value in (None, 3, "x", [], [1], [[1, 2, 3]], {}, {"levels": 3}, {"ROC": {}}, {"ROC": {"radius_cm": 1, "centre": [[1], 2]}}, ...):
+        for value in (
+            None,
+            3,
+            "x",
+            [],
+            [1],
+            [[1, 2, 3]],
+            {},
+            {"levels": 3},
+            {"ROC": {}},
+            {"ROC": {"radius_cm": 1, "centre": [[1], 2]}},
+            ...,
+        ):
             edit(saved, lambda header, v=value: header.pop(key) if v is ... else header.update({key: v}))
             with suppress(HgcaeError):
                 Autoencoder.load(saved)

@@ -28,7 +28,7 @@ def sample() -> Events:
 
 @pytest.fixture(scope="module")
 def fitted(sample) -> Autoencoder:
-    model = autoencoder(shares_settings(), sample)
+    model = autoencoder(shares_settings())
     model.heads.fit(model, sample, {name: model.encode_events(sample, name) for name in STACK.names})
     return model
 
@@ -60,7 +60,7 @@ def test_an_energy_that_is_the_sum_is_kept(fitted, sample, level):
 
 def test_a_correction_that_is_linear_in_the_depth_is_found(sample):
     """A tenth more for each layer of mean depth is much more than what the codes lose."""
-    model = autoencoder(shares_settings(), sample)
+    model = autoencoder(shares_settings())
     layer = sample.cell // 48
     sums = sample.unit_sums("STACK", np.asarray(model.calibration.root_weight).repeat(48))[:, 0]
     weight = np.asarray(model.calibration.root_weight)[layer]
@@ -102,7 +102,7 @@ def test_empty_events_have_finite_estimates(fitted, events):
 
 
 def test_codes_without_sums(sample):
-    model = autoencoder(plain_settings(), sample)
+    model = autoencoder(plain_settings())
     codes = model.encode_events(sample, "MODULE")
     model.heads.fit(model, sample, {"MODULE": codes})
     found, truth = model.heads.energies(model, codes), sample.particles["energy_gev"]
@@ -135,7 +135,9 @@ def test_few_or_several_particles_give_no_momenta(shares, events):
 
 def test_the_energy_of_several_particles_is_their_sum(shares, events):
     """Two particles of half the energy are the same to the energy head, and none to the momentum head."""
-    twice = {name: np.repeat(values, 2) for name, values in events.particles.items()} | {"energy_gev": np.repeat(events.particles["energy_gev"] / 2, 2)}
+    twice = {name: np.repeat(values, 2) for name, values in events.particles.items()} | {
+        "energy_gev": np.repeat(events.particles["energy_gev"] / 2, 2)
+    }
     pairs = replace(events, particles=twice, particle_offsets=2 * np.arange(13))
     codes, heads = {"MODULE": shares.encode_events(events, "MODULE")}, (Heads(), Heads())
     for head, sample in zip(heads, (events, pairs), strict=True):

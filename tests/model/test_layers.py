@@ -12,7 +12,7 @@ from hgcae.errors import SettingsError
 from hgcae.model.autoencoder import Autoencoder, stateless
 from hgcae.model.layers import EachChild, FixedPoint, TransposedConvolution, quantised_convolutions, quantised_dense
 from hgcae.model.presets import PlainSettings, SharesSettings, l1_preset, seed_preset
-from model.toys import STACK, autoencoder, showers
+from model.toys import STACK, autoencoder
 
 FORMATS = st.builds(FixedPoint, bits=st.integers(2, 24), integer=st.integers(-8, 16), signed=st.booleans())
 
@@ -109,7 +109,7 @@ class EncoderContract(LayerContract):
 
     @classmethod
     def model(cls) -> Autoencoder:
-        return autoencoder(cls.preset(STACK), showers())
+        return autoencoder(cls.preset(STACK))
 
     @classmethod
     def build(cls):
@@ -137,7 +137,7 @@ class TestUpperEncoder(EncoderContract):
 
 
 class TestSeedLowestEncoder(EncoderContract):
-    """The original encoder takes raw charges: its 24-bit input is exact with the charges that there are, not with all that there could be."""
+    """The original encoder takes raw charges: its 24-bit input is exact with the charges there are, not with all there could be."""
 
     preset = staticmethod(seed_preset)
     level = "ROC"

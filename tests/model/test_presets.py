@@ -72,7 +72,7 @@ class TestSeed:
         assert not [v.path for level in seed_model.levels.values() for v in level.decoder.variables if not v.trainable]
 
 
-def fixed_point(quantiser) -> tuple[int, int, int]:
+def fixed_point(quantiser) -> tuple[int, ...]:
     """Sign, integer and fraction bits of an HGQ2 quantiser, one format for the whole tensor."""
     inner = quantiser.quantizer
     values = [np.unique(np.asarray(v.value)) for v in (inner._k, inner._i, inner._f)]

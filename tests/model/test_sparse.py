@@ -36,7 +36,9 @@ def test_codes_equal_those_of_every_unit(model, sample, level):
 @pytest.mark.parametrize("root", ["ROC", "MODULE"])
 def test_codes_of_bare_units(model, root):
     units = showers().units(root)[0].to_dense()
-    np.testing.assert_array_equal(model.encode(units, "ROC", root=root).reshape(-1, model.level("ROC").latent), every_unit(model, units, "ROC"))
+    np.testing.assert_array_equal(
+        model.encode(units, "ROC", root=root).reshape(-1, model.level("ROC").latent), every_unit(model, units, "ROC")
+    )
     assert model.encode(units, root, root=root).shape == (len(units), model.level(root).latent)
 
 

@@ -129,7 +129,9 @@ class TestNormalised:
         for shift in (1, 5):
             root_more, log_more = sums.normalised(total << shift)
             np.testing.assert_array_equal(root_more, root)
-            np.testing.assert_array_equal(log_more, np.where(log == -1, np.where(total.sum(axis=1) > 0, shift / 16 - 1, -1), log + shift / 16))
+            np.testing.assert_array_equal(
+                log_more, np.where(log == -1, np.where(total.sum(axis=1) > 0, shift / 16 - 1, -1), log + shift / 16)
+            )
 
     @given(TOTALS)
     def test_values(self, total):
@@ -150,7 +152,7 @@ class TestNormalised:
         spread = np.zeros((8, 5), dtype=np.int32)
         spread[:, 2] = total
         _, log = sums.normalised(spread)
-        assert (np.diff(np.asarray(log)) >= 0).all()
+        assert (np.diff(np.asarray(log, dtype=np.float64)) >= 0).all()
 
     def test_nothing(self):
         root, log = sums.normalised(np.zeros((8, 5), dtype=np.int32))

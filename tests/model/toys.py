@@ -32,7 +32,7 @@ def cell_xy(hierarchy: Hierarchy) -> NDArray[np.float64]:
 
 
 def showers(hierarchy: Hierarchy = STACK, n: int = 12, seed: int = 1) -> Events:
-    """Showers of a few cells around an axis, with truth whose energy is the weighted sum over 100 (1 GeV where that is less); every fourth event is empty."""
+    """Showers of a few cells, every fourth event empty; the true energy is the weighted sum over 100, at least 1 GeV."""
     rng = np.random.default_rng(seed)
     xy = cell_xy(hierarchy)
     layers = hierarchy.n_cells() // MODULE.n_cells()
@@ -80,12 +80,15 @@ def plain_settings(hierarchy: Hierarchy = STACK) -> ModelSettings:
     return ModelSettings(preset="toy", levels={**levels})
 
 
-def autoencoder(settings: ModelSettings, events: Events, seed: int = 3, hierarchy: Hierarchy | None = None) -> Autoencoder:
+def calibration(hierarchy: Hierarchy) -> Calibration:
+    """Ranges that hold the toys' showers, the same for every sample, so that their models share what is compiled."""
+    return Calibration({"ROC": 4000.0, "MODULE": 8000.0, "STACK": 30000.0}, 5.0, 1.0, tuple(WEIGHT) if hierarchy.root == "STACK" else None)
+
+
+def autoencoder(settings: ModelSettings, hierarchy: Hierarchy = STACK, seed: int = 3, measured: Calibration | None = None) -> Autoencoder:
     """A model for the toys, with biases that are not zero."""
-    hierarchy = hierarchy or events.hierarchy
-    weight = WEIGHT if hierarchy.root == "STACK" else None
-    calibration = Calibration.measure([events], weight)
-    model = Autoencoder(hierarchy, settings, calibration, frames(hierarchy, cell_xy(hierarchy)), seed, ("toy", "0"))
+    positions = frames(hierarchy, cell_xy(hierarchy))
+    model = Autoencoder(hierarchy, settings, measured or calibration(hierarchy), positions, seed, ("toy", "0"))
     rng = np.random.default_rng(seed)
     arrays = files.weight_arrays(model)
     files.set_weight_arrays(model, {k: v if v.ndim > 1 else rng.normal(0, 0.2, v.shape).astype(v.dtype) for k, v in arrays.items()})

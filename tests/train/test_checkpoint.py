@@ -12,7 +12,9 @@ WEIGHTS = {"ROC/encoder/0": np.arange(12, dtype=np.float32).reshape(3, 4), "ROC/
 
 @pytest.fixture
 def path(tmp_path):
-    Checkpoint("abc", 7, 120, WEIGHTS, [np.int32(5), *(np.full(3, i, np.float32) for i in range(11))]).save(tmp_path / "checkpoint.npz")
+    Checkpoint("abc", 7, 120, WEIGHTS, [np.array(5, np.int32), *(np.full(3, i, np.float32) for i in range(11))]).save(
+        tmp_path / "checkpoint.npz"
+    )
     return tmp_path / "checkpoint.npz"
 
 
@@ -59,7 +61,8 @@ def test_a_file_that_ends_early(path, end):
 
 
 @pytest.mark.parametrize(
-    "arrays", [{}, {"header": np.zeros(3, np.uint8)}, {"header": np.frombuffer(b"3", np.uint8)}, {"header": np.frombuffer(b'["abc"]', np.uint8)}]
+    "arrays",
+    [{}, {"header": np.zeros(3, np.uint8)}, {"header": np.frombuffer(b"3", np.uint8)}, {"header": np.frombuffer(b'["abc"]', np.uint8)}],
 )
 def test_files_of_others(path, arrays):
     path.write_bytes(files.pack(arrays))

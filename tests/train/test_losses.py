@@ -117,10 +117,7 @@ class TestMultiScale:
         """Decoders of lower units serve all of them, whichever of their cells are missing in one place of the detector."""
         hierarchy = Hierarchy(STACK.levels, {"ROC": (0,), "CELL": (20,)})
         target = charges(STACK)
-        if level == "STACK":
-            target = target * hierarchy.present("CELL")
-        else:
-            target = target.reshape(-1, 48)
+        target = target * hierarchy.present("CELL") if level == "STACK" else target.reshape(-1, 48)
         model, code, _ = perfect(target, hierarchy)
         for name in hierarchy.names:
             model.levels[name].hierarchy = hierarchy.rooted(level)
@@ -136,7 +133,7 @@ class TestMultiScale:
     def test_gradients_are_finite_where_there_is_nothing(self):
         """The first row of every table is the empty unit; it has no weight, but its gradient must be a number."""
         events = showers(MODULE, 8)
-        model = autoencoder(shares_settings(MODULE), events)
+        model = autoencoder(shares_settings(MODULE), MODULE)
         target = events.to_dense().reshape(8, -1).astype(np.float32)
         assert (target.sum(axis=1) == 0).any()
         code = model.encode(events.to_dense(), "MODULE")
@@ -154,7 +151,7 @@ class TestMultiScale:
 
 @pytest.fixture(scope="module")
 def plain_model() -> Autoencoder:
-    return autoencoder(plain_settings(MODULE), showers(MODULE, 8))
+    return autoencoder(plain_settings(MODULE), MODULE)
 
 
 class TestSquaredError:

@@ -112,7 +112,16 @@ class TestCheck:
 
     @pytest.mark.parametrize(
         "values",
-        [{"epochs": 0}, {"trains": []}, {"batch": 0}, {"learning_rate": 0}, {"sampling": "random"}, {"steps": 0}, {"strongest": 0}, {"x": 1}],
+        [
+            {"epochs": 0},
+            {"trains": []},
+            {"batch": 0},
+            {"learning_rate": 0},
+            {"sampling": "random"},
+            {"steps": 0},
+            {"strongest": 0},
+            {"x": 1},
+        ],
     )
     def test_impossible_figures(self, values):
         with pytest.raises(SettingsError, match=next(iter(values))):

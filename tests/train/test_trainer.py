@@ -189,7 +189,11 @@ class TestResume:
 class TestMistakes:
     def test_a_folder_of_another_run(self, done):
         before = contents(done.folder)
-        for other in (trainer(done.folder, seed=2), trainer(done.folder, STAGES[:1]), trainer(done.folder, settings=plain_settings(MODULE))):
+        for other in (
+            trainer(done.folder, seed=2),
+            trainer(done.folder, STAGES[:1]),
+            trainer(done.folder, settings=plain_settings(MODULE)),
+        ):
             with pytest.raises(SettingsError, match="other settings or other data"):
                 other.run()
         other = trainer(done.folder)

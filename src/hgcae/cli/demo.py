@@ -48,10 +48,14 @@ def demo(
     from hgcae.geometry.detector import Detector
     from hgcae.plots import draw_event
     from hgcae.store import Reader, write
-    from hgcae.train.run import RunSettings
+    from hgcae.train.run import RunSettings, schedule_of
 
     clock = _Clock()
     files = {"electrons": (output / "electrons.parquet", n_train, 2 * seed), "test": (output / "test.parquet", n_test, 2 * seed + 1)}
+    length = int(epochs) if epochs.isdigit() else epochs
+    run = RunSettings.load({"input": str(files["electrons"][0]), "epochs": length, "seed": seed})
+    detector = Detector.load("prototype")
+    schedule_of(run, detector.hierarchy)  # finds mistakes before the work begins
     for name, (path, n, number) in files.items():
         settings = stage.SimulateSettings(seed=number)
         provenance = {"program": f"hgcae {__version__} demo", "settings": settings.model_dump(mode="json"), "events": n}
@@ -62,11 +66,10 @@ def demo(
             write(path, stage.simulate(settings, n, workers=workers, progress=progress), provenance)
     clock.lap("simulation")
     console.note("training five levels")
-    run = RunSettings(input=str(files["electrons"][0]), epochs=int(epochs) if epochs.isdigit() else epochs, seed=seed)
     trainer = train_run(run, output / "run")
     clock.lap("training")
     console.note("judging them")
-    test, detector = Reader(files["test"][0]).read(), Detector.load("prototype")
+    test = Reader(files["test"][0]).read()
     results = judge(trainer.model, Reader(files["electrons"][0]).take(0, 4000), test, detector, EvaluateSettings(), output)
     event = test[:1]
     for name in trainer.model.hierarchy.names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
+from hgcae.errors import GeometryError
 
 if TYPE_CHECKING:
     from hgcae.train.run import RunSettings
@@ -117,11 +119,17 @@ def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> 
     return trainer
 
 
-def _pictures(trainer: Trainer) -> Any:
-    """Returns a function that draws the test units of a run after an epoch."""
+def _pictures(trainer: Trainer) -> Callable[[dict[str, Any]], None] | None:
+    """Returns a function that draws the test units of a run after an epoch; None where nobody knows what they look like."""
     from hgcae.cli.gallery import Gallery
+    from hgcae.plots.cells import unit_shapes
 
     gallery = Gallery.of(trainer.test)
+    try:
+        unit_shapes(trainer.test.hierarchy.rooted(gallery.level))
+    except GeometryError as error:
+        console.note(f"no pictures: {error}")
+        return None
 
     def draw(row: dict[str, Any]) -> None:
         title = f"epoch {row['epoch']}: decoded from {row['loss_level']}, test loss {row['loss_test']:.4g}"
@@ -134,5 +142,5 @@ def _animate(folder: Path) -> None:
     from hgcae.plots import animate
 
     frames = sorted((folder / "frames").glob("epoch_*.png"))
-    for suffix, width in (("mp4", 1400), ("gif", 700)):
+    for suffix, width in (("mp4", 1400), ("gif", 700)) if frames else ():
         animate(frames, folder / f"training.{suffix}", fps=4, max_frames=200, max_width=width)

@@ -188,7 +188,8 @@ class SharesLevel(LevelModel):
 
     def _build_encoder(self) -> keras.Model:
         s, prefix = self.settings, f"{self.name}_encoder"
-        first = x = keras.Input((self.children * (1 + 2 * self._numbers_below) + 1,))
+        first: Any = keras.Input((self.children * (1 + 2 * self._numbers_below) + 1,))
+        x = first
         if not s.learned:
             return keras.Model(first, first[:, :0], name=prefix)
         x = layers.quantised_dense(x, (*s.encoder, s.learned), s.weight, s.feature, s.activation, s.number, prefix)

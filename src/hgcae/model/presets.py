@@ -91,6 +91,9 @@ def l1_preset(hierarchy: Hierarchy, latent: int = 8, bits: int = 9, barycentre: 
     """Returns the hardware-minded default.
 
     ROC and MODULE encoders fit a front-end chip (about 1,500 and 4,600 weights); the levels above sit in FPGAs and are wider.
+
+    Raises:
+        SettingsError: So few numbers or so many bits are impossible.
     """
     common = {"latent": latent, "bits": bits, "barycentre": barycentre}
     fpga = common | {"weight": FixedPoint(bits=10, integer=1), "activation": FixedPoint(bits=10, integer=3, signed=False)}
@@ -99,7 +102,7 @@ def l1_preset(hierarchy: Hierarchy, latent: int = 8, bits: int = 9, barycentre: 
     many = fpga | {"encoder": (256, 128), "decoder": (256, 64), "child_decoder": (128, 128)}
     upper = [few if level.children <= 4 else many for level in hierarchy.levels[len(front_end) :]]
     values = dict(zip(hierarchy.names, [*front_end, *upper], strict=False))
-    return ModelSettings(preset="l1", levels={name: SharesSettings.model_validate(value) for name, value in values.items()})
+    return ModelSettings(preset="l1", levels={name: SharesSettings.load(value, f"model: {name}") for name, value in values.items()})
 
 
 def check_levels(settings: ModelSettings, hierarchy: Hierarchy) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -93,6 +94,8 @@ def _write_mp4(pictures: Iterator[Image.Image], path: Path, fps: int) -> None:
     except ImportError:
         msg = "films as .mp4 need the package imageio-ffmpeg"
         raise MissingToolError(msg) from None
+    # imageio-ffmpeg would fork in a way that may lock up a program with threads, such as one that has trained with JAX.
+    os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
     first = next(pictures)
     film = write_frames(path, first.size, fps=fps, quality=8, codec="libx264", macro_block_size=2)
     film.send(None)

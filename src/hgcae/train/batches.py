@@ -40,7 +40,7 @@ class Batches:
 
     def __post_init__(self) -> None:
         if not len(self.tree) and self.stage.sampling == "charge":
-            msg = f"found no unit of {self.stage.loss_level} with charge in {self.tree.n_events} events, expected some to train and to test on"
+            msg = f"found no charged unit of {self.stage.loss_level} in {self.tree.n_events} events, expected some to train and to test on"
             raise SettingsError(msg)
         total = np.add.reduceat(self.tree.roots.charge.astype(np.float64), self.tree.roots.offsets[:-1]) if len(self.tree) else np.ones(0)
         strong = total**0.75

@@ -21,6 +21,7 @@ from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, l1_preset, seed_preset
 from hgcae.settings import Settings, atomic_path, fingerprint
 from hgcae.store import Reader
+from hgcae.train.checkpoint import Checkpoint
 from hgcae.train.losses import LossSettings
 from hgcae.train.schedule import EPOCHS, SCHEDULES, Schedule
 from hgcae.train.trainer import Trainer, TrainSettings
@@ -147,13 +148,26 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         settings.seed,
         train.reader.detector,
     )
-    length = settings.epochs if isinstance(settings.epochs, int) else EPOCHS[settings.preset][settings.epochs]
-    schedule = settings.schedule or SCHEDULES[settings.preset](hierarchy, length, **({"batch": settings.batch} if settings.batch else {}))
-    options = TrainSettings(schedule=schedule, loss=settings.loss, seed=settings.seed, shard_events=settings.shard_events)
+    options = TrainSettings(
+        schedule=schedule_of(settings, hierarchy), loss=settings.loss, seed=settings.seed, shard_events=settings.shard_events
+    )
     trainer = Trainer(model, options, train, test_events, cell_xy, folder, _data_fingerprint(train))
+    if (folder / "checkpoint.npz").exists():
+        Checkpoint.load(folder / "checkpoint.npz", trainer.fingerprint)
     with atomic_path(folder / "run.yaml") as path:
         path.write_text(settings.to_yaml(), encoding="utf-8")
     return trainer
+
+
+def schedule_of(settings: RunSettings, hierarchy: Hierarchy) -> Schedule:
+    """Returns the stage table of a run: its own, or the preset's.
+
+    Raises:
+        SettingsError: Fewer epochs than stages.
+    """
+    length = settings.epochs if isinstance(settings.epochs, int) else EPOCHS[settings.preset][settings.epochs]
+    batch = {"batch": settings.batch} if settings.batch else {}
+    return settings.schedule or SCHEDULES[settings.preset](hierarchy, length, **batch)
 
 
 def _preset(settings: RunSettings, hierarchy: Hierarchy, known_positions: bool) -> ModelSettings:

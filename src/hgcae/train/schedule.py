@@ -121,7 +121,7 @@ _LENGTH = (1, 1, 1, 1, 1)
 """Relative lengths of the stages of `l1`, lowest level first."""
 _BATCH = ((1024, None), (512, None), (256, None), (128, 12), (32, 64))
 """Units in a step, and how many of the strongest are decoded in each level, lowest level first."""
-_STEPS = (800, 800, 500, 400, 250)
+_STEPS = (700, 600, 400, 350, 200)
 """Steps in an epoch, lowest level first: each takes some ten seconds on two cores."""
 
 SCHEDULES = {"l1": l1_schedule, "seed": seed_schedule}
