@@ -37,7 +37,7 @@ def levels(data_dir: Path, tmp_path_factory) -> dict:
 
 @pytest.mark.parametrize("level", ["ROC", "MODULE"])
 def test_codes_beat_as_many_principal_components(levels, level):
-    """Eight numbers of 9 bits against eight real numbers, in squared error, on which principal components are the best of all linear codes."""
+    """Eight numbers of 9 bits against eight real numbers, in squared error: there, principal components are the best linear code."""
     units = levels[level]["units"]
     assert levels[level]["bits_per_unit"] == 72
     assert units["pca"]["components"] == 8
