@@ -79,5 +79,5 @@ class TestCharge:
         assert found.steps == round(len(events.units("ROC")[0]) / 4)
 
     def test_nothing_to_draw_from(self):
-        with pytest.raises(SettingsError, match="no unit of ROC with charge"):
+        with pytest.raises(SettingsError, match="no charged unit of ROC"):
             batches(showers(MODULE, 12)[3::4], "ROC", sampling="charge")

@@ -236,5 +236,5 @@ class TestMistakes:
     def test_test_events_without_charge(self, folder):
         run = trainer(folder)
         run.test = run.test[np.nonzero(run.test.counts == 0)[0]]
-        with pytest.raises(SettingsError, match="no unit of ROC with charge"):
+        with pytest.raises(SettingsError, match="no charged unit of ROC"):
             run.run()
