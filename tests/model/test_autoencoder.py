@@ -12,7 +12,7 @@ from hgcae.model import autoencoder as module
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
-from hgcae.model.level import SharesLevel
+from hgcae.model.shares import SharesLevel
 from hgcae.model.sparse import Codes
 from hgcae.model.sums import UNITS, WEIGHT_ONE
 from model.toys import MODULE, STACK, WEIGHT, autoencoder, plain_settings, shares_settings, showers, unpruned

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.layer import EXACT, Formats, products, requantised
 from hgcae.model.autoencoder import stateless
-from hgcae.model.level import SharesLevel
+from hgcae.model.shares import SharesLevel
 from hgcae.model.sums import UNITS, WEIGHT_ONE
 from model.toys import STACK
 

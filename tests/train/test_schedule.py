@@ -128,7 +128,7 @@ class TestCheck:
             Stage.load({"loss_level": "ROC", "trains": ["ROC"], "epochs": 1, **values})
 
     def test_a_falling_rate_needs_a_length(self):
-        with pytest.raises(SettingsError, match="decay needs steps"):
+        with pytest.raises(SettingsError, match="need steps"):
             Stage.load({"loss_level": "ROC", "trains": ["ROC"], "epochs": 1, "decay": True})
 
     def test_no_stage(self):

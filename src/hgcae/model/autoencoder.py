@@ -21,12 +21,17 @@ from hgcae.model import files
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
-from hgcae.model.level import LevelModel, PlainLevel, SharesLevel
+from hgcae.model.level import LevelModel
+from hgcae.model.plain import PlainLevel
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels
+from hgcae.model.shares import SharesLevel
 from hgcae.model.sparse import Codes
+from hgcae.parallel import in_order, usable_cores
 
 BLOCKS = (64, 1024, 8192)
 """Rows that are encoded or decoded in one call, padded to the next of these; bounds memory and the number of compiled shapes."""
+_PIECE = 16384
+"""Units that a thread encodes at a time."""
 _LAST_GAIN = 0.2
 """Factor on the initial weights of the last layers of `shares` encoders and decoders."""
 
@@ -119,6 +124,31 @@ class Autoencoder:
             parts.append(np.asarray(compiled(values, *padded))[:n])
         return np.concatenate(parts)
 
+    def encode_units(self, name: str, x: NDArray[Any], workers: int | None = None) -> NDArray[np.float32]:
+        """Encodes units in integers, on all cores; equal to the float encoder of the level, bit for bit.
+
+        Args:
+            name: Level of the units.
+            x: Their charges (n, trigger cells), or their children's codes (n, children, latent).
+            workers: Threads; default one for each core.
+
+        Returns:
+            Codes (n, latent): numbers on their grid.
+        """
+        level, lower = self.level(name), self.hierarchy.below(name)
+        encoder = level.integer_encoder()
+        code = np.empty((len(x), level.latent), dtype=np.float32)
+
+        def piece(start: int, stop: int) -> None:
+            given = x[start:stop] if lower is None else self.level(lower).integers(x[start:stop])
+            code[start:stop] = level.from_integers(encoder.encode(given))
+
+        pieces = [(start, min(start + _PIECE, len(x))) for start in range(0, len(x), _PIECE)]
+        workers = 0 if len(pieces) < 2 else workers or usable_cores()
+        for _ in in_order(piece, pieces, workers):
+            pass
+        return code
+
     def encode_events(self, events: Events, level: str, below: Codes | None = None) -> Codes:
         """Encodes the occupied units of a level, all lower levels included.
 
@@ -138,7 +168,7 @@ class Autoencoder:
             below = below or self.encode_events(events, lower)
             x, event, unit = below.children_of(hierarchy, name)
             zero = np.broadcast_to(below.empty, (1, *x.shape[1:]))
-        code = self.run("encode", name, np.concatenate([zero, x]))
+        code = self.encode_units(name, np.concatenate([zero, x]))
         return Codes(name, len(events), event, unit, code[1:], code[0])
 
     def decode_codes(self, codes: Codes, hierarchy: Hierarchy | None = None) -> Events:
@@ -221,7 +251,7 @@ class Autoencoder:
             msg = f"codes of {lower}: found shape {x.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
             raise GeometryError(msg)
         rows = np.asarray(x, dtype=np.float32).reshape(-1, *expected[len(hierarchy.unit_shape(level)) :])
-        return self.run("encode", level, rows).reshape(len(x), *hierarchy.unit_shape(level), self.level(level).latent)
+        return self.encode_units(level, rows).reshape(len(x), *hierarchy.unit_shape(level), self.level(level).latent)
 
     def decode(self, z: NDArray[Any], level: str, root: str | None = None, recursive: bool = True) -> NDArray[np.float32]:
         """Decodes a dense tensor of codes.

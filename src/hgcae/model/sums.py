@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 UNITS = 16
 """Resolution of sums: sixteenths of the LSB, so that the middle of an interval of integers is exact."""
-WEIGHT_ONE = 64
-"""Fixed-point one of the weights that children's sums are multiplied with."""
+WEIGHT_BITS = 6
+"""Bits behind the point of the weights that children's sums are multiplied with."""
+WEIGHT_ONE = 1 << WEIGHT_BITS
+"""One of these weights."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,9 @@ def normalised(total: Any) -> tuple[Any, Any]:
     """
     whole = jnp.sum(total, axis=-1)
     exponent = 31 - jax.lax.clz(jnp.maximum(whole, 1))
-    root = jnp.asarray(_ROOTS)[jnp.clip(_shifted(total, 7 - exponent[:, None]), 0, 255)]
-    mantissa = _shifted(whole, _LOG_BITS - exponent) - (1 << _LOG_BITS)
-    log = exponent.astype(jnp.float32) + mantissa.astype(jnp.float32) / (1 << _LOG_BITS)
+    root = jnp.asarray(ROOTS / (1 << ROOT_BITS), dtype=jnp.float32)[jnp.clip(_shifted(total, ROOT_BITS - exponent[:, None]), 0, 255)]
+    mantissa = _shifted(whole, LOG_BITS - exponent) - (1 << LOG_BITS)
+    log = exponent.astype(jnp.float32) + mantissa.astype(jnp.float32) / (1 << LOG_BITS)
     return root, jnp.where(whole > 0, log / 16 - 1, -1.0)
 
 
@@ -152,7 +154,11 @@ def _shifted(values: Any, left: Any) -> Any:
     return (values << jnp.maximum(left, 0)) >> jnp.maximum(-left, 0)
 
 
-_LOG_BITS = 6
+LOG_BITS = 6
 """Bits of the piecewise linear logarithm behind the point."""
-_ROOTS = np.array([round(math.sqrt(n / 128) * 128) / 128 for n in range(256)], dtype=np.float32)
-"""Square root of n / 128 on a grid of 1/128."""
+LOG_FRACTION = LOG_BITS + 4
+"""Bits of the logarithm behind the point where 1 stands for 16."""
+ROOT_BITS = 7
+"""Bits of roots behind the point."""
+ROOTS = np.array([round(math.sqrt(n << ROOT_BITS)) for n in range(2 << ROOT_BITS)], dtype=np.int64)
+"""Square root of n / 128 in steps of 1/128."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal, Protocol
 
 import numpy as np
@@ -15,6 +13,7 @@ from pydantic import Field
 from hgcae.errors import SettingsError
 from hgcae.events import PARTICLE_COLUMNS, Events
 from hgcae.geometry.detector import Detector
+from hgcae.parallel import in_order
 from hgcae.settings import Settings
 from hgcae.simulate import shower
 from hgcae.simulate.digitise import Digitiser, DigitiseSettings
@@ -105,37 +104,19 @@ def simulate(
         raise SettingsError(msg)
     simulation = _Simulation(settings)
     pieces = ((start, min(chunk, first + n - start)) for start in range(first, first + n, chunk))
-    return _stream(simulation, pieces, workers, progress)
+    # Geant4 works only in the thread in which it was set up.
+    return _stream(simulation, pieces, 0 if settings.engine == "geant4" else workers, progress)
 
 
 def _stream(
     simulation: _Simulation, pieces: Iterable[tuple[int, int]], workers: int, progress: Callable[[int], None] | None
 ) -> Generator[Events]:
     done = 0
-    for events in _in_order(simulation.events, pieces, workers):
+    for events in in_order(simulation.events, pieces, workers):
         done += len(events)
         if progress is not None:
             progress(done)
         yield events
-
-
-def _in_order(task: Callable[[int, int], Events], pieces: Iterable[tuple[int, int]], workers: int) -> Generator[Events]:
-    """Yields the results of `task` in the order of the pieces, never more than twice as many in work as there are workers."""
-    if workers == 1:
-        yield from (task(*piece) for piece in pieces)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Events]] = deque()
-        try:
-            for piece in pieces:
-                waiting.append(pool.submit(task, *piece))
-                if len(waiting) >= 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 class _Simulation:

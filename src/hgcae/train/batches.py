@@ -2,84 +2,166 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import SettingsError
-from hgcae.events import ragged_take
+from hgcae.events import Events, ragged_take
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.sparse import Tree, bucket
 from hgcae.train.schedule import Stage
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What one step needs: base rows, links of the levels above, charges (n, cells) and weight (n,) of the units of the loss."""
+class Pick(NamedTuple):
+    """Which children the loss decodes further: the row of each one's parent among those decoded before, and its place there."""
+
+    parent: NDArray[np.int32]
+    slot: NDArray[np.int32]
+
+
+class Batch(NamedTuple):
+    """What one step needs; with several devices every array has a leading axis, one part for each.
+
+    Args:
+        base: Inputs of the lowest level that is encoded; row 0 is the empty unit.
+        links: Rows of the children of each level above, lowest first.
+        picks: Children that are decoded, from the level of the loss down to the lowest; empty = all.
+        target: Charges (n, trigger cells) of the rows of the loss level, or of the units that are decoded last.
+        weight: How many units each of them stands for: (n,).
+    """
 
     base: NDArray[np.float32]
     links: list[NDArray[np.int32]]
+    picks: list[Pick]
     target: NDArray[np.float32]
     weight: NDArray[np.float32]
-    n_roots: int
 
 
 @dataclass
 class Batches:
     """Draws the batches of a stage from a tree.
 
+    Args:
+        stage: What is drawn.
+        tree: From what.
+        hierarchy: The levels.
+        devices: Parts of a step.
+
     Raises:
-        SettingsError: Units are to be drawn by their charge, but there is none.
+        SettingsError: Units are to be drawn by their charge, but there is none; or a step cannot be cut into equal parts.
     """
 
     stage: Stage
     tree: Tree
     hierarchy: Hierarchy
+    devices: int = 1
 
     def __post_init__(self) -> None:
         if not len(self.tree) and self.stage.sampling == "charge":
             msg = f"found no charged unit of {self.stage.loss_level} in {self.tree.n_events} events, expected some to train and to test on"
             raise SettingsError(msg)
+        if self.stage.batch % self.devices:
+            msg = f"found batch = {self.stage.batch}, expected a multiple of the {self.devices} devices"
+            raise SettingsError(msg)
         total = np.add.reduceat(self.tree.roots.charge.astype(np.float64), self.tree.roots.offsets[:-1]) if len(self.tree) else np.ones(0)
         strong = total**0.75
         self._probability = 0.5 / max(len(total), 1) + 0.5 * strong / max(strong.sum(), 1e-9)
         self._probability /= max(self._probability.sum(), 1e-9)
+        self._of_event = np.searchsorted(self.tree.event, np.arange(self.tree.n_events + 1)).astype(np.int64)
 
     @property
-    def steps(self) -> int:
-        """Steps of one epoch."""
-        per_event = 1.0 if self.stage.sampling == "events" else self.roots_per_event
-        return self.stage.steps or max(1, round(self.tree.n_events * per_event / self.stage.batch))
+    def events_per_step(self) -> float:
+        """Events that a step sees; where units are drawn, by their mean number in an event."""
+        roots_per_event = max(len(self.tree) / self.tree.n_events, 1e-9)
+        return self.stage.batch if self.stage.sampling == "events" else self.stage.batch / roots_per_event
 
-    @property
-    def roots_per_event(self) -> float:
-        """Mean number of occupied units of the loss level in an event."""
-        return max(len(self.tree) / self.tree.n_events, 1e-9)
-
-    def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Yields the batches of one epoch."""
-        if self.stage.sampling == "charge":
-            for _ in range(self.steps):
+    def draw(self, rng: np.random.Generator, steps: int) -> Iterator[Batch]:
+        """Yields batches: whole events in random order, or units drawn with replacement."""
+        stage, order = self.stage, rng.permutation(self.tree.n_events)
+        size = stage.batch // self.devices
+        for step in range(steps):
+            if stage.sampling == "charge":
                 # Drawn with replacement, so that the shape is the same in every step.
-                yield self._batch(rng.choice(len(self.tree), self.stage.batch, p=self._probability), self.stage.batch + 1, 0)
-            return
-        order = rng.permutation(self.tree.n_events)
-        units = self.hierarchy.n_units(self.stage.loss_level)
-        start = np.searchsorted(self.tree.event, np.arange(self.tree.n_events + 1)).astype(np.int64)
-        for step in range(self.steps):
-            chosen = order[np.arange(step * self.stage.batch, (step + 1) * self.stage.batch) % self.tree.n_events]
-            index, _ = ragged_take(start, chosen)
-            size = bucket(len(index) + 1, smallest=self.stage.batch + 1)
-            yield self._batch(index, size, len(chosen) * units - len(index))
+                parts = rng.choice(len(self.tree), stage.batch, p=self._probability).reshape(self.devices, -1)
+                yield _stacked([self._units(index, size + 1) for index in parts])
+            else:
+                chosen = order[np.arange(step * stage.batch, (step + 1) * stage.batch) % self.tree.n_events]
+                yield _stacked([self._events(part, rng) for part in chosen.reshape(self.devices, -1)])
 
-    def _batch(self, index: NDArray[np.integer], size: int, empty_units: int) -> Batch:
+    def _units(self, index: NDArray[np.integer], size: int) -> Batch:
         base, links = self.tree.take(index, self.hierarchy, size)
         chosen = self.tree.roots[index]
         target = np.zeros((size, self.hierarchy.n_cells(self.stage.loss_level)), dtype=np.float32)
         target[chosen.event + 1, chosen.cell] = chosen.charge
         weight = np.zeros(size, dtype=np.float32)
         weight[1 : len(index) + 1] = 1
-        weight[0] = empty_units
-        return Batch(base, links, target, weight, len(index))
+        return Batch(base, links, [], target, weight)
+
+    def _events(self, chosen: NDArray[np.integer], rng: np.random.Generator) -> Batch:
+        index, _ = ragged_take(self._of_event, chosen)
+        size = bucket(len(index) + 1, smallest=len(chosen) + 1)
+        empty = len(chosen) * self.hierarchy.n_units(self.stage.loss_level) - len(index)
+        if self.stage.empty_share == 1 or self.stage.loss_level == self.hierarchy.names[0]:
+            batch = self._units(index, size)
+            batch.weight[0] = empty
+            return batch
+        base, links = self.tree.take(index, self.hierarchy, size)
+        return Batch(base, links, *self._sampled(self.tree.roots[index], empty, rng))
+
+    def _sampled(self, roots: Events, empty: int, rng: np.random.Generator) -> tuple[list[Pick], NDArray[np.float32], NDArray[np.float32]]:
+        """Picks the lowest units that the loss decodes: those with charge, all of the empty unit in row 0, and some others.
+
+        The drawn ones stand for all that are empty in units with charge, so the expected loss is the exact one.
+        """
+        hierarchy = self.hierarchy.rooted(self.stage.loss_level)
+        lowest, *upper = hierarchy.names
+        n, cells = hierarchy.n_units(lowest), hierarchy.n_cells(lowest)
+        charged, row = np.unique(roots.event * n + roots.cell // cells, return_inverse=True)
+        n_empty = len(roots) * n - len(charged)
+        drawn = rng.choice(n_empty, math.ceil(self.stage.empty_share * n_empty), replace=False, shuffle=False)
+        # The k-th empty unit lies behind as many charged ones as come before it.
+        drawn += np.searchsorted(charged - np.arange(len(charged)), drawn, side="right")
+        unit = np.concatenate([np.arange(n), charged + n, drawn + n])
+        size = bucket(len(unit))
+        target, weight = np.zeros((size, cells), dtype=np.float32), np.zeros(size, dtype=np.float32)
+        target[n + row, roots.cell % cells] = roots.charge
+        weight[:n], weight[n : n + len(charged)] = empty, 1
+        weight[n + len(charged) : len(unit)] = n_empty / max(len(drawn), 1)
+        picks: list[Pick] = []
+        for name in upper:
+            count = hierarchy.level(name).children
+            parents, parent = np.unique(unit // count, return_inverse=True)
+            if name == hierarchy.root:
+                # All rows of the loss level have a code, whether they are picked or not.
+                parent = unit // count
+            pick = Pick(*(np.zeros(bucket(len(unit)), dtype=np.int32) for _ in range(2)))
+            pick.parent[: len(unit)], pick.slot[: len(unit)] = parent, unit % count
+            picks.append(pick)
+            unit = parents
+        return picks[::-1], target, weight
+
+
+def _stacked(parts: list[Batch]) -> Batch:
+    """Puts the parts of a step side by side, padded to one shape; a single part stays as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    return Batch(
+        _stack([p.base for p in parts], fill=parts[0].base[0]),
+        [_stack(arrays) for arrays in zip(*(p.links for p in parts), strict=True)],
+        [Pick(*(_stack(arrays) for arrays in zip(*picks, strict=True))) for picks in zip(*(p.picks for p in parts), strict=True)],
+        _stack([p.target for p in parts]),
+        _stack([p.weight for p in parts]),
+    )
+
+
+def _stack(arrays: Any, fill: Any = 0) -> NDArray[Any]:
+    out = np.empty((len(arrays), max(map(len, arrays)), *arrays[0].shape[1:]), dtype=arrays[0].dtype)
+    out[:] = fill
+    for i, array in enumerate(arrays):
+        out[i, : len(array)] = array
+    return out

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.errors import SettingsError
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.train.batches import Batch
 from hgcae.train.losses import LossSettings, MultiScaleLoss, squared_error
@@ -25,68 +26,100 @@ class StageLoop:
         model: The model; its weights are where the stage starts, and stay as they are until `store_weights`.
         stage: What is trained, and how.
         base: Lowest level that learns, whose inputs the batches hold.
-        steps: Steps of an epoch.
         loss: Weights of the terms of the loss.
         cell_xy: Position of each trigger cell of the root, cm: (n_cells, 2); None where unknown.
+        devices: Devices that share each step, every one with a part of its units and all weights.
+
+    Raises:
+        SettingsError: There are fewer devices.
     """
 
     def __init__(
-        self, model: Autoencoder, stage: Stage, base: str, steps: int, loss: LossSettings, cell_xy: NDArray[np.float64] | None
+        self,
+        model: Autoencoder,
+        stage: Stage,
+        base: str,
+        loss: LossSettings,
+        cell_xy: NDArray[np.float64] | None,
+        devices: int = 1,
     ) -> None:
         self.model, self.stage = model, stage
+        self._parallel = _data_parallel(devices) if devices > 1 else None
         learns = {id(v) for name in stage.trains for v in model.level(name).weights}
         names = model.hierarchy.names
         used = [v for name in names[: names.index(stage.loss_level) + 1] for v in model.level(name).variables]
         self._learning = [v for v in used if id(v) in learns]
         self._frozen = [v for v in used if id(v) not in learns]
         rate: Any = stage.learning_rate
-        if stage.decay:
-            total = stage.epochs * steps
+        if stage.decay and stage.steps:
+            total = stage.epochs * stage.steps
             warm = min(100, total // 10)
             rate = keras.optimizers.schedules.CosineDecay(
                 0.0, total - warm, alpha=0.01, warmup_target=stage.learning_rate, warmup_steps=warm
             )
         self._optimiser = keras.optimizers.Adam(rate, global_clipnorm=1.0 if stage.decay else None)
         self._optimiser.build(self._learning)
-        self._weights = [jnp.array(v.value) for v in self._learning]
-        self._constants = [v.value for v in self._frozen]
-        self._state = [jnp.array(v.value) for v in self._optimiser.variables]
+        self._weights = [self._everywhere(v.value) for v in self._learning]
+        self._constants = [self._everywhere(v.value) for v in self._frozen]
+        self._state = [self._everywhere(v.value) for v in self._optimiser.variables]
         self._path = names[names.index(base) : names.index(stage.loss_level) + 1]
         self._loss = self._unit_loss(loss, cell_xy)
         self._step = jax.jit(self._step_function, donate_argnums=(0, 1))
         self._test = jax.jit(self._mean_loss)
 
-    def _unit_loss(self, settings: LossSettings, cell_xy: NDArray[np.float64] | None) -> Callable[[Any, Any], Any]:
+    def _unit_loss(self, settings: LossSettings, cell_xy: NDArray[np.float64] | None) -> Callable[[Any, Any, Any], Any]:
         level = self.stage.loss_level
         if not self.model.shares:
             return partial(squared_error, self.model, level)
         xy = None if cell_xy is None else cell_xy[: self.model.hierarchy.n_cells(level)]
         return MultiScaleLoss(self.model, level, settings, xy, self.stage.strongest)
 
-    def _mean_loss(self, weights: list[Any], constants: list[Any], base: Any, links: list[Any], target: Any, weight: Any) -> Any:
-        with keras.StatelessScope(state_mapping=[*zip(self._learning, weights, strict=True), *zip(self._frozen, constants, strict=True)]):
-            code = self.model.level(self._path[0]).encode(base, training=True)
-            for name, link in zip(self._path[1:], links, strict=True):
-                code = self.model.level(name).encode(code[link], training=True)
-            each = self._loss(code, target)
-        # Units without weight are padding; their loss may be undefined and must not reach the sum.
-        return jnp.where(weight > 0, each * weight, 0).sum() / weight.sum()
+    def _everywhere(self, value: Any) -> Any:
+        """Returns a copy of an array on every device."""
+        if self._parallel is None:
+            return jnp.array(value)
+        layout = keras.distribution.TensorLayout([None] * np.ndim(value), self._parallel.device_mesh)
+        return keras.distribution.distribute_tensor(np.asarray(value), layout)
 
-    def _step_function(self, weights: list[Any], state: list[Any], constants: list[Any], *batch: Any) -> Any:
-        loss, gradient = jax.value_and_grad(self._mean_loss)(weights, constants, *batch)
+    def place(self, batch: Batch) -> Batch:
+        """Brings a batch to the device, or each of its parts to its own."""
+        if self._parallel is None:
+            return jax.device_put(batch)
+        parallel = self._parallel
+        return jax.tree.map(lambda x: keras.distribution.distribute_tensor(x, parallel.get_data_layout(x.shape)), batch)
+
+    def _sums(self, batch: Batch) -> tuple[Any, Any]:
+        """Returns the weighted sum of the losses of a part of a step, and of the weights."""
+        code = self.model.level(self._path[0]).encode(batch.base, training=True)
+        for name, link in zip(self._path[1:], batch.links, strict=True):
+            code = self.model.level(name).encode(code[link], training=True)
+        each = self._loss(code, batch.target, batch.picks)
+        # Units without weight are padding; their loss may be undefined and must not reach the sum.
+        return jnp.where(batch.weight > 0, each * batch.weight, 0).sum(), batch.weight.sum()
+
+    def _mean_loss(self, weights: list[Any], constants: list[Any], batch: Batch) -> Any:
+        with keras.StatelessScope(state_mapping=[*zip(self._learning, weights, strict=True), *zip(self._frozen, constants, strict=True)]):
+            losses, norms = self._sums(batch) if self._parallel is None else jax.vmap(self._sums)(batch)
+        return losses.sum() / norms.sum()
+
+    def _step_function(self, weights: list[Any], state: list[Any], constants: list[Any], batch: Batch) -> Any:
+        loss, gradient = jax.value_and_grad(self._mean_loss)(weights, constants, batch)
         weights, state = self._optimiser.stateless_apply(state, gradient, weights)
         return weights, state, loss
 
     def step(self, batch: Batch) -> Any:
         """Does one optimisation step and returns the loss (on the device)."""
-        self._weights, self._state, loss = self._step(
-            self._weights, self._state, self._constants, batch.base, batch.links, batch.target, batch.weight
-        )
+        self._weights, self._state, loss = self._step(self._weights, self._state, self._constants, batch)
         return loss
+
+    @property
+    def compilations(self) -> int:
+        """Number of shapes for which the step has been compiled."""
+        return self._step._cache_size()  # type: ignore[attr-defined]  # noqa: SLF001 - JAX has no public name for it
 
     def test(self, batches: list[Batch]) -> float:
         """Returns the mean loss of batches."""
-        losses = [self._test(self._weights, self._constants, b.base, b.links, b.target, b.weight) for b in batches]
+        losses = [self._test(self._weights, self._constants, self.place(batch)) for batch in batches]
         return float(np.mean(jax.device_get(losses)))
 
     @property
@@ -108,4 +141,13 @@ class StageLoop:
 
     def set_optimiser(self, arrays: list[NDArray[Any]]) -> None:
         """Takes the optimiser's variables of a checkpoint."""
-        self._state = [jnp.asarray(array) for array in arrays]
+        self._state = [self._everywhere(array) for array in arrays]
+
+
+def _data_parallel(devices: int) -> keras.distribution.DataParallel:
+    """Returns Keras' distribution over the first devices."""
+    found = keras.distribution.list_devices()
+    if len(found) < devices:
+        msg = f"train: devices: found {len(found)} ({', '.join(found)}), expected at least {devices}"
+        raise SettingsError(msg)
+    return keras.distribution.DataParallel(devices=found[:devices])

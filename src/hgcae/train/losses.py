@@ -6,6 +6,7 @@ trigger cells, because a trigger needs sums of all sizes, and because raw square
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from hgcae.model.autoencoder import Autoencoder, present_children
 from hgcae.settings import Settings
+from hgcae.train.batches import Pick
 
 
 class LossSettings(Settings):
@@ -28,20 +30,25 @@ class LossSettings(Settings):
     position: float = Field(default=0.1, ge=0, description="Weight of the barycentre term.")
 
 
-def squared_error(model: Autoencoder, level: str, code: Any, target: Any) -> Any:
+def squared_error(model: Autoencoder, level: str, code: Any, target: Any, picks: Sequence[Pick] = ()) -> Any:
     """Returns the mean squared error per trigger cell of each unit, ADC counts squared: (n,).
 
     Args:
         model: The autoencoder.
-        level: Level of the units.
-        code: Their codes (n, latent).
-        target: Their charges (n, trigger cells).
+        level: Level of the codes.
+        code: Codes (n_codes, latent).
+        target: Charges (n, trigger cells) of the units of the codes, or of the lowest units that are picked.
+        picks: Which children are decoded, from `level` down; none = all.
     """
     state, name = model.level(level).state(code), level
-    while name is not None:
-        state = model.level(name).decode(state.reshape(-1, state.shape[-1]))
-        name = model.hierarchy.below(name)
-    return jnp.mean(jnp.square(state.reshape(target.shape) - target), axis=1)
+    for pick in picks:
+        state = model.level(name).decode(state)[pick.parent, pick.slot]
+        name = model.hierarchy.below(name) or name
+    lower = model.hierarchy.below(name)
+    while lower is not None:
+        state = model.level(name).decode(state)
+        state, name, lower = state.reshape(-1, state.shape[-1]), lower, model.hierarchy.below(lower)
+    return jnp.mean(jnp.square(model.level(name).decode(state).reshape(target.shape) - target), axis=1)
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class MultiScaleLoss:
     cell_xy: NDArray[np.float64] | None
     strongest: int | None = None
 
-    def __call__(self, code: Any, target: Any) -> Any:
+    def __call__(self, code: Any, target: Any, picks: Sequence[Pick] = ()) -> Any:  # noqa: ARG002 - units are cut by strength here
         """Returns the loss of each unit (n,) from codes (n, latent) and charges (n, n_cells)."""
         # Lower units are no longer alike where some miss cells; only the root as a whole knows which.
         model, hierarchy = self.model, self.model.hierarchy.rooted(self.level)

@@ -31,12 +31,19 @@ class Stage(Settings):
         "in proportion to charge^0.75, which keeps large showers from drowning in single cells.",
     )
     steps: int | None = Field(default=None, ge=1, description="Steps in an epoch; default one pass over the events.")
+    empty_share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of the empty units of the lowest level that the loss of whole events decodes: drawn anew in every step and "
+        "weighted so that the expected loss is the exact one. 1 = all.",
+    )
     strongest: int | None = Field(default=None, ge=1, description="Decode only so many of the strongest units of each level in the loss.")
 
     @model_validator(mode="after")
     def _length(self) -> Stage:
-        if self.decay and self.steps is None:
-            msg = "decay needs steps: the length of its cosine must not depend on which events an epoch sees"
+        if (self.decay or self.sampling == "charge") and self.steps is None:
+            msg = "decay, and sampling by charge, need steps: the length of an epoch must not depend on which events it sees"
             raise ValueError(msg)
         return self
 

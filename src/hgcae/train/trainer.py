@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,8 @@ from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
-from hgcae.model.sparse import Codes, Tree
+from hgcae.model.sparse import Tree
+from hgcae.parallel import ahead
 from hgcae.settings import Settings, atomic_path
 from hgcae.train.batches import Batch, Batches
 from hgcae.train.checkpoint import Checkpoint
@@ -37,13 +38,17 @@ class TrainSettings(Settings):
     shard_events: int | None = Field(
         default=None,
         ge=1,
-        description="Most events held in memory; each epoch uses the next such shard. Default: as many as have 4 million charges.",
+        description="Events of a shard: what is held in memory at a time, while the next is prepared. Each epoch passes through four. "
+        "Default: as many as have two million charges.",
     )
+    devices: int = Field(default=1, ge=1, description="Devices (GPUs) that share each step.")
     test_batches: int = Field(default=4, ge=1, description="Fixed batches of the test sample whose mean loss is recorded after each epoch.")
 
 
-_SHARD_CHARGES = 4_000_000
-"""Charges of a shard: with the tree above them some hundreds of MiB."""
+_SHARD_CHARGES = 2_000_000
+"""Charges of a shard: with the tree above them some hundred MiB."""
+_SHARDS_PER_EPOCH = 4
+"""Fewer shards stay in memory, and an epoch passes through all; of a larger sample it passes through the next four."""
 
 
 class Sample(Protocol):
@@ -105,8 +110,6 @@ class Trainer:
     on_progress: Callable[[Progress], None] = lambda _: None
     on_epoch: Callable[[Trainer, dict[str, Any]], None] = lambda *_: None
     history: list[dict[str, Any]] = field(default_factory=list)
-    _codes: dict[str, Codes] = field(default_factory=dict)
-    _codes_shard: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         self.settings.schedule.check(self.model.hierarchy)
@@ -142,26 +145,23 @@ class Trainer:
         return checkpoint.epoch, checkpoint.step, checkpoint.optimiser
 
     def _run_stage(self, number: int, stage: Stage, first: int, done: int, step: int, optimiser: list[NDArray[Any]]) -> int:
-        hierarchy = self.model.hierarchy
-        base = hierarchy.names[min(hierarchy.index(name) for name in stage.trains)]
-        shard = self._shard(done)
-        batches = Batches(stage, self._tree(shard, base, stage.loss_level), hierarchy)
-        loop = StageLoop(self.model, stage, base, batches.steps, self.settings.loss, self.cell_xy)
+        base = self._base(stage)
+        loop = StageLoop(self.model, stage, base, self.settings.loss, self.cell_xy, self.settings.devices)
         if optimiser:
             loop.set_optimiser(optimiser)
         tests = self._test_batches(stage, base)
+        pieces = ahead(self._pieces(stage, base, done, first + stage.epochs), depth=1)
         for epoch in range(done, first + stage.epochs):
-            if self._shard(epoch) != shard:
-                shard = self._shard(epoch)
-                batches = Batches(stage, self._tree(shard, base, stage.loss_level), hierarchy)
-            start, losses = time.perf_counter(), []
-            rng = np.random.default_rng([self.settings.seed, epoch])
-            seen = 0
-            for i, batch in enumerate(batches.epoch(rng), 1):
-                losses.append(loop.step(batch))
-                seen += batch.n_roots
-                rate = seen / batches.roots_per_event / (time.perf_counter() - start)
-                self.on_progress(Progress((number + 1, stage), epoch + 1, self.settings.schedule.epochs, i, batches.steps, rate))
+            steps = sum(self._steps(stage, epoch))
+            start, losses, seen = time.perf_counter(), [], 0.0
+            for j in range(len(self._shards(epoch))):
+                batches, n = next(pieces)
+                rng = np.random.default_rng([self.settings.seed, epoch, j])
+                for batch in ahead(map(loop.place, batches.draw(rng, n))):
+                    losses.append(loop.step(batch))
+                    seen += batches.events_per_step
+                    rate = seen / (time.perf_counter() - start)
+                    self.on_progress(Progress((number + 1, stage), epoch + 1, self.settings.schedule.epochs, len(losses), steps, rate))
             step += len(losses)
             loss_train = float(np.mean(jax.device_get(losses)))
             seconds = time.perf_counter() - start
@@ -175,15 +175,39 @@ class Trainer:
                 "loss_test": loop.test(tests),
                 "learning_rate": loop.learning_rate,
                 "seconds": round(seconds, 3),
-                "events_per_s": round(seen / batches.roots_per_event / seconds, 2),
+                "events_per_s": round(seen / seconds, 2),
+                "compilations": loop.compilations,
             }
             self._finish_epoch(row, loop)
         return step
 
+    def _base(self, stage: Stage) -> str:
+        """Returns the lowest level that learns: all below it are encoded once."""
+        hierarchy = self.model.hierarchy
+        return hierarchy.names[min(hierarchy.index(name) for name in stage.trains)]
+
+    def _pieces(self, stage: Stage, base: str, start: int, stop: int) -> Iterator[tuple[Batches, int]]:
+        """Yields what the epochs from `start` on draw from, shard after shard, and how many steps each serves."""
+        known: dict[tuple[int, int], Batches] = {}
+        for epoch in range(start, stop):
+            shards = self._shards(epoch)
+            for shard, steps in zip(shards, self._steps(stage, epoch), strict=True):
+                if shard not in known:
+                    if len(shards) == _SHARDS_PER_EPOCH:
+                        known.clear()  # a large sample: one shard at a time
+                    tree = self._tree(self.train.take(*shard), base, stage.loss_level)
+                    known[shard] = Batches(stage, tree, self.model.hierarchy, self.settings.devices)
+                yield known[shard], steps
+
+    def _steps(self, stage: Stage, epoch: int) -> list[int]:
+        """Returns the steps of each shard of an epoch."""
+        sizes = np.array([stop - start for start, stop in self._shards(epoch)])
+        if stage.steps is None:
+            return [max(1, round(size / stage.batch)) for size in sizes]
+        return np.diff(np.round(np.append(0, np.cumsum(sizes)) * stage.steps / sizes.sum()).astype(int)).tolist()
+
     def _finish_epoch(self, row: dict[str, Any], loop: StageLoop) -> None:
         loop.store_weights()
-        learned = min(self.model.hierarchy.index(name) for name in row["trains"])
-        self._codes = {name: codes for name, codes in self._codes.items() if self.model.hierarchy.index(name) < learned}
         self._write_history([*self.history, row])
         self.model.save(self.folder / "model")
         Checkpoint(self.fingerprint, row["epoch"], row["step"], files.weight_arrays(self.model), loop.optimiser_arrays()).save(
@@ -196,44 +220,37 @@ class Trainer:
         with atomic_path(self.folder / "history.jsonl") as path:
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
-    def _shard(self, epoch: int) -> tuple[int, int]:
-        """Returns first and last event of the shard of an epoch; shards are of equal size."""
+    def _shards(self, epoch: int) -> list[tuple[int, int]]:
+        """Returns first and last event of the shards of an epoch: the next few of a large sample, all of a small one."""
         size = self.settings.shard_events or self._default_shard
         edges = np.linspace(0, len(self.train), -(-len(self.train) // size) + 1).astype(int)
-        number = epoch % (len(edges) - 1)
-        return int(edges[number]), int(edges[number + 1])
+        total = len(edges) - 1
+        count = min(total, _SHARDS_PER_EPOCH)
+        numbers = [(epoch * count + j) % total for j in range(count)]
+        return [(int(edges[i]), int(edges[i + 1])) for i in numbers]
 
     @cached_property
     def _default_shard(self) -> int:
         n = min(1000, len(self.train))
         return max(1, round(_SHARD_CHARGES * n / max(len(self.train.take(0, n).charge), 1)))
 
-    def _tree(self, shard: tuple[int, int], base: str, top: str) -> Tree:
-        events, lower = self.train.take(*shard), self.model.hierarchy.below(base)
-        return Tree.build(events, base, top, None if lower is None else self._frozen_codes(events, lower, shard))
-
-    def _frozen_codes(self, events: Events, level: str, shard: tuple[int, int]) -> Codes:
-        """Returns the codes of a level that does not learn now; each level of a shard is encoded once until it learns again."""
-        if self._codes_shard != shard:
-            self._codes, self._codes_shard = {}, shard
-        if level not in self._codes:
-            lower = self.model.hierarchy.below(level)
-            below = None if lower is None else self._frozen_codes(events, lower, shard)
-            self._codes[level] = self.model.encode_events(events, level, below)
-        return self._codes[level]
+    def _tree(self, events: Events, base: str, top: str) -> Tree:
+        """Returns the tree of events; the levels below `base` do not learn, so they are encoded here and not in every step."""
+        lower = self.model.hierarchy.below(base)
+        return Tree.build(events, base, top, None if lower is None else self.model.encode_events(events, lower))
 
     def _test_batches(self, stage: Stage, base: str) -> list[Batch]:
-        lower = self.model.hierarchy.below(base)
-        codes = None if lower is None else self.model.encode_events(self.test, lower)
-        batches = Batches(stage, Tree.build(self.test, base, stage.loss_level, codes), self.model.hierarchy)
+        tree = self._tree(self.test, base, stage.loss_level)
+        batches = Batches(stage, tree, self.model.hierarchy, self.settings.devices)
         rng = np.random.default_rng([self.settings.seed, 2**31])
-        return [batch for batch, _ in zip(batches.epoch(rng), range(self.settings.test_batches), strict=False)]
+        most = -(-len(self.test) // stage.batch) if stage.sampling == "events" else self.settings.test_batches
+        return list(batches.draw(rng, min(most, self.settings.test_batches)))
 
     def fit_heads(self) -> None:
         """Fits the energy and momentum heads on the first shard of the training sample."""
-        shard = self._shard(0)
-        events = self.train.take(*shard)
-        codes = {name: self._frozen_codes(events, name, shard) for name in self.model.hierarchy.names}
+        events, codes, below = self.train.take(*self._shards(0)[0]), {}, None
+        for name in self.model.hierarchy.names:
+            codes[name] = below = self.model.encode_events(events, name, below)
         self.model.heads.fit(self.model, events, codes)
 
 

@@ -1,0 +1,97 @@
+"""The seeds' level: raw numbers in, raw numbers out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from hgcae.model import integer, layers
+from hgcae.model.integer import IntegerEncoder
+from hgcae.model.level import LevelModel
+from hgcae.model.presets import PlainSettings
+
+
+class PlainLevel(LevelModel):
+    """The seeds' level: raw numbers of the children in, raw numbers (or, at the lowest level, charges after a ReLU) out."""
+
+    def __init__(self, name: str, shape: tuple[int, ...], settings: PlainSettings, below: PlainLevel | None) -> None:
+        self.name, self.settings, self.below = name, settings, below
+        self.children = int(np.prod(shape))
+        self.latent, self.bits_per_unit = settings.latent, settings.bits_per_unit
+        self._input_shape = (*shape, 1) if below is None else (self.children, below.latent)
+        self.encoder, self.decoder = self._build_encoder(), self._build_decoder()
+
+    def _build_encoder(self) -> keras.Model:
+        s, prefix = self.settings, f"{self.name}_encoder"
+        first = x = keras.Input(self._input_shape)
+        x = layers.quantised_convolutions(x, s.convolutions, s.weight, s.feature, s.activation, prefix)
+        x = keras.layers.Flatten()(x)
+        after_first = s.activation if s.convolutions else s.feature
+        x = layers.quantised_dense(x, (*s.encoder, s.latent), s.weight, after_first, s.activation, s.number, prefix)
+        return keras.Model(first, x, name=prefix)
+
+    def _build_decoder(self) -> keras.Model:
+        s, prefix = self.settings, f"{self.name}_decoder"
+        first = x = keras.Input((s.latent,))
+        if self.below is not None:
+            x = layers.float_dense(x, (*s.decoder, int(np.prod(self._input_shape))), prefix)
+            return keras.Model(first, keras.layers.Reshape(self._input_shape)(x), name=prefix)
+        x = layers.float_dense(x, s.decoder, prefix, last_activation="relu")
+        x = keras.layers.Reshape((1, 1, s.decoder[-1]))(x)
+        for i in range(2):
+            x = layers.TransposedConvolution(64, 3, activation="relu", name=f"{prefix}_transposed{i}")(x)
+        x = keras.layers.Conv2D(64, 2, activation="relu", kernel_initializer="zeros", name=f"{prefix}_conv")(x)
+        x = keras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="zeros", name=f"{prefix}_charge")(x)
+        return keras.Model(first, keras.layers.Flatten()(x), name=prefix)
+
+    @override
+    def encode(self, x: Any, training: bool = False) -> Any:
+        return self.encoder(jnp.reshape(x, (-1, *self._input_shape)), training=training)
+
+    @override
+    def state(self, code: Any) -> Any:
+        return code
+
+    @override
+    def code(self, state: Any) -> Any:
+        return state
+
+    @override
+    def decode(self, state: Any, present: Any = None) -> Any:
+        out = self.decoder(state)
+        if present is None:
+            return out
+        return jnp.where(jnp.reshape(present, present.shape + (1,) * (out.ndim - 2)), out, 0.0)
+
+    @override
+    def integers(self, code: NDArray[np.float32]) -> NDArray[np.int32]:
+        return np.round(np.asarray(code) / self.settings.number.step).astype(np.int32)
+
+    @override
+    def from_integers(self, integers: NDArray[np.integer]) -> NDArray[np.float32]:
+        return (np.asarray(integers) * self.settings.number.step).astype(np.float32)
+
+    @override
+    def integer_encoder(self) -> IntegerEncoder:
+        s = self.settings
+        kernels = [np.asarray(v.value) for v in self.encoder.trainable_variables]
+        size, n_convolutions, layers_ = self._input_shape[0], len(s.convolutions), []
+        before = s.feature
+        for i, (kernel, bias) in enumerate(zip(kernels[::2], kernels[1::2], strict=True)):
+            last = 2 * i + 2 == len(kernels)
+            after = s.number if last else s.activation
+            if i < n_convolutions:
+                dense = integer.convolution(kernel, size)
+                size -= kernel.shape[0] - 1
+                layers_.append(integer.affine(dense, np.tile(bias, size * size), s.weight, before, after, relu=True))
+            else:
+                layers_.append(integer.affine(kernel, bias, s.weight, before, after, relu=not last))
+            before = after
+        given = 1.0 if self.below is None else self.below.settings.number.step
+        tables = integer.PlainTables(int(np.prod(self._input_shape)), given / s.feature.step, *integer.integer_range(s.feature))
+        return IntegerEncoder(integer.Network(s.feature, tuple(layers_)), tables)

@@ -1,0 +1,231 @@
+"""A level that keeps its charge sum and barycentre."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from hgcae.errors import SettingsError
+from hgcae.model import integer, layers, sums
+from hgcae.model.frames import Frame
+from hgcae.model.integer import IntegerEncoder
+from hgcae.model.level import LevelModel
+from hgcae.model.presets import SharesSettings
+
+_POSITION_BITS = 15
+_POSITION_ONE = 1 << _POSITION_BITS
+"""Fixed-point one of positions: shares add up to at most 12 bits, so 16 bits of position stay within 32."""
+_MATRIX_ONE = 1 << integer.MATRIX_BITS
+"""Fixed-point one of the maps between frames."""
+
+
+class SharesLevel(LevelModel):
+    """A level that keeps its charge sum and barycentre: they are numbers of the code, and the decoder returns shares of the sum.
+
+    Args:
+        name: Name of the level.
+        children: Number of children.
+        settings: Widths and formats.
+        below: The level of the children, None at the lowest.
+        frame: Positions of the children; None only where the settings ask for no barycentre.
+
+    Raises:
+        SettingsError: A barycentre is asked for where positions are unknown.
+        maximum: Largest charge sum of a unit that is coded without saturation, ADC counts (times the children's weights).
+        lsb: Least significant bit of charges, ADC counts.
+        child_weight: Weight of each child's sum, e.g. energy per MIP of the layers; None = 1. The sum that is sent and preserved is the
+            weighted one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        children: int,
+        settings: SharesSettings,
+        below: SharesLevel | None,
+        frame: Frame | None,
+        maximum: float,
+        lsb: float = 1.0,
+        child_weight: NDArray[np.float64] | None = None,
+    ) -> None:
+        if settings.barycentre and frame is None:
+            msg = f"model: {name}: barycentre: the positions of the trigger cells are unknown; set it to false"
+            raise SettingsError(msg)
+        self.name, self.children, self.settings, self.below, self.lsb = name, children, settings, below, lsb
+        self.frame = frame if settings.barycentre else None
+        self.latent, self.bits_per_unit = settings.latent, settings.bits_per_unit
+        self.sums = sums.SumCode(maximum / lsb, settings.bits)
+        self.child_weight = sums.integer_weights(child_weight)
+        self._numbers_below = 0 if below is None else below.latent - 1
+        self._follows = self.frame is not None and below is not None and below.frame is not None
+        self.encoder, self.decoder = self._build_encoder(), self._build_decoder()
+
+    def _build_encoder(self) -> keras.Model:
+        s, prefix = self.settings, f"{self.name}_encoder"
+        first: Any = keras.Input((self.children * (1 + 2 * self._numbers_below) + 1,))
+        x = first
+        if not s.learned:
+            return keras.Model(first, first[:, :0], name=prefix)
+        x = layers.quantised_dense(x, (*s.encoder, s.learned), s.weight, s.feature, s.activation, s.number, prefix)
+        return keras.Model(first, x, name=prefix)
+
+    def _build_decoder(self) -> keras.Model:
+        s, prefix, outputs = self.settings, f"{self.name}_decoder", 1 + self._numbers_below
+        first = keras.Input((s.latent,))
+        near = keras.Input((self.children, 3)) if self.frame is not None else None
+        parts = [first] if near is None else [first, keras.layers.Flatten()(near)]
+        x = keras.layers.Concatenate()(parts) if near is not None else first
+        if s.child_decoder:
+            x = layers.float_dense(x, s.decoder, prefix, last_activation="relu")
+            x = layers.EachChild(self.children, 16, name=f"{prefix}_each")(x)
+            x = x if near is None else keras.layers.Concatenate()([x, near])
+            x = layers.float_dense(x, (*s.child_decoder, outputs), f"{prefix}_child")
+        else:
+            x = layers.float_dense(x, (*s.decoder, self.children * outputs), prefix)
+            x = keras.layers.Reshape((self.children, outputs))(x)
+        return keras.Model(first if near is None else [first, near], x, name=prefix)
+
+    def _child_sums(self, x: Any) -> Any:
+        """Returns the children's weighted sums (n, children), int32 sixteenths of the LSB."""
+        total = sums.from_charge(x, self.lsb) if self.below is None else self.below.sums.decode(x[..., 0])
+        return sums.weighted(total, self.child_weight)
+
+    def features(self, x: Any) -> tuple[Any, Any]:
+        """Returns the encoder's input (n, n_features) and the children's sums (n, children) in sixteenths of the LSB.
+
+        Per child the root of its share and, above the lowest level, its numbers with and without that weight; then the logarithm of the
+        sum.
+        """
+        child = self._child_sums(x)
+        root, log = sums.normalised(child)
+        parts = [root]
+        if self.below is not None:
+            numbers = x[..., 1:]
+            parts += [jnp.reshape(part, (part.shape[0], -1)) for part in (numbers * root[..., None], numbers)]
+        return jnp.concatenate([*parts, log[:, None]], axis=1), child
+
+    def _barycentre(self, frame: Frame, child: Any, x: Any) -> Any:
+        """Returns the barycentre (n, 2) on the grid of the code's numbers, from the children's sums and codes."""
+        position: Any = jnp.asarray(_position(frame))
+        if self._follows and self.below is not None:
+            own = jnp.round(x[..., 1:3] / self.below.settings.number.step).astype(jnp.int32)
+            # Shifting down rounds towards minus infinity, as an arithmetic shift in hardware does.
+            position = position + jnp.sum(own[..., None, :] * jnp.asarray(self._matrix(frame)), axis=-1) // _MATRIX_ONE
+        mean = sums.barycentre(child, position)
+        step = round(_POSITION_ONE * self.settings.number.step)
+        top = 2 ** (self.settings.bits - 1)
+        return jnp.clip((2 * mean + step) // (2 * step), -top, top - 1).astype(jnp.float32) * self.settings.number.step
+
+    @override
+    def encode(self, x: Any, training: bool = False) -> Any:
+        features, child = self.features(x)
+        total = jnp.sum(child, axis=1)
+        parts = [] if self.frame is None else [self._barycentre(self.frame, child, x)]
+        numbers = jnp.concatenate([*parts, self.encoder(features, training=training)], axis=1)
+        return jnp.concatenate([self.sums.encode(total)[:, None], jnp.where(total[:, None] > 0, numbers, 0.0)], axis=1)
+
+    @override
+    def state(self, code: Any) -> Any:
+        return jnp.concatenate([self.sums.to_lsb(code[:, :1]) * self.lsb, code[:, 1:]], axis=1)
+
+    @override
+    def code(self, state: Any) -> Any:
+        return jnp.concatenate([self.sums.from_lsb(state[..., :1] / self.lsb), state[..., 1:]], axis=-1)
+
+    @override
+    def decode(self, state: Any, present: Any = None) -> Any:
+        total = state[:, :1]
+        inputs: Any = jnp.concatenate([jnp.log2(total / self.lsb + 1) / 8 - 1, state[:, 1:]], axis=1)
+        near = None if self.frame is None else _towards_children(self.frame, state[:, 1:3])
+        out = self.decoder(inputs if near is None else [inputs, near])
+        logits = out[..., 0]
+        if present is not None:
+            logits = jnp.where(present, logits, -1e9)
+        child = keras.ops.softmax(logits) * total
+        if self.child_weight is not None:
+            child = child * jnp.asarray(sums.WEIGHT_ONE / self.child_weight, dtype=child.dtype)
+        if self.below is None:
+            return child
+        numbers = jnp.tanh(out[..., 1:])
+        if near is not None and self._follows:
+            # The unit's barycentre, seen from the child, is the first guess of the child's.
+            guess = jnp.clip(near[..., :2], -1, 1) + numbers[..., :2]
+            numbers = jnp.concatenate([guess, numbers[..., 2:]], axis=-1)
+        return jnp.concatenate([child[..., None], numbers], axis=-1)
+
+    @override
+    def integers(self, code: NDArray[np.float32]) -> NDArray[np.int32]:
+        code = np.asarray(code)
+        learned = np.round(code[..., 1:] / self.settings.number.step)
+        return np.concatenate([code[..., :1], learned], axis=-1).astype(np.int32)
+
+    @override
+    def from_integers(self, integers: NDArray[np.integer]) -> NDArray[np.float32]:
+        code = np.asarray(integers).astype(np.float32)
+        code[..., 1:] *= np.float32(self.settings.number.step)
+        return code
+
+    @override
+    def integer_encoder(self) -> IntegerEncoder:
+        s, frame = self.settings, self.frame
+        arrays = [np.asarray(v.value) for v in self.encoder.trainable_variables]
+        network, before = [], s.feature
+        for i, (kernel, bias) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
+            last = 2 * i + 2 == len(arrays)
+            after = s.number if last else s.activation
+            network.append(integer.affine(kernel, bias, s.weight, before, after, relu=not last))
+            before = after
+        number = 0 if self.below is None else self.below.settings.number.fraction
+        native = (sums.ROOT_BITS + number, number, sums.LOG_FRACTION)
+        weight = np.full(self.children, sums.WEIGHT_ONE) if self.child_weight is None else self.child_weight
+        one = np.ones((1, self.children))
+        matrix = self._matrix(frame) if self._follows and frame is not None else np.zeros((0, 2, 2))
+        tables = integer.SharesTables(
+            n_inputs=self.encoder.input_shape[1],
+            scale=np.float32(sums.UNITS / self.lsb),
+            below=np.zeros(0) if self.below is None else self.below.sums.table.astype(np.float64),
+            thresholds=self.sums.thresholds.astype(np.int64),
+            weight=weight.astype(np.float64),
+            roots=sums.ROOTS,
+            root_features=integer.to_integers(sums.ROOTS / (1 << sums.ROOT_BITS), s.feature).astype(np.float32),
+            shifts=np.array([bits - s.feature.fraction for bits in native], dtype=np.int64),
+            limits=np.array(integer.integer_range(s.feature), dtype=np.int64),
+            position=one if frame is None else np.concatenate([one, _position(frame).T.astype(np.float64)]),
+            matrix=matrix.astype(np.int64),
+            step=round(_POSITION_ONE * s.number.step),
+            step_bits=_POSITION_BITS - s.number.fraction + 1,
+            top=2 ** (s.bits - 1),
+            latent=self.latent,
+        )
+        return IntegerEncoder(integer.Network(s.feature, tuple(network)), tables)
+
+    def _matrix(self, frame: Frame) -> NDArray[np.int32]:
+        """Returns the fixed-point maps from the children's own barycentres, zero where a child has no frame of its own."""
+        if frame.matrix is None or self.below is None:
+            return np.zeros((self.children, 2, 2), dtype=np.int32)
+        return np.round(frame.matrix * _POSITION_ONE * self.below.settings.number.step * _MATRIX_ONE).astype(np.int32)
+
+
+def _position(frame: Frame) -> NDArray[np.int32]:
+    """Returns the centres of the children, fixed point."""
+    return np.round(frame.centre * _POSITION_ONE).astype(np.int32)
+
+
+def _towards_children(frame: Frame, position: Any) -> Any:
+    """Returns how a barycentre (n, 2) lies to each child: (n, children, 3).
+
+    Its place in the child's own frame, cut where it leaves the child, and a bell of the distance to the child's centre. Trigger cells have
+    no frame of their own; a quarter of the unit's size stands for theirs.
+    """
+    offset = position[:, None] - jnp.asarray(frame.centre, dtype=jnp.float32)
+    if frame.matrix is None:
+        own = offset / (float(np.sqrt(np.square(frame.centre).sum(axis=1).mean())) / 2)
+    else:
+        own = jnp.einsum("ckl,ncl->nck", jnp.asarray(np.linalg.inv(frame.matrix), dtype=jnp.float32), offset)
+    bell = jnp.exp(-jnp.sum(jnp.square(own), axis=-1, keepdims=True) / 2)
+    return jnp.concatenate([jnp.clip(own, -1.5, 1.5), bell], axis=-1)

@@ -1,0 +1,80 @@
+"""Threads: work in order on several of them, and work one step ahead."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def usable_cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def in_order(task: Callable[..., T], pieces: Iterable[tuple[Any, ...]], workers: int) -> Generator[T]:
+    """Yields the results of `task(*piece)` in the order of the pieces, never more than twice as many in work as there are workers.
+
+    Even one worker is a thread of its own: an interrupt (Ctrl-C) is raised in the main thread, and compiled code that it falls into may
+    crash. 0 workers = the calling thread.
+    """
+    if workers == 0:
+        yield from (task(*piece) for piece in pieces)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[T]] = deque()
+        try:
+            for piece in pieces:
+                waiting.append(pool.submit(task, *piece))
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def ahead(items: Iterable[T], depth: int = 2) -> Generator[T]:
+    """Yields `items`, made by another thread up to `depth` of them ahead; an error there is raised here, in its place."""
+    ready: queue.Queue[tuple[bool, Any]] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(entry: tuple[bool, Any]) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put(entry, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put((True, item)):
+                    return
+            put((False, None))
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the item
+            put((False, error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            good, item = ready.get()
+            if good:
+                yield item
+            elif item is None:
+                return
+            else:
+                raise item
+    finally:
+        stop.set()
+        thread.join()
