@@ -110,13 +110,13 @@ class TestBucket:
     @given(st.integers(1, 10**6))
     def test_few_sizes_little_waste(self, n):
         size = bucket(n)
-        assert max(n, 64) <= size <= max(64, 3 * n // 2)
-        assert size in {2**k for k in range(6, 21)} | {3 * 2**k for k in range(5, 20)}
+        assert max(n, 64) <= size <= max(64, 9 * n // 8)
+        assert size == (size >> size.bit_length() - 4) << size.bit_length() - 4, "not one of eight sizes in each octave"
         assert bucket(size) == size
 
     @given(st.integers(1, 10**5), st.integers(2, 200))
     def test_other_beginnings(self, n, smallest):
-        assert max(n, smallest) <= bucket(n, smallest) <= max(smallest, 3 * n // 2)
+        assert max(n, smallest) <= bucket(n, smallest) <= max(smallest, 9 * n / 8 + 1)
         assert bucket(n, smallest) <= bucket(n + 1, smallest)
 
 

@@ -13,6 +13,7 @@ import pytest
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.autoencoder import Autoencoder, stateless
 from hgcae.model.calibration import Calibration
+from hgcae.train import losses
 from hgcae.train.losses import LossSettings, MultiScaleLoss, squared_error
 from model.toys import MODULE, STACK, WEIGHT, autoencoder, cell_xy, plain_settings, shares_settings, showers
 
@@ -160,10 +161,26 @@ class TestSquaredError:
         unit = MODULE.rooted(level)
         target = charges(MODULE).reshape(-1, unit.n_cells())
         z = plain_model.encode(target.reshape(-1, *unit.shape), level, root=level)
-        found = jax.jit(partial(squared_error, plain_model, level))(z, target)
+        weight = np.random.default_rng(2).random(len(z)).astype(np.float32)
+        found = jax.jit(partial(squared_error, plain_model, level))(z, target, weight)
         expected = np.square(decoded(plain_model, z, level).reshape(target.shape) - target).mean(axis=1)
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found, expected @ weight, rtol=1e-4)
         assert (expected > 1).any()
+
+    def test_gradients_in_blocks(self, monkeypatch):
+        """Blocks of three rows, the last of them padded, and a gradient that is asked for values, rows, or both."""
+        monkeypatch.setattr(losses, "_BLOCK", 3)
+        rng = np.random.default_rng(3)
+        w, x, y = (rng.normal(size=shape) for shape in ((4, 2), (8, 4), (8, 2)))
+
+        def function(values, x, y):
+            return (jnp.square(jnp.tanh(x @ values["w"]) - y).sum(axis=1) * (jnp.abs(x).sum(axis=1) > 0)).sum()
+
+        for argnums in ((0,), (1,), (0, 1)):
+            found = jax.jit(jax.value_and_grad(lambda v, x: 3 * losses._in_blocks(function, v, x, y), argnums))({"w": w}, x)
+            expected = jax.value_and_grad(lambda v, x: 3 * function(v, x, y), argnums)({"w": w}, x)
+            jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), found, expected)
+        assert losses._in_blocks(function, {"w": w}, x, y) == pytest.approx(float(function({"w": w}, x, y)), rel=1e-5)
 
 
 def decoded(model: Autoencoder, z: np.ndarray, level: str) -> np.ndarray:

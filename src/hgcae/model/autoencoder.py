@@ -28,7 +28,7 @@ from hgcae.model.shares import SharesLevel
 from hgcae.model.sparse import Codes
 from hgcae.parallel import in_order, usable_cores
 
-BLOCKS = (64, 1024, 8192)
+BLOCKS = (512, 8192)
 """Rows that are encoded or decoded in one call, padded to the next of these; bounds memory and the number of compiled shapes."""
 _PIECE = 16384
 """Units that a thread encodes at a time."""

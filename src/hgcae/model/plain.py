@@ -45,8 +45,8 @@ class PlainLevel(LevelModel):
         x = keras.layers.Reshape((1, 1, s.decoder[-1]))(x)
         for i in range(2):
             x = layers.TransposedConvolution(64, 3, activation="relu", name=f"{prefix}_transposed{i}")(x)
-        x = keras.layers.Conv2D(64, 2, activation="relu", kernel_initializer="zeros", name=f"{prefix}_conv")(x)
-        x = keras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="zeros", name=f"{prefix}_charge")(x)
+        # A 2 x 2 convolution and one of 1 x 1, as dense layers over windows and pixels.
+        x = layers.float_dense(layers.Windows(name=f"{prefix}_windows")(x), (64, 1), f"{prefix}_conv", last_activation="relu")
         return keras.Model(first, keras.layers.Flatten()(x), name=prefix)
 
     @override
@@ -86,8 +86,8 @@ class PlainLevel(LevelModel):
             last = 2 * i + 2 == len(kernels)
             after = s.number if last else s.activation
             if i < n_convolutions:
-                dense = integer.convolution(kernel, size)
-                size -= kernel.shape[0] - 1
+                dense = integer.convolution(kernel.reshape(2, 2, -1, kernel.shape[1]), size)
+                size -= 1
                 layers_.append(integer.affine(dense, np.tile(bias, size * size), s.weight, before, after, relu=True))
             else:
                 layers_.append(integer.affine(kernel, bias, s.weight, before, after, relu=not last))

@@ -90,6 +90,11 @@ class SharesLevel(LevelModel):
             x = keras.layers.Reshape((self.children, outputs))(x)
         return keras.Model(first if near is None else [first, near], x, name=prefix)
 
+    @property
+    def relative_weight(self) -> NDArray[np.float64] | float:
+        """Weights of the children's sums, 1 = none."""
+        return 1.0 if self.child_weight is None else self.child_weight / sums.WEIGHT_ONE
+
     def _child_sums(self, x: Any) -> Any:
         """Returns the children's weighted sums (n, children), int32 sixteenths of the LSB."""
         total = sums.from_charge(x, self.lsb) if self.below is None else self.below.sums.decode(x[..., 0])

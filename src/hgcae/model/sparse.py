@@ -7,6 +7,7 @@ result and gradient equal the dense evaluation (the gather's gradient adds up th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,8 +123,9 @@ class Tree:
 
 
 def bucket(n: int, smallest: int = 64) -> int:
-    """Returns the next of 64, 96, 128, 192, 256, ... that is at least `n`."""
-    size = smallest
-    while size < n:
-        size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
-    return size
+    """Returns the next of 64, 72, 80, ..., 128, 144, ... (times `smallest` / 64) that is at least `n`: an eighth more at most."""
+    if n <= smallest:
+        return smallest
+    octave = smallest * 2 ** (math.ceil(math.log2(n / smallest)) - 1)
+    step = max(1, octave // 8)
+    return octave + step * -(-(n - octave) // step)

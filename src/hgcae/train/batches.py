@@ -31,7 +31,8 @@ class Batch(NamedTuple):
         base: Inputs of the lowest level that is encoded; row 0 is the empty unit.
         links: Rows of the children of each level above, lowest first.
         picks: Children that are decoded, from the level of the loss down to the lowest; empty = all.
-        target: Charges (n, trigger cells) of the rows of the loss level, or of the units that are decoded last.
+        target: Charges (n, trigger cells) of the rows of the loss level, or of the units that are decoded last; none where codes of
+            children are compared.
         weight: How many units each of them stands for: (n,).
     """
 
@@ -70,8 +71,9 @@ class Batches:
             raise SettingsError(msg)
         total = np.add.reduceat(self.tree.roots.charge.astype(np.float64), self.tree.roots.offsets[:-1]) if len(self.tree) else np.ones(0)
         strong = total**0.75
-        self._probability = 0.5 / max(len(total), 1) + 0.5 * strong / max(strong.sum(), 1e-9)
-        self._probability /= max(self._probability.sum(), 1e-9)
+        probability = 0.5 / max(len(total), 1) + 0.5 * strong / max(strong.sum(), 1e-9)
+        self._cumulative = np.cumsum(probability) / max(probability.sum(), 1e-9)
+        self._cumulative[-1:] = 1  # whatever rounding made of it
         self._of_event = np.searchsorted(self.tree.event, np.arange(self.tree.n_events + 1)).astype(np.int64)
 
     @property
@@ -87,17 +89,20 @@ class Batches:
         for step in range(steps):
             if stage.sampling == "charge":
                 # Drawn with replacement, so that the shape is the same in every step.
-                parts = rng.choice(len(self.tree), stage.batch, p=self._probability).reshape(self.devices, -1)
-                yield _stacked([self._units(index, size + 1) for index in parts])
+                drawn = np.searchsorted(self._cumulative, rng.random(stage.batch), side="right")
+                yield _stacked([self._units(index, size + 1) for index in drawn.reshape(self.devices, -1)])
             else:
                 chosen = order[np.arange(step * stage.batch, (step + 1) * stage.batch) % self.tree.n_events]
                 yield _stacked([self._events(part, rng) for part in chosen.reshape(self.devices, -1)])
 
     def _units(self, index: NDArray[np.integer], size: int) -> Batch:
         base, links = self.tree.take(index, self.hierarchy, size)
-        chosen = self.tree.roots[index]
-        target = np.zeros((size, self.hierarchy.n_cells(self.stage.loss_level)), dtype=np.float32)
-        target[chosen.event + 1, chosen.cell] = chosen.charge
+        # Where codes are compared, those of the children are the base rows.
+        charges = self.stage.compare == "cells" or self.stage.loss_level == self.hierarchy.names[0]
+        target = np.zeros((size, self.hierarchy.n_cells(self.stage.loss_level) if charges else 0), dtype=np.float32)
+        if charges:
+            chosen = self.tree.roots[index]
+            target[chosen.event + 1, chosen.cell] = chosen.charge
         weight = np.zeros(size, dtype=np.float32)
         weight[1 : len(index) + 1] = 1
         return Batch(base, links, [], target, weight)
@@ -126,12 +131,13 @@ class Batches:
         drawn = rng.choice(n_empty, math.ceil(self.stage.empty_share * n_empty), replace=False, shuffle=False)
         # The k-th empty unit lies behind as many charged ones as come before it.
         drawn += np.searchsorted(charged - np.arange(len(charged)), drawn, side="right")
-        unit = np.concatenate([np.arange(n), charged + n, drawn + n])
+        first = n if empty else 0
+        unit = np.concatenate([np.arange(first), charged + n, drawn + n])
         size = bucket(len(unit))
         target, weight = np.zeros((size, cells), dtype=np.float32), np.zeros(size, dtype=np.float32)
-        target[n + row, roots.cell % cells] = roots.charge
-        weight[:n], weight[n : n + len(charged)] = empty, 1
-        weight[n + len(charged) : len(unit)] = n_empty / max(len(drawn), 1)
+        target[first + row, roots.cell % cells] = roots.charge
+        weight[:first], weight[first : first + len(charged)] = empty, 1
+        weight[first + len(charged) : len(unit)] = n_empty / max(len(drawn), 1)
         picks: list[Pick] = []
         for name in upper:
             count = hierarchy.level(name).children

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from hgcae.errors import SettingsError
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.train.batches import Batch
-from hgcae.train.losses import LossSettings, MultiScaleLoss, squared_error
+from hgcae.train.losses import ChildLoss, LossSettings, MultiScaleLoss, squared_error
 from hgcae.train.schedule import Stage
 
 
@@ -57,22 +56,30 @@ class StageLoop:
             rate = keras.optimizers.schedules.CosineDecay(
                 0.0, total - warm, alpha=0.01, warmup_target=stage.learning_rate, warmup_steps=warm
             )
-        self._optimiser = keras.optimizers.Adam(rate, global_clipnorm=1.0 if stage.decay else None)
+        self._optimiser = keras.optimizers.Adam(
+            rate, beta_2=_BETA_2 if stage.decay else 0.999, global_clipnorm=1.0 if stage.decay else None
+        )
         self._optimiser.build(self._learning)
         self._weights = [self._everywhere(v.value) for v in self._learning]
         self._constants = [self._everywhere(v.value) for v in self._frozen]
         self._state = [self._everywhere(v.value) for v in self._optimiser.variables]
         self._path = names[names.index(base) : names.index(stage.loss_level) + 1]
-        self._loss = self._unit_loss(loss, cell_xy)
+        self._loss = self._loss_of(loss, cell_xy)
         self._step = jax.jit(self._step_function, donate_argnums=(0, 1))
         self._test = jax.jit(self._mean_loss)
 
-    def _unit_loss(self, settings: LossSettings, cell_xy: NDArray[np.float64] | None) -> Callable[[Any, Any, Any], Any]:
-        level = self.stage.loss_level
-        if not self.model.shares:
-            return partial(squared_error, self.model, level)
-        xy = None if cell_xy is None else cell_xy[: self.model.hierarchy.n_cells(level)]
-        return MultiScaleLoss(self.model, level, settings, xy, self.stage.strongest)
+    def _loss_of(self, settings: LossSettings, cell_xy: NDArray[np.float64] | None) -> Callable[[Any, Batch], Any]:
+        """Returns the weighted sum of the losses of the units of a batch, as a function of codes and batch."""
+        model, level = self.model, self.stage.loss_level
+        if not model.shares:
+            return lambda code, batch: squared_error(model, level, code, batch.target, batch.weight, batch.picks)
+        if self.stage.compare == "children" and level != model.hierarchy.names[0]:
+            of_children = ChildLoss(model, level, settings)
+            return lambda code, batch: jnp.where(batch.weight > 0, of_children(code, batch.base) * batch.weight, 0).sum()
+        xy = None if cell_xy is None else cell_xy[: model.hierarchy.n_cells(level)]
+        loss = MultiScaleLoss(model, level, settings, xy, self.stage.strongest)
+        # Units without weight are padding; their loss may be undefined and must not reach the sum.
+        return lambda code, batch: jnp.where(batch.weight > 0, loss(code, batch.target) * batch.weight, 0).sum()
 
     def _everywhere(self, value: Any) -> Any:
         """Returns a copy of an array on every device."""
@@ -93,9 +100,7 @@ class StageLoop:
         code = self.model.level(self._path[0]).encode(batch.base, training=True)
         for name, link in zip(self._path[1:], batch.links, strict=True):
             code = self.model.level(name).encode(code[link], training=True)
-        each = self._loss(code, batch.target, batch.picks)
-        # Units without weight are padding; their loss may be undefined and must not reach the sum.
-        return jnp.where(batch.weight > 0, each * batch.weight, 0).sum(), batch.weight.sum()
+        return self._loss(code, batch), batch.weight.sum()
 
     def _mean_loss(self, weights: list[Any], constants: list[Any], batch: Batch) -> Any:
         with keras.StatelessScope(state_mapping=[*zip(self._learning, weights, strict=True), *zip(self._frozen, constants, strict=True)]):
@@ -142,6 +147,10 @@ class StageLoop:
     def set_optimiser(self, arrays: list[NDArray[Any]]) -> None:
         """Takes the optimiser's variables of a checkpoint."""
         self._state = [self._everywhere(array) for array in arrays]
+
+
+_BETA_2 = 0.99
+"""Adam's memory of squared gradients in short stages: some hundred steps instead of a thousand."""
 
 
 def _data_parallel(devices: int) -> keras.distribution.DataParallel:

@@ -6,8 +6,9 @@ trigger cells, because a trigger needs sums of all sizes, and because raw square
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hgcae.model.autoencoder import Autoencoder, present_children
+from hgcae.model.autoencoder import Autoencoder, present_children, stateless
+from hgcae.model.frames import Frame
 from hgcae.settings import Settings
 from hgcae.train.batches import Pick
 
@@ -28,27 +30,88 @@ class LossSettings(Settings):
     absolute: float = Field(default=0.1, ge=0, description="Absolute difference of shares, at every level.")
     position_cm: float = Field(default=0.5, gt=0, description="Barycentre error that costs as much as a squared distance of 1.")
     position: float = Field(default=0.1, ge=0, description="Weight of the barycentre term.")
+    number: float = Field(default=1.0, ge=0, description="Squared difference of the children's learned numbers, where codes are compared.")
+    child_barycentre: float = Field(default=8.0, ge=0, description="The same of the barycentres in their codes.")
 
 
-def squared_error(model: Autoencoder, level: str, code: Any, target: Any, picks: Sequence[Pick] = ()) -> Any:
-    """Returns the mean squared error per trigger cell of each unit, ADC counts squared: (n,).
+def squared_error(model: Autoencoder, level: str, code: Any, target: Any, weight: Any, picks: Sequence[Pick] = ()) -> Any:
+    """Returns the weighted sum of the mean squared errors per trigger cell, ADC counts squared: a scalar.
 
     Args:
         model: The autoencoder.
         level: Level of the codes.
         code: Codes (n_codes, latent).
         target: Charges (n, trigger cells) of the units of the codes, or of the lowest units that are picked.
+        weight: Weight of each of them (n,).
         picks: Which children are decoded, from `level` down; none = all.
     """
-    state, name = model.level(level).state(code), level
+    hierarchy, name = model.hierarchy, level
+    lowest = hierarchy.names[0]
+    state = model.level(level).state(code)
     for pick in picks:
         state = model.level(name).decode(state)[pick.parent, pick.slot]
-        name = model.hierarchy.below(name) or name
-    lower = model.hierarchy.below(name)
-    while lower is not None:
+        name = hierarchy.below(name) or lowest
+    while name != lowest:
         state = model.level(name).decode(state)
-        state, name, lower = state.reshape(-1, state.shape[-1]), lower, model.hierarchy.below(lower)
-    return jnp.mean(jnp.square(model.level(name).decode(state).reshape(target.shape) - target), axis=1)
+        state, name = state.reshape(-1, state.shape[-1]), hierarchy.below(name) or lowest
+    each = len(state) // len(target)
+    variables = model.level(lowest).decoder.variables
+
+    def error(values: list[Any], state: Any, target: Any, weight: Any) -> Any:
+        decoded = stateless(variables, model.level(lowest).decode, values, state)
+        return jnp.sum(jnp.mean(jnp.square(decoded - target), axis=1) * weight)
+
+    return _in_blocks(error, [v.value for v in variables], state, target.reshape(len(state), -1), jnp.repeat(weight / each, each))
+
+
+_BLOCK = 512
+"""Lowest units that are decoded at a time: what a block computes stays in the processor's caches."""
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _in_blocks(function: Callable[..., Any], values: Any, *rows: Any) -> Any:
+    """Adds up `function(values, *rows)` over blocks of rows, in constant memory.
+
+    Each block is differentiated as soon as it is computed, for the sum is linear in the blocks: nothing is kept for, or computed again in,
+    a pass back. Gradients reach `values` and the first of the rows.
+    """
+    total, _ = jax.lax.scan(lambda total, block: (total + function(values, *block), None), 0.0, _blocks_of(rows))
+    return total
+
+
+def _in_blocks_forward(function: Callable[..., Any], values: Any, *rows: Any) -> Any:
+    learns = any(value.perturbed for value in jax.tree.leaves(values, is_leaf=_is_primal))
+    values, rows = jax.tree.map(lambda primal: primal.value, (values, rows), is_leaf=_is_primal)
+    differentiate = jax.value_and_grad(function, argnums=(0, 1) if learns else (1,))
+
+    def step(carry: Any, block: Any) -> Any:
+        loss, (*gradient, row_gradient) = differentiate(values, *block)
+        return jax.tree.map(jnp.add, carry, (loss, gradient)), row_gradient
+
+    start = (jnp.zeros(()), [jax.tree.map(jnp.zeros_like, values)] if learns else [])
+    (total, gradient), row_gradient = jax.lax.scan(step, start, _blocks_of(rows))
+    return total, (gradient, row_gradient.reshape(-1, rows[0].shape[-1])[: len(rows[0])], len(rows))
+
+
+def _in_blocks_backward(function: Callable[..., Any], kept: Any, cotangent: Any) -> Any:  # noqa: ARG001 - JAX passes it
+    gradient, row_gradient, n_rows = kept
+    values = jax.tree.map(lambda g: g * cotangent, gradient[0]) if gradient else None
+    return values, row_gradient * cotangent, *[None] * (n_rows - 1)
+
+
+_in_blocks.defvjp(_in_blocks_forward, _in_blocks_backward, symbolic_zeros=True)
+
+
+def _is_primal(value: Any) -> bool:
+    return hasattr(value, "perturbed")
+
+
+def _blocks_of(rows: Sequence[Any]) -> list[Any]:
+    """Cuts arrays into blocks, the last padded with zeros: what is padded weighs nothing."""
+    n = len(rows[0])
+    size = min(_BLOCK, n)
+    count = -(-n // size)
+    return [jnp.pad(x, ((0, count * size - n), *[(0, 0)] * (x.ndim - 1))).reshape(count, size, *x.shape[1:]) for x in rows]
 
 
 @dataclass(frozen=True)
@@ -69,7 +132,7 @@ class MultiScaleLoss:
     cell_xy: NDArray[np.float64] | None
     strongest: int | None = None
 
-    def __call__(self, code: Any, target: Any, picks: Sequence[Pick] = ()) -> Any:  # noqa: ARG002 - units are cut by strength here
+    def __call__(self, code: Any, target: Any) -> Any:
         """Returns the loss of each unit (n,) from codes (n, latent) and charges (n, n_cells)."""
         # Lower units are no longer alike where some miss cells; only the root as a whole knows which.
         model, hierarchy = self.model, self.model.hierarchy.rooted(self.level)
@@ -90,7 +153,7 @@ class MultiScaleLoss:
             if weight is not None:
                 total = total * jnp.asarray(weight[::size])[index]
             true = jnp.take_along_axis(weighted.reshape(len(code), -1, size).sum(axis=2), index, axis=1)
-            loss += self._compare(total / norm, true / norm)
+            loss += _share_distance(total / norm, true / norm, self.settings)
             if lower is None:
                 return loss + self._lowest_terms(total / norm, true / norm, index)
             if self.strongest is not None and index.shape[1] > self.strongest:
@@ -105,23 +168,72 @@ class MultiScaleLoss:
             return None
         return np.repeat(np.asarray(weight, dtype=np.float32), self.model.hierarchy.n_cells() // len(weight))
 
-    def _compare(self, p: Any, t: Any) -> Any:
-        """Distance of shares (n, k) of the unit's sum: (n,)."""
-        root = jnp.square(jnp.sqrt(p + _EPSILON) - jnp.sqrt(t + _EPSILON)).sum(axis=1)
-        return self.settings.root_share * root + self.settings.absolute * jnp.abs(p - t).sum(axis=1)
-
     def _lowest_terms(self, p: Any, t: Any, index: Any) -> Any:
         """The 2 x 2 sums of trigger cells and the barycentre."""
         rows, columns = (*self.model.hierarchy.levels[0].shape, 1)[:2]
         loss = jnp.zeros(len(p))
         if rows % 2 == 0 and columns % 2 == 0:
-            loss += self._compare(*(_blocks(share, rows, columns) for share in (p, t)))
+            loss += _share_distance(*(_blocks(share, rows, columns) for share in (p, t)), self.settings)
         if self.cell_xy is None:
             return loss
         xy = jnp.asarray(self.cell_xy, dtype=jnp.float32)[index]
         centre = (t[..., None] * xy).sum(axis=1, keepdims=True) / jnp.maximum(t.sum(axis=1), 1e-6)[:, None, None]
         shift = ((p - t)[..., None] * (xy - centre)).sum(axis=1)
         return loss + self.settings.position * jnp.square(shift / self.settings.position_cm).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class ChildLoss:
+    """Loss of units of one level whose children's codes are fixed: how far the decoded codes are from them.
+
+    What lower decoders would make of a code is not looked at, so a step costs a fraction of one with `MultiScaleLoss`; at equal time, it
+    learns more.
+
+    Args:
+        model: The autoencoder.
+        level: Level of the units, above the lowest.
+        settings: Weights of the terms.
+    """
+
+    model: Autoencoder
+    level: str
+    settings: LossSettings
+
+    def __call__(self, code: Any, children: Any) -> Any:
+        """Returns the loss of each unit (n,) from codes (n, latent) and the children's codes (n, children, latent)."""
+        level, s = self.model.level(self.level), self.settings
+        hierarchy = self.model.hierarchy.rooted(self.level)
+        present = None
+        if hierarchy.missing:
+            present = jnp.broadcast_to(present_children(hierarchy, self.level)[0], children.shape[:2])
+        found = level.decode(level.state(code), present)
+        below: Any = self.model.level(hierarchy.names[-2])
+        true = below.state(children.reshape(-1, children.shape[-1])).reshape(children.shape)
+        weight = level.relative_weight
+        norm = jnp.maximum((true[..., 0] * weight).sum(axis=1, keepdims=True), 1e-6)
+        p, t = (state[..., 0] * weight / norm for state in (found, true))
+        explicit = 2 if below.frame is not None else 0
+        importance = jnp.where(jnp.arange(below.latent - 1) < explicit, s.child_barycentre, s.number)
+        difference = (jnp.square(found[..., 1:] - true[..., 1:]) * importance).sum(axis=2)
+        return _share_distance(p, t, s) + (t * difference).sum(axis=1) + self._position(level.frame, p, t, found, true)
+
+    def _position(self, frame: Frame | None, p: Any, t: Any, found: Any, true: Any) -> Any:
+        """The barycentre term: the children's shares with their places in the unit."""
+        if frame is None or frame.matrix is None:
+            return 0.0
+        matrix, centre = jnp.asarray(frame.matrix, dtype=jnp.float32), jnp.asarray(frame.centre, dtype=jnp.float32)
+        place, true_place = (centre + jnp.einsum("ckl,ncl->nck", matrix, state[..., 1:3]) for state in (found, true))
+        mean = (t[..., None] * true_place).sum(axis=1, keepdims=True)
+        # Shares of an empty unit do not add up to one; measured from the true barycentre, they move nothing.
+        shift = (p[..., None] * (place - mean) - t[..., None] * (true_place - mean)).sum(axis=1) * frame.radius_cm
+        # Squared near zero, linear far from it: a step must not be ruled by the few units that are still far off.
+        return self.settings.position * (jnp.sqrt(1 + 2 * jnp.square(shift / self.settings.position_cm).sum(axis=1)) - 1)
+
+
+def _share_distance(p: Any, t: Any, settings: LossSettings) -> Any:
+    """Distance of shares (n, k) of the unit's sum: (n,)."""
+    root = jnp.square(jnp.sqrt(p + _EPSILON) - jnp.sqrt(t + _EPSILON)).sum(axis=1)
+    return settings.root_share * root + settings.absolute * jnp.abs(p - t).sum(axis=1)
 
 
 _EPSILON = 1e-7

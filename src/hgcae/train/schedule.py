@@ -38,12 +38,19 @@ class Stage(Settings):
         description="Share of the empty units of the lowest level that the loss of whole events decodes: drawn anew in every step and "
         "weighted so that the expected loss is the exact one. 1 = all.",
     )
+    compare: Literal["cells", "children"] = Field(
+        default="cells",
+        description="`cells`: charges that lower decoders make of a code. `children`: codes of the children, of a level that learns alone.",
+    )
     strongest: int | None = Field(default=None, ge=1, description="Decode only so many of the strongest units of each level in the loss.")
 
     @model_validator(mode="after")
     def _length(self) -> Stage:
         if (self.decay or self.sampling == "charge") and self.steps is None:
             msg = "decay, and sampling by charge, need steps: the length of an epoch must not depend on which events it sees"
+            raise ValueError(msg)
+        if self.compare == "children" and self.trains != (self.loss_level,):
+            msg = f"compare = children needs a level that learns alone: found trains = {', '.join(self.trains)}, expected {self.loss_level}"
             raise ValueError(msg)
         return self
 
@@ -94,45 +101,41 @@ def seed_schedule(hierarchy: Hierarchy, epochs: int = FULL_EPOCHS, batch: int = 
     return Schedule(stages=(*joint, *alone))
 
 
-def l1_schedule(hierarchy: Hierarchy, epochs: int = 25, batch: int | None = None) -> Schedule:
-    """Returns the staged schedule of the `l1` preset: each level alone from the lowest up, then the two lowest together.
+def l1_schedule(hierarchy: Hierarchy, epochs: int = 15, batch: int | None = None) -> Schedule:
+    """Returns the staged schedule of the `l1` preset: each level alone, from the lowest up.
 
-    `batch` scales the number of units in a step, which falls with the number of trigger cells in a unit (default: made for two cores).
+    The two lowest compare charges, the others the codes of their children: there the children's own errors are small beside the unit's.
+    `batch` scales the number of units in a step, which falls with the
+    number of trigger cells in a unit (default: made for two cores).
 
     Raises:
         SettingsError: Fewer epochs than stages.
     """
     stages = []
-    lengths = _shares(epochs, [_LENGTH[min(i, 4)] for i in range(len(hierarchy.names))])
+    lengths = _shares(epochs, [1] * len(hierarchy.names))
     for i, (name, n) in enumerate(zip(hierarchy.names, lengths, strict=True)):
-        size, strongest = _BATCH[min(i, 4)]
-        if hierarchy.n_cells(name) <= 48 * 30:
-            strongest = None
+        size, steps, rate = _STEPS[min(i, 4)]
         stages.append(
             Stage(
                 loss_level=name,
                 trains=(name,),
                 epochs=n,
-                learning_rate=2e-3,
+                learning_rate=rate,
                 decay=True,
-                batch=size * batch // 32 if batch else size,
+                batch=max(1, size * batch // 32) if batch else size,
                 sampling="charge",
-                steps=_STEPS[min(i, 4)],
-                strongest=strongest,
+                steps=steps,
+                compare="cells" if i < 2 else "children",
             )
         )
     return Schedule(stages=tuple(stages))
 
 
-_LENGTH = (1, 1, 1, 1, 1)
-"""Relative lengths of the stages of `l1`, lowest level first."""
-_BATCH = ((1024, None), (512, None), (256, None), (128, 12), (32, 64))
-"""Units in a step, and how many of the strongest are decoded in each level, lowest level first."""
-_STEPS = (700, 600, 400, 350, 200)
-"""Steps in an epoch, lowest level first: each takes some ten seconds on two cores."""
+_STEPS = ((256, 1000, 6e-3), (256, 600, 6e-3), (256, 650, 8e-3), (128, 420, 4e-3), (64, 480, 3e-3))
+"""Units in a step, steps in an epoch and learning rate, lowest level first: an epoch takes some five seconds on two cores."""
 
 SCHEDULES = {"l1": l1_schedule, "seed": seed_schedule}
-EPOCHS = {"l1": {"demo": 25, "full": FULL_EPOCHS}, "seed": {"demo": 14, "full": FULL_EPOCHS}}
+EPOCHS = {"l1": {"demo": 15, "full": FULL_EPOCHS}, "seed": {"demo": 14, "full": FULL_EPOCHS}}
 """Named lengths by preset."""
 
 

@@ -1,0 +1,172 @@
+"""Speed of training: hgcae sparse and dense beside TensorFlow and QKeras, on the same events, weights and machine.
+
+    python benchmarks/bench_train.py [--quick] [--peer PYTHON]
+
+Every level is trained alone at batch 32, the levels below frozen, as in 1,996 of the 2,000 epochs of the original schedule. `sparse` is exact
+up to TRIPLET; above it the loss decodes a share of the empty ROCs, drawn anew in each step and weighted (the exact mode is measured
+too). `dense` is hgcae on the same events with one count in every empty ROC, so that nothing can be skipped. The peer, where an
+interpreter that has it is given, starts from the same weights and sees the same events in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import keras
+import machine
+import numpy as np
+import samples
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hgcae.events import Events
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.files import weight_arrays
+from hgcae.model.layers import TransposedConvolution
+from hgcae.model.presets import l1_preset, seed_preset
+from hgcae.model.sparse import Tree
+from hgcae.parallel import ahead
+from hgcae.train.batches import Batch, Batches
+from hgcae.train.loop import StageLoop
+from hgcae.train.losses import LossSettings
+from hgcae.train.schedule import Stage
+
+BATCH = 32
+EMPTY_SHARE = 0.03
+SEED = 5
+PEER = Path(__file__).parent / "peers" / "tf_qkeras.py"
+
+
+def filled(events: Events) -> Events:
+    """Returns the events with one count in the first trigger cell of every empty ROC."""
+    dense = events.to_dense().reshape(len(events), -1, 16)
+    dense[..., 0] += ~dense.any(axis=2)
+    return Events.from_dense(dense.reshape(len(events), *events.hierarchy.shape), events.hierarchy)
+
+
+def train(model: Autoencoder, events: Events, level: str, passes: int, **options: Any) -> dict[str, Any]:
+    """Trains one level over the events, pass after pass; the speed is that of the median step after the first pass."""
+    hierarchy = model.hierarchy
+    stage = Stage(loss_level=level, trains=(level,), epochs=1, batch=BATCH, **options)
+    steps, lower = max(1, len(events) // BATCH), hierarchy.below(level)
+    tree = Tree.build(events, level, level, None if lower is None else model.encode_events(events, lower))
+    batches = Batches(stage, tree, hierarchy)
+    loop = StageLoop(model, stage, level, LossSettings(), None)
+    losses, seconds = [], []
+    for _ in range(passes):
+        begin = time.perf_counter()
+        # Every pass is in the order that the peer sees, too; its first step waits for the first batch.
+        for batch in ahead(map(loop.place, batches.draw(np.random.default_rng(SEED), steps))):
+            losses.append(float(loop.step(batch)))
+            seconds.append(time.perf_counter() - begin)
+            begin = time.perf_counter()
+    # The first pass also compiles.
+    warm, steady = sum(seconds[:steps]), seconds[steps:]
+    rate = BATCH / float(np.median(steady))
+    return {
+        "losses": losses,
+        "events_per_s": rate,
+        "rocs_per_s": rate * len(events.units("ROC")[0]) / len(events),
+        "step_s": steady,
+        "first_pass_s": warm,
+        "gflops": step_operations(model, level, batch) / float(np.median(steady)) / 1e9,
+        "compilations": loop.compilations,
+        "peak_rss_gib": machine.peak_rss_gib(),
+    }
+
+
+def multiplications(network: keras.Model) -> int:
+    """Returns the multiply-adds that a network needs for one unit, padding and zeros not counted."""
+    total = 0
+    for layer in network.layers:
+        if not hasattr(layer, "kernel"):
+            continue
+        # A dense layer acts on every pixel of its output, a transposed convolution on every pixel of its input.
+        shape = layer.input.shape if isinstance(layer, TransposedConvolution) else layer.output.shape
+        total += int(np.prod(layer.kernel.shape)) * int(np.prod(shape[1:-1]))
+    return total
+
+
+def step_operations(model: Autoencoder, level: str, batch: Batch) -> float:
+    """Returns the floating-point operations that a step needs: two for a multiply-add, gradients of inputs and weights as much again each."""
+    rows = int((batch.weight > 0).sum()) if not batch.picks else len(np.unique(np.asarray(batch.picks[0].parent)))
+    total, learned = 0.0, model.level(level)
+    total += 3 * 2 * rows * (multiplications(learned.encoder) + multiplications(learned.decoder))
+    picks, name = list(batch.picks), model.hierarchy.below(level)
+    while name is not None:
+        upper = model.hierarchy.names[model.hierarchy.names.index(name) + 1]
+        rows = len(picks.pop(0).parent) if picks else rows * model.hierarchy.level(upper).children
+        total += 2 * 2 * rows * multiplications(model.level(name).decoder)
+        name = model.hierarchy.below(name)
+    return total
+
+
+def peer(python: Path, model: Autoencoder, events: Events, levels: tuple[str, ...], passes: int) -> dict[str, Any]:
+    """Runs TensorFlow and QKeras in their own environment."""
+    order = np.random.default_rng(SEED).permutation(len(events))
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder) / "sample.npz", Path(folder) / "result.json"
+        arrays = {"digi": events.to_dense()[order].astype(np.float32), "batch": BATCH, "repeats": passes, "levels": np.array(levels)}
+        np.savez(given, **arrays, **weight_arrays(model))
+        subprocess.run([python, PEER, given, found], check=True)
+        return json.loads(found.read_text(encoding="utf-8"))
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="Fewer events and steps.")] = False,
+    peer_python: Annotated[
+        Path | None, typer.Option("--peer", help="Interpreter of an environment that has TensorFlow and QKeras.")
+    ] = None,
+) -> None:
+    """Measures the events/s of training at every level."""
+    n, passes = (2 * BATCH, 3) if quick else (4 * BATCH, 5)
+    events = samples.electrons(n)
+    hierarchy = events.hierarchy
+    seed = samples.model_for(seed_preset, events)
+    result: dict[str, Any] = {
+        "batch": BATCH,
+        "events": n,
+        "rocs_per_event": len(events.units("ROC")[0]) / n,
+        "empty_share": EMPTY_SHARE,
+        "matmul_peak_gflops": machine.matmul_peak_gflops(),
+        "levels": {},
+    }
+    for name in hierarchy.names:
+        row = result["levels"][name] = {"exact": train(seed, events, name, passes)}
+        if name in hierarchy.names[3:]:
+            row["sampled"] = train(seed, events, name, passes, empty_share=EMPTY_SHARE)
+        print(f"  {name}: { ({k: round(v['events_per_s'], 1) for k, v in row.items()}) } events/s", flush=True)
+    result["dense"] = {"ROC": train(seed, filled(events[:BATCH]), "ROC", 3)}
+    l1 = samples.model_for(l1_preset, events)
+    result["l1"] = {"ROC": train(l1, events, "ROC", 5)}
+    if peer_python is not None:
+        result["peer"] = peer(peer_python, seed, events, hierarchy.names, passes)
+    show(result)
+    print(machine.write("train", result))
+
+
+def show(result: dict[str, Any]) -> None:
+    """Prints the table."""
+    table = Table("level", "mode", "events/s", "peer", "ratio", "last loss", "peer's", "peak", "compiled")
+    theirs = result.get("peer", {}).get("levels", {})
+    rows = [(name, mode, found) for name, modes in result["levels"].items() for mode, found in modes.items()]
+    rows += [(name, kind, found) for kind in ("dense", "l1") for name, found in result[kind].items()]
+    for name, mode, found in rows:
+        other = theirs.get(name)
+        ratio = "" if other is None else f"{found['events_per_s'] / other['events_per_s']:.1f}"
+        theirs_last = f"{other['losses'][-1]:.6g}" if other and mode in ("exact", "sampled") else ""
+        rate = "" if other is None else f"{other['events_per_s']:.2f}"
+        share = f"{100 * found['gflops'] / result['matmul_peak_gflops']:.0f} %"
+        last = f"{found['losses'][-1]:.6g}"
+        table.add_row(name, mode, f"{found['events_per_s']:.1f}", rate, ratio, last, theirs_last, share, str(found["compilations"]))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
