@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import machine
@@ -104,7 +105,7 @@ def main(quick: Annotated[bool, typer.Option(help="Fewer ROCs.")] = False) -> No
             grid = np.rint(shares / level.settings.feature.step).astype(np.float32)
             learned = (session(grid) * level.settings.number.step)[found[:, 0] > 0]
             row["onnx_mismatches"] = int((learned != found[found[:, 0] > 0, -learned.shape[1] :]).any(axis=1).sum())
-            seconds["ONNX Runtime, learned part"] = best(lambda grid=grid: session(grid))
+            seconds["ONNX Runtime, learned part"] = best(partial(session, grid))
         row["rocs_per_s"] = {key: n / value for key, value in seconds.items()}
         result["samples"][name] = row
     table = Table("sample", "path", "million ROC/s", "integers are faster by", "mismatches")

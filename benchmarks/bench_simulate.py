@@ -45,9 +45,8 @@ def main(quick: Annotated[bool, typer.Option(help="Fewer events.")] = False) -> 
     rows = [measure(n, workers, particle) for n, workers, particle in ((few, 1, "e-"), (few, 2, "e-"), (many, 2, "e-"), (few, 2, "pi-"))]
     table = Table("particle", "events", "workers", "showers/s", "peak memory [GiB]")
     for row in rows:
-        table.add_row(
-            row["particle"], f"{row['events']:,}", str(row["workers"]), f"{row['showers_per_s']:.0f}", f"{row['peak_rss_gib']:.2f}"
-        )
+        speed, memory = f"{row['showers_per_s']:.0f}", f"{row['peak_rss_gib']:.2f}"
+        table.add_row(row["particle"], f"{row['events']:,}", str(row["workers"]), speed, memory)
     Console().print(table)
     print(machine.write("simulate", {"runs": rows}))
 

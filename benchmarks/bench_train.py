@@ -2,10 +2,10 @@
 
     python benchmarks/bench_train.py [--quick] [--peer PYTHON]
 
-Every level is trained alone at batch 32, the levels below frozen, as in 1,996 of the 2,000 epochs of the original schedule. `sparse` is exact
-up to TRIPLET; above it the loss decodes a share of the empty ROCs, drawn anew in each step and weighted (the exact mode is measured
-too). `dense` is hgcae on the same events with one count in every empty ROC, so that nothing can be skipped. The peer, where an
-interpreter that has it is given, starts from the same weights and sees the same events in the same order.
+Every level is trained alone at batch 32, the levels below frozen, as in 1,996 of the 2,000 epochs of the original schedule. The sampled
+mode, above TRIPLET, decodes a share of the empty ROCs, drawn anew in each step and weighted; the exact mode is measured at every level.
+`dense` is hgcae on the same events with one count in every empty ROC, so that nothing can be skipped. The peer, where an interpreter that
+has it is given, starts from the same weights and sees the same events in the same order.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def multiplications(network: keras.Model) -> int:
 
 
 def step_operations(model: Autoencoder, level: str, batch: Batch) -> float:
-    """Returns the floating-point operations that a step needs: two for a multiply-add, gradients of inputs and weights as much again each."""
+    """Returns the floating-point operations that a step needs; gradients of inputs and of weights cost as much as the result."""
     rows = int((batch.weight > 0).sum()) if not batch.picks else len(np.unique(np.asarray(batch.picks[0].parent)))
     total, learned = 0.0, model.level(level)
     total += 3 * 2 * rows * (multiplications(learned.encoder) + multiplications(learned.decoder))

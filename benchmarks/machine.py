@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import json
 import os
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, Any]:
     """Returns processor, cores and date."""
     cores = len(os.sched_getaffinity(0))
-    return {"cpu": cpu_name(), "cores": cores, "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    return {"cpu": cpu_name(), "cores": cores, "date": dt.datetime.now(dt.UTC).date().isoformat()}
 
 
 def matmul_peak_gflops() -> float:

@@ -3,7 +3,7 @@
     python tf_qkeras.py SAMPLE.npz RESULT.json
 
 SAMPLE.npz holds `digi` (events, 30, 19, 3, 3, 4, 4), `batch`, `repeats`, `levels`, and the initial weights of every network as
-`LEVEL/encoder/I` and `LEVEL/decoder/I`. Each level is trained alone, the levels below frozen, as in 1,996 of the 2,000 epochs of the schedule.
+`LEVEL/encoder/I` and `LEVEL/decoder/I`. Each level is trained alone, the levels below frozen.
 """
 
 from __future__ import annotations

@@ -93,8 +93,9 @@ def products(network: keras.Model, formats: Sequence[Formats], x: NDArray[np.flo
     found, values = [], to_integers(x, formats[0].input)
     for i, (layer, form) in enumerate(zip(quantised, formats, strict=True)):
         kernel, bias = (to_integers(np.asarray(v.value), form.weight) for v in layer.trainable_variables)
-        if kernel.ndim == 4:
-            values = np.lib.stride_tricks.sliding_window_view(values, kernel.shape[:2], axis=(1, 2))
+        if "_conv" in layer.name:
+            # A dense layer over the 2 x 2 windows of an image.
+            values = np.lib.stride_tricks.sliding_window_view(values, (2, 2), axis=(1, 2))
             values = np.moveaxis(values, 3, 5).reshape(*values.shape[:3], -1)
         elif values.ndim > 2:
             values = values.reshape(len(values), -1)

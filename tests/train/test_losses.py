@@ -14,7 +14,7 @@ from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.autoencoder import Autoencoder, stateless
 from hgcae.model.calibration import Calibration
 from hgcae.train import losses
-from hgcae.train.losses import LossSettings, MultiScaleLoss, squared_error
+from hgcae.train.losses import ChildLoss, LossSettings, MultiScaleLoss, squared_error
 from model.toys import MODULE, STACK, WEIGHT, autoencoder, cell_xy, plain_settings, shares_settings, showers
 
 
@@ -170,6 +170,7 @@ class TestSquaredError:
     def test_gradients_in_blocks(self, monkeypatch):
         """Blocks of three rows, the last of them padded, and a gradient that is asked for values, rows, or both."""
         monkeypatch.setattr(losses, "_BLOCK", 3)
+        in_blocks: Any = losses._in_blocks
         rng = np.random.default_rng(3)
         w, x, y = (rng.normal(size=shape) for shape in ((4, 2), (8, 4), (8, 2)))
 
@@ -177,10 +178,10 @@ class TestSquaredError:
             return (jnp.square(jnp.tanh(x @ values["w"]) - y).sum(axis=1) * (jnp.abs(x).sum(axis=1) > 0)).sum()
 
         for argnums in ((0,), (1,), (0, 1)):
-            found = jax.jit(jax.value_and_grad(lambda v, x: 3 * losses._in_blocks(function, v, x, y), argnums))({"w": w}, x)
+            found = jax.jit(jax.value_and_grad(lambda v, x: 3 * in_blocks(function, v, x, y), argnums))({"w": w}, x)
             expected = jax.value_and_grad(lambda v, x: 3 * function(v, x, y), argnums)({"w": w}, x)
             jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), found, expected)
-        assert losses._in_blocks(function, {"w": w}, x, y) == pytest.approx(float(function({"w": w}, x, y)), rel=1e-5)
+        assert in_blocks(function, {"w": w}, x, y) == pytest.approx(float(function({"w": w}, x, y)), rel=1e-5)
 
 
 def decoded(model: Autoencoder, z: np.ndarray, level: str) -> np.ndarray:
@@ -189,3 +190,41 @@ def decoded(model: Autoencoder, z: np.ndarray, level: str) -> np.ndarray:
     while name is not None:
         z, name = model.decode(z, name, root=level, recursive=False), model.hierarchy.below(name)
     return z
+
+
+@pytest.fixture(scope="module")
+def shares_model() -> Autoencoder:
+    return autoencoder(shares_settings())
+
+
+class TestChildLoss:
+    @staticmethod
+    def children(shares_model: Autoencoder, n: int = 6) -> np.ndarray:
+        events = showers(STACK, n)
+        return shares_model.encode_events(events, "MODULE").dense(STACK)
+
+    def test_what_is_decoded_is_no_distance_away(self, shares_model):
+        """Children that are what the decoder makes of a code, found again from their states."""
+        loss = ChildLoss(shares_model, "STACK", LossSettings())
+        code = shares_model.encode_events(showers(STACK, 6), "STACK").code
+        decoded = shares_model.run("decode", "STACK", shares_model.run("state", "STACK", code))
+        children = shares_model.run("code", "MODULE", decoded.reshape(-1, decoded.shape[-1])).reshape(decoded.shape)
+        np.testing.assert_allclose(loss(code, children), 0, atol=1e-3)
+
+    def test_each_term_counts(self, shares_model):
+        children = self.children(shares_model)
+        code = shares_model.encode_events(showers(STACK, 6), "STACK").code
+        none = LossSettings(root_share=0, absolute=0, position=0, number=0, child_barycentre=0)
+        for name in ("root_share", "absolute", "position", "number", "child_barycentre"):
+            settings = none.model_copy(update={name: 1.0})
+            found = np.asarray(ChildLoss(shares_model, "STACK", settings)(code, children[: len(code)]))
+            assert (found >= 0).all(), name
+            assert found.max() > 1e-3, name
+        np.testing.assert_array_equal(ChildLoss(shares_model, "STACK", none)(code, children[: len(code)]), 0)
+
+    def test_gradients_are_finite_where_there_is_nothing(self, shares_model):
+        children = np.zeros((3, *self.children(shares_model).shape[1:]), dtype=np.float32)
+        gradient = jax.grad(lambda code: ChildLoss(shares_model, "STACK", LossSettings())(code, children).sum())(
+            np.zeros((3, shares_model.level("STACK").latent), dtype=np.float32)
+        )
+        assert np.isfinite(gradient).all()

@@ -127,6 +127,10 @@ class TestCheck:
         with pytest.raises(SettingsError, match=next(iter(values))):
             Stage.load({"loss_level": "ROC", "trains": ["ROC"], "epochs": 1, **values})
 
+    def test_codes_are_compared_where_one_level_learns(self):
+        with pytest.raises(SettingsError, match="compare = children needs a level that learns alone"):
+            Stage.load({"loss_level": "MODULE", "trains": ["ROC", "MODULE"], "epochs": 1, "compare": "children"})
+
     def test_a_falling_rate_needs_a_length(self):
         with pytest.raises(SettingsError, match="need steps"):
             Stage.load({"loss_level": "ROC", "trains": ["ROC"], "epochs": 1, "decay": True})

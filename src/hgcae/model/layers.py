@@ -161,16 +161,17 @@ class TransposedConvolution(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """Maps (n, h, w, channels) to (n, h + k - 1, w + k - 1, filters)."""
-        height, width, channels = x.shape[1:]
+        _, height, width, channels = x.shape
         k, across = self.kernel_size, (width + self.kernel_size - 1) * self.filters
         kernel = ops.transpose(self.kernel, (0, 3, 1, 2))
         # Each input pixel adds its patch to the output at its own place: a dense kernel along the row, for each row of the kernel.
-        dense = ops.stack([ops.pad(kernel, ((0, 0), (0, 0), (j, width - 1 - j), (0, 0))) for j in range(width)], axis=1)
+        pixels: Any = x
+        dense: Any = ops.stack([ops.pad(kernel, ((0, 0), (0, 0), (j, width - 1 - j), (0, 0))) for j in range(width)], axis=1)
         dense = ops.reshape(dense, (k, width * channels, across))
         rows: list[Any] = []
         for row in range(height + k - 1):
             reach = range(max(0, row - k + 1), min(row, height - 1) + 1)
-            given = ops.reshape(x[:, reach.start : reach.stop], (-1, len(reach) * width * channels))
+            given = ops.reshape(pixels[:, reach.start : reach.stop], (-1, len(reach) * width * channels))
             rows.append(ops.matmul(given, ops.concatenate([dense[row - i] for i in reach])))
         out = ops.reshape(ops.concatenate(rows, axis=1), (-1, height + k - 1, width + k - 1, self.filters))
         return self.activation(out + self.bias)

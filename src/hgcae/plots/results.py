@@ -234,6 +234,6 @@ def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Pa
             ax.set(xlabel="true energy [GeV]", ylabel=text)
         for ax in axes[len(quantities) :]:
             ax.remove()
-        axes[0].legend(loc="best")
+        axes[0].legend(loc="upper right", ncols=2, fontsize="x-small", columnspacing=1.0)
         label(axes[0], "estimate against truth")
         return save(figure, path)

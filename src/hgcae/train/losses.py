@@ -61,7 +61,8 @@ def squared_error(model: Autoencoder, level: str, code: Any, target: Any, weight
         decoded = stateless(variables, model.level(lowest).decode, values, state)
         return jnp.sum(jnp.mean(jnp.square(decoded - target), axis=1) * weight)
 
-    return _in_blocks(error, [v.value for v in variables], state, target.reshape(len(state), -1), jnp.repeat(weight / each, each))
+    in_blocks: Any = _in_blocks  # the decorator hides its signature
+    return in_blocks(error, [v.value for v in variables], state, target.reshape(len(state), -1), jnp.repeat(weight / each, each))
 
 
 _BLOCK = 512
@@ -173,7 +174,7 @@ class MultiScaleLoss:
         rows, columns = (*self.model.hierarchy.levels[0].shape, 1)[:2]
         loss = jnp.zeros(len(p))
         if rows % 2 == 0 and columns % 2 == 0:
-            loss += _share_distance(*(_blocks(share, rows, columns) for share in (p, t)), self.settings)
+            loss += _share_distance(_blocks(p, rows, columns), _blocks(t, rows, columns), self.settings)
         if self.cell_xy is None:
             return loss
         xy = jnp.asarray(self.cell_xy, dtype=jnp.float32)[index]
@@ -201,7 +202,8 @@ class ChildLoss:
 
     def __call__(self, code: Any, children: Any) -> Any:
         """Returns the loss of each unit (n,) from codes (n, latent) and the children's codes (n, children, latent)."""
-        level, s = self.model.level(self.level), self.settings
+        level: Any = self.model.level(self.level)
+        s = self.settings
         hierarchy = self.model.hierarchy.rooted(self.level)
         present = None
         if hierarchy.missing:

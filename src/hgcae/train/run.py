@@ -39,6 +39,7 @@ class RunSettings(Settings):
     batch: int | None = Field(default=None, ge=1, description="Events in a step (seed: 2); l1 takes units in proportion, made for 32.")
     seed: int = Field(default=1, ge=0, description="Start of the random numbers.")
     test_share: float = Field(default=0.1, gt=0, lt=1, description="Share of the events, the last ones, that training never sees.")
+    devices: int = Field(default=1, ge=1, description="Devices (GPUs) that share each step.")
     shard_events: int | None = Field(default=None, ge=1, description="Most events held in memory at a time; default by their charges.")
     loss: LossSettings = Field(default=LossSettings(), description="Weights of the terms of the l1 loss.")
     model: ModelSettings | None = Field(default=None, description="All model settings, instead of the preset's.")
@@ -149,7 +150,11 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         train.reader.detector,
     )
     options = TrainSettings(
-        schedule=schedule_of(settings, hierarchy), loss=settings.loss, seed=settings.seed, shard_events=settings.shard_events
+        schedule=schedule_of(settings, hierarchy),
+        loss=settings.loss,
+        seed=settings.seed,
+        shard_events=settings.shard_events,
+        devices=settings.devices,
     )
     trainer = Trainer(model, options, train, test_events, cell_xy, folder, _data_fingerprint(train))
     if (folder / "checkpoint.npz").exists():
