@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 SCRATCH := $(VENV)/scratch
+# TensorFlow 2.15 and QKeras, to compare with: they do not fit beside what the package needs, nor on a newer Python.
+PEERS := .venv-peers
+PEER_PYTHON ?= python3.11
 # What the tests need beyond the plain installation, and what else constraints.txt pins for users.
 TEST_EXTRAS := dev
 PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware,workflow
@@ -15,7 +18,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test lint format constraints clean
+.PHONY: help demo docs test lint format bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +42,9 @@ format: $(TOOLS) ## Mend what can be mended automatically
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Time training beside TensorFlow and QKeras; QUICK=1 for fewer steps
+	$(BIN)/python benchmarks/bench_train.py --peer $(PEERS)/bin/python $(if $(QUICK),--quick)
+
 constraints: ## Raise the pinned versions to the newest that fit together
 	$(PYTHON) -m venv --clear $(SCRATCH)
 	$(SCRATCH)/bin/python $(PIP) --editable '.[$(PINNED_EXTRAS)]'
@@ -48,11 +54,16 @@ constraints: ## Raise the pinned versions to the newest that fit together
 	rm -rf $(SCRATCH)
 
 clean: ## Remove everything made here, the environment included
-	rm -rf $(VENV) $(DEMO) dist .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(DEMO) dist .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(PEERS)/peers.stamp:
+	$(PEER_PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python $(PIP) tensorflow-cpu==2.15.1 qkeras==0.9.0 'setuptools<70' pyparsing
+	touch $@
 
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python $(PIP) --constraint constraints.txt --editable .
