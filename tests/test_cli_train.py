@@ -241,6 +241,10 @@ class TestEvaluate:
             assert (level["n_events"], level["bits_per_unit"], level["level"]) == (30, bits, name)
             errors = level["units"]
             assert errors["zero"]["mse"] > errors["mean"]["mse"] > errors["pca"]["mse"]
+            # A quarter of these events is empty: they have no ratio.
+            ratio = level["energy"]["decoded_over_uncompressed"]["all"]
+            assert ratio["n"] + ratio["undefined"] == 30
+            assert ratio["mean"] == pytest.approx(1, abs=0.1)
         assert results["settings"]["bootstrap_replicas"] == 10
 
     def test_the_figures(self, judged):
