@@ -59,7 +59,7 @@ def test_figures_by_hand():
 def test_errors_are_those_of_repeated_samples():
     """The spread of the figures of independent samples is what the bootstrap of one of them says, within the accuracy of either."""
     results = [
-        judge_modules("toy", "none", 2, t, 0.5 * t + np.roll(t, 1, axis=1) / 2, np.zeros(300), Bootstrap(50))
+        judge_modules("toy", "none", 2, t, 0.5 * t + np.roll(t, 1, axis=1) / 2, np.zeros(300, int), Bootstrap(50))
         for t in (modules(300, s) for s in range(60))
     ]
     for name in ("emd_mean", "emd_median", "telescope"):

@@ -63,7 +63,7 @@ def test_modules(path):
         *(columns[name] for name in ("event", "side", "layer", "u", "v", "sensor_um")), modules.to_dense(), strict=True
     ):
         number = int(np.flatnonzero((toys.MODULES[:, :4] == (side, plane, u, v)).all(axis=1))[0])
-        np.testing.assert_array_equal(charge.ravel(), dense[event, number])
+        np.testing.assert_array_equal(charge.reshape(48), dense[event, number])
         assert sensor == cms_npz.SENSORS_UM[toys.MODULES[number, 4]]
     assert len(modules) == np.count_nonzero(dense.sum(axis=2))
     assert (columns["n_cells"][columns["layer"] == 0] == 48).all()
@@ -86,18 +86,18 @@ def test_a_cell_that_stays_empty_is_known_from_the_modules_images():
     """Module (5, 2) of plane 3 lacks cell 7; its image on the other side, two sixths further and one plane in front, is complete."""
     size, shape = module.N_CELLS, (*HIERARCHY.unit_shape("MODULE"), module.N_CELLS)
 
-    def cells(side, plane, u, v, slots):
-        return np.ravel_multi_index((*toys.place(side, plane, u, v), slots), shape)
+    def cells(side, plane, u, v, slots) -> np.ndarray:
+        return np.asarray(np.ravel_multi_index((*toys.place(side, plane, u, v), slots), shape))
 
-    some = np.delete(np.arange(size), 7)
-    cut = cells(-1, 3, 5, 2, some)
+    every = np.arange(size)
+    some = np.delete(every, 7)
     u, v = 5 - 2, 5
     u, v = u - v, u
-    image, later = cells(1, 2, u, v, np.arange(size)), cells(1, 14, 5, 2, some)
-    found = cms_npz._n_cells(np.concatenate([cut, image, later]))
-    assert found[[cut[0] // size, image[0] // size, later[0] // size]].tolist() == [48, 48, 47]
-    assert cms_npz._n_cells(cut)[cut[0] // size] == 47
+    placed = [cells(-1, 3, 5, 2, some), cells(1, 2, u, v, every), cells(1, 14, 5, 2, some)]
+    found = cms_npz._n_cells(np.concatenate(placed).astype(np.int32))
+    assert [found[each[0] // size] for each in placed] == [48, 48, 47]
     assert np.count_nonzero(found) == 3
+    assert cms_npz._n_cells(placed[0].astype(np.int32)).max() == 47
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_real_module_energies(real):
     stored = slice(0, arrays["wafer_offsets"][3])
     stored_event = np.repeat(np.arange(3), np.diff(arrays["wafer_offsets"][:4]))
     tree = KDTree(np.column_stack([arrays["wafer_pos"][arrays["wafer_index"][stored]], 1e5 * stored_event]))
-    distance, at = tree.query(np.column_stack([centres[row[index]], 1e5 * event]))
+    distance, at = map(np.asarray, tree.query(np.column_stack([centres[row[index]], 1e5 * event])))
     good = (plane < cms_npz.EM_PLANES) & (distance < 1.5)
     assert good.sum() > 15_000
     relative = energy[good] / arrays["wafer_energy"][stored][at[good]] - 1

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.modules import Figure as Measured
 from hgcae.evaluate.modules import ModuleResult
-from hgcae.plots.style import COLOURS, FAINT, label, save, styled
+from hgcae.plots.style import COLOURS, FAINT, caption, label, save, styled
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 PANELS: Mapping[str, tuple[str, float]] = {
@@ -58,7 +58,7 @@ def rate_distortion_figure(results: Sequence[ModuleResult], path: str | Path) ->
             ax.set(xlabel="mean payload [bits per module]", xlim=(0, None))
         axes[0, 0].legend(loc="best")
         label(axes[0, 0])
-        label(axes[0, 2], f"{results[0].sample}: {results[0].n_modules:,} modules", left="")
+        caption(axes[0, 2], f"{results[0].sample}: {results[0].n_modules:,} modules")
         return save(figure, path)
 
 
@@ -88,7 +88,8 @@ def emd_occupancy_figure(results: Sequence[ModuleResult], path: str | Path) -> P
                     ax.set_xticks(range(len(bins)), [entry.name for entry in bins])
             ax.set(xlabel="charged trigger cells", ylim=(0, None))
             ax.minorticks_off()
-            label(ax, f"{number} links", left="simulation" if ax is axes[0] else "")
+            caption(ax, f"{number} links")
+        label(axes[0])
         axes[0].set_ylabel("EMD, median [sensor cells]")
         axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes[0].legend(loc="best")
@@ -113,8 +114,9 @@ def _styles() -> Any:
 def _draw(ax: Axes, x: Sequence[float | None], figures: Sequence[Measured], scale: float, style: Mapping[str, Any]) -> None:
     """Draws those figures that were measured, with their errors."""
     known = [
-        (place, scale * f.value, scale * (f.error or 0.0)) for place, f in zip(x, figures, strict=True) if None not in (place, f.value)
+        (at, value * scale, (error or 0.0) * scale)
+        for at, (value, error) in zip(x, figures, strict=True)
+        if at is not None and value is not None
     ]
-    if known:
-        place, value, error = zip(*known, strict=True)
-        ax.errorbar(place, value, error, ms=5, elinewidth=1, capsize=2, **style)
+    at, value, error = np.array(known).reshape(-1, 3).T
+    ax.errorbar(at, value, error, ms=5, elinewidth=1, capsize=2, **style)
