@@ -24,7 +24,9 @@ class PlainLevel(LevelModel):
         self.children = int(np.prod(shape))
         self.latent, self.bits_per_unit = settings.latent, settings.bits_per_unit
         self._input_shape = (*shape, 1) if below is None else (self.children, below.latent)
-        self.encoder, self.decoder = self._build_encoder(), self._build_decoder()
+        self.encoder = self._build_encoder()
+        with layers.precision(settings.precision):
+            self.decoder = self._build_decoder()
 
     def _build_encoder(self) -> keras.Model:
         s, prefix = self.settings, f"{self.name}_encoder"
@@ -63,7 +65,7 @@ class PlainLevel(LevelModel):
 
     @override
     def decode(self, state: Any, present: Any = None) -> Any:
-        out = self.decoder(state)
+        out = keras.ops.cast(self.decoder(state), "float32")
         if present is None:
             return out
         return jnp.where(jnp.reshape(present, present.shape + (1,) * (out.ndim - 2)), out, 0.0)

@@ -63,7 +63,9 @@ class SharesLevel(LevelModel):
         self.child_weight = sums.integer_weights(child_weight)
         self._numbers_below = 0 if below is None else below.latent - 1
         self._follows = self.frame is not None and below is not None and below.frame is not None
-        self.encoder, self.decoder = self._build_encoder(), self._build_decoder()
+        self.encoder = self._build_encoder()
+        with layers.precision(settings.precision):
+            self.decoder = self._build_decoder()
 
     def _build_encoder(self) -> keras.Model:
         s, prefix = self.settings, f"{self.name}_encoder"
@@ -147,7 +149,7 @@ class SharesLevel(LevelModel):
         total = state[:, :1]
         inputs: Any = jnp.concatenate([jnp.log2(total / self.lsb + 1) / 8 - 1, state[:, 1:]], axis=1)
         near = None if self.frame is None else _towards_children(self.frame, state[:, 1:3])
-        out = self.decoder(inputs if near is None else [inputs, near])
+        out = keras.ops.cast(self.decoder(inputs if near is None else [inputs, near]), "float32")
         logits = out[..., 0]
         if present is not None:
             logits = jnp.where(present, logits, -1e9)
