@@ -91,13 +91,23 @@ def draw(result: dict[str, Any]) -> Path:
             name = f"{kind}: {line['us_per_roc']:.0f} µs/ROC + {line['intercept_ms']:.1f} ms"
             left.plot(rocs, line["ms_per_event"], "o", color=colour, label=name)
             left.plot([0, rocs.max()], [line["intercept_ms"], line["intercept_ms"] + line["us_per_roc"] * rocs.max() / 1e3], color=colour)
-        left.set(xlabel="occupied ROCs per event", ylabel="training step [ms/event]", xlim=(0, None), ylim=(0, None))
+        left.set(
+            xlabel="occupied ROCs per event",
+            ylabel="training step [ms/event]",
+            xlim=(0, None),
+            ylim=(0, 1.4 * max(max(line["ms_per_event"]) for line in result["occupancy"]["lines"].values())),
+        )
         left.legend(fontsize=7)
         for shard, colour in ((250, COLOURS[0]), (None, COLOURS[1])):
             rows = [row for row in result["memory"] if row["shard_events"] == shard]
             name = "default shards" if shard is None else f"shards of {shard} events"
             right.plot([row["events"] for row in rows], [row["peak_rss_gib"] for row in rows], "o-", color=colour, label=name)
-        right.set(xlabel="events in the file", ylabel="peak memory [GiB]", xscale="log", ylim=(0, None))
+        right.set(
+            xlabel="events in the file",
+            ylabel="peak memory [GiB]",
+            xscale="log",
+            ylim=(0, 1.4 * max(row["peak_rss_gib"] for row in result["memory"])),
+        )
         right.legend(fontsize=7)
         return save(figure, machine.RESULTS / "scaling.png")
 

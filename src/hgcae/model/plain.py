@@ -65,7 +65,7 @@ class PlainLevel(LevelModel):
 
     @override
     def decode(self, state: Any, present: Any = None) -> Any:
-        out = keras.ops.cast(self.decoder(state), "float32")
+        out: Any = keras.ops.cast(self.decoder(state), "float32")
         if present is None:
             return out
         return jnp.where(jnp.reshape(present, present.shape + (1,) * (out.ndim - 2)), out, 0.0)

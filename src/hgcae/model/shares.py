@@ -149,7 +149,7 @@ class SharesLevel(LevelModel):
         total = state[:, :1]
         inputs: Any = jnp.concatenate([jnp.log2(total / self.lsb + 1) / 8 - 1, state[:, 1:]], axis=1)
         near = None if self.frame is None else _towards_children(self.frame, state[:, 1:3])
-        out = keras.ops.cast(self.decoder(inputs if near is None else [inputs, near]), "float32")
+        out: Any = keras.ops.cast(self.decoder(inputs if near is None else [inputs, near]), "float32")
         logits = out[..., 0]
         if present is not None:
             logits = jnp.where(present, logits, -1e9)
