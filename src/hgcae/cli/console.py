@@ -94,17 +94,20 @@ def progress(total: int, unit: str) -> Iterator[Callable[..., None]]:
         yield update
 
 
-def events_of(path: Path, detector: str | None) -> Iterator[Events]:
+def events_of(path: Path, detector: str | None, root: str | None = None) -> Iterator[Events]:
     """Yields the events of a file in chunks; a given detector says which levels a foreign file has, and is noted in the events.
+
+    Without a detector, `root` "module" asks for modules where a file can be read as those or as whole events.
 
     Raises:
         DataFormatError: The file is not as it should be, or says that it holds events of another detector.
     """
     from hgcae.geometry.detector import Detector
+    from hgcae.geometry.hierarchy import SEED
     from hgcae.sources import read_events
 
     if detector is None:
-        yield from read_events(path)
+        yield from read_events(path, SEED.rooted("MODULE") if root is not None and root.upper() == "MODULE" else SEED)
         return
     loaded = Detector.load(detector)
     name = (loaded.name, loaded.fingerprint())

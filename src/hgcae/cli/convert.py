@@ -30,6 +30,7 @@ def convert(
       .parquet        hgcae's own format: everything is kept (see docs/events.md)
       .pickle, .pkl   {"digi": dense charges of any level, "meta": one row per event}
       .csv            one silicon module per line: CALQ_0 ... CALQ_47, further numbers
+      .npz            whole CMS events; their modules with --root MODULE (only read)
 
     A pickle is read without running anything in it. Parquet and csv files are converted as a stream; a pickle takes the memory of its dense
     charges. Nothing is written unless all of IN is good.
@@ -37,13 +38,14 @@ def convert(
     Examples:
       hgcae convert electrons.pickle electrons.parquet
       hgcae convert ttbar_0PU.csv modules.parquet --root MODULE
+      hgcae convert events_00-59.npz modules.parquet --root MODULE
       hgcae convert electrons.parquet electrons.pickle
     """
     from hgcae.sources import write_events
     from hgcae.sources.summary import Summary
 
     summary = Summary()
-    chunks = summary.watch(_rooted(console.events_of(source, detector), root, source))
+    chunks = summary.watch(_rooted(console.events_of(source, detector, root), root, source))
     provenance = {"program": f"hgcae {__version__} convert", "source": source.name, "source_provenance": _provenance(source)}
     write_events(target, chunks, provenance)
     figures = summary.figures()

@@ -154,6 +154,11 @@ def _subset(sample: Moments, use: NDArray[np.bool_]) -> Moments:
     return Moments(sample.unit, sample.energy[use], *centres)
 
 
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that the figures depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
 def write_results(
     path: str | Path,
     levels: Mapping[str, Mapping[str, Any]],
@@ -179,7 +184,7 @@ def write_results(
     results = {
         "schema": SCHEMA,
         "date": date,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "versions": versions(),
         "settings": settings.model_dump(mode="json"),
         "fingerprints": {"evaluate": settings.fingerprint()} | dict(fingerprints),
         "levels": dict(levels),

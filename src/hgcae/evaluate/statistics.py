@@ -42,14 +42,28 @@ def _resolution(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(sigma_eff(ordered), mean, out=np.full_like(mean, np.nan), where=mean != 0)
 
 
+def _quantile(share: float) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    def quantile(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+        place = share * (ordered.shape[-1] - 1)
+        low = math.floor(place)
+        high = min(low + 1, ordered.shape[-1] - 1)
+        return ordered[..., low] + (place - low) * (ordered[..., high] - ordered[..., low])
+
+    return quantile
+
+
 STATISTICS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "mean": _mean,
     "std": lambda ordered: ordered.std(axis=-1, ddof=1),
     "rms": lambda ordered: np.sqrt((ordered**2).mean(axis=-1)),
     "sigma_eff": sigma_eff,
     "resolution": _resolution,
+    "median": _quantile(0.5),
+    "low": _quantile(0.5 - ONE_SIGMA / 2),
+    "high": _quantile(0.5 + ONE_SIGMA / 2),
 }
-"""Functions of ordered values (..., n); `rms` is about zero, `resolution` is sigma_eff / mean."""
+"""Functions of ordered values (..., n); `rms` is about zero, `resolution` is sigma_eff / mean, `low` and `high` are the quantiles 15.87 %
+and 84.13 %, one standard deviation off the median of a normal distribution."""
 
 WIDTHS = ("mean", "std", "sigma_eff")
 

@@ -4,6 +4,7 @@ from hgcae.plots.animation import animate
 from hgcae.plots.eventdisplay import choose_units, draw_units
 from hgcae.plots.eventpage import draw_event
 from hgcae.plots.figures import cost_figure, occupancy_figure
+from hgcae.plots.modules import emd_occupancy_figure, rate_distortion_figure
 from hgcae.plots.results import energy_figure, heads_figure, levels_figure
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "cost_figure",
     "draw_event",
     "draw_units",
+    "emd_occupancy_figure",
     "energy_figure",
     "heads_figure",
     "levels_figure",
     "occupancy_figure",
+    "rate_distortion_figure",
 ]

@@ -60,7 +60,12 @@ def label(ax: Axes, right: str = "", left: str = "simulation") -> None:
     name = ax.annotate("hgcae", (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", weight="bold", size=13, va="bottom")
     ax.annotate(left, (1, 0), (5, 0), xycoords=name, textcoords="offset points", style="italic", size=11, va="bottom")
     if right:
-        ax.annotate(right, (1, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", size=10.5, ha="right", va="bottom")
+        caption(ax, right)
+
+
+def caption(ax: Axes, text: str) -> None:
+    """Writes a text above the upper right corner of a panel."""
+    ax.annotate(text, (1, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", size=10.5, ha="right", va="bottom")
 
 
 def save(figure: Figure, path: str | Path) -> Path:

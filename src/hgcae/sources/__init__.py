@@ -12,9 +12,10 @@ from hgcae.events import Events
 from hgcae.geometry.hierarchy import SEED, Hierarchy
 from hgcae.sources.base import Source
 from hgcae.sources.calq_csv import CalqCsv
+from hgcae.sources.cms_npz import CmsNpz
 from hgcae.sources.seed_pickle import SeedPickle
 
-SOURCES: tuple[Source, ...] = (SeedPickle(), CalqCsv())
+SOURCES: tuple[Source, ...] = (SeedPickle(), CalqCsv(), CmsNpz())
 """All foreign formats."""
 STORE_SUFFIX = ".parquet"
 """File name ending of hgcae's own format, see `hgcae.store`."""

@@ -1,0 +1,146 @@
+"""`hgcae compare`: module codecs beside each other, on modules of simulated CMS events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hgcae.cli import console
+from hgcae.errors import SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hgcae.codec import ModuleCodec
+    from hgcae.evaluate import ModuleResult
+
+LINKS = (2, 3, 4, 5)
+
+
+class Sample(StrEnum):
+    """Where the modules come from."""
+
+    EVENTS = "events"
+    ELECTRON = "electron"
+    TTBAR = "ttbar"
+
+
+def compare(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of results.")],
+    sample: Annotated[Sample, typer.Option(help="Modules of crowded events, of single electrons, or of top pairs.")] = Sample.EVENTS,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", envvar="HGCAE_DATA", help="Folder that holds cms_events/ and cms_modules/.")
+    ] = None,
+    links: Annotated[list[int] | None, typer.Option(min=1, help="ECON-T links per module. Repeatable.", show_default="2 3 4 5")] = None,
+    codecs: Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Repeatable.", show_default="all")] = None,
+    max_modules: Annotated[int, typer.Option(min=1, help="Judge at most so many modules, drawn at random.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Start of all random numbers.")] = 1,
+    as_json: console.JsonOption = False,
+) -> None:
+    """Compare codecs of silicon modules: what they lose, for the bits they send.
+
+    The codecs are fitted on one part of the modules and judged on the other: of the events, on the last ten; of the other samples, on a
+    fifth of the modules. Reported with errors: bits, energy mover's distance, bias and width of the module's charge, charge in cells that
+    are wrongly empty, telescope loss; for all modules, by number of charged cells and by charge.
+
+      DIR/results.json         all figures, versions, and what was compared
+      DIR/results.md           the table
+      DIR/rate_distortion.png  every figure against the bits
+      DIR/emd_occupancy.png    energy mover's distance by number of charged cells
+
+    Codecs:
+      mean   the charge alone; every module is the mean image
+      pca    the charge and as many quantised principal components of the image as the links hold
+
+    Examples:
+      hgcae compare --data data -o verdict
+      hgcae compare --data data --sample ttbar --links 2 --links 5 --codec pca -o ttbar
+    """
+    from hgcae.codec import FACTORIES
+    from hgcae.evaluate import write_module_results
+    from hgcae.settings import fingerprint
+    from hgcae.sources.modules import module_sample
+
+    if data is None:
+        msg = "the folder of real data is not known: give --data DIR, or set HGCAE_DATA"
+        raise SettingsError(msg)
+    chosen = list(dict.fromkeys(codecs or FACTORIES))
+    unknown = [name for name in chosen if name not in FACTORIES]
+    if unknown:
+        msg = f"--codec {unknown[0]}: expected one of {', '.join(FACTORIES)}"
+        raise SettingsError(msg)
+    modules = module_sample(sample.value, data, seed=seed)
+    test = drawn(modules.test, max_modules, seed)
+    pairs = [(name, number) for name in chosen for number in dict.fromkeys(links or LINKS)]
+    results, made = [], {}
+    with console.progress(len(pairs), "codecs") as progress:
+        for name, codec, result in judged(sample.value, pairs, modules.train, test, seed):
+            results.append(result)
+            made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
+            progress(len(results), name)
+    provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), "seed": seed, "codecs": made}
+    content = write_module_results(output / "results.json", results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
+    report(results, output)
+    if as_json:
+        console.show(content, as_json=True)
+        return
+    from hgcae.evaluate import module_table
+
+    console.print_line(f"{sample.value}: {results[0].n_modules:,} modules judged, {len(modules.train):,} trained on")
+    console.print_table(*module_table(results))
+    console.print_line(f"figures, results.md and results.json in {output}")
+
+
+def drawn(modules: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    """Returns at most so many modules, in their order.
+
+    Raises:
+        SettingsError: There is none.
+    """
+    import numpy as np
+
+    if not len(modules):
+        msg = "found no modules to judge, expected at least one"
+        raise SettingsError(msg)
+    if len(modules) <= most:
+        return modules
+    return modules[np.sort(np.random.default_rng(seed).choice(len(modules), most, replace=False))]
+
+
+def judged(
+    sample: str, pairs: Sequence[tuple[str, int]], train: NDArray[np.int64], test: NDArray[np.int64], seed: int
+) -> Iterator[tuple[str, ModuleCodec, ModuleResult]]:
+    """Makes each codec and yields it with its name in the comparison and its verdict.
+
+    Args:
+        sample: Name of the sample.
+        pairs: Name of the codec and number of links.
+        train: Charges to fit to: (n, 48).
+        test: Charges to judge on: (m, 48).
+        seed: Of fits and resampling.
+    """
+    from hgcae.codec import make_codec
+    from hgcae.evaluate import Bootstrap, judge_modules
+
+    for name, number in pairs:
+        codec = make_codec(name, number, train, seed)
+        payload = codec.encode(test)
+        yield name, codec, judge_modules(sample, name, number, test, codec.decode(payload), payload.bits, Bootstrap(seed=seed))
+
+
+def report(results: Sequence[ModuleResult], folder: Path) -> None:
+    """Writes the table as Markdown, and draws the figures."""
+    from hgcae.evaluate import module_markdown
+    from hgcae.plots import emd_occupancy_figure, rate_distortion_figure
+    from hgcae.settings import atomic_path
+
+    with atomic_path(folder / "results.md") as temporary:
+        temporary.write_text(module_markdown(results), encoding="utf-8")
+    rate_distortion_figure(results, folder / "rate_distortion.png")
+    emd_occupancy_figure(results, folder / "emd_occupancy.png")

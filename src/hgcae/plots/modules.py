@@ -1,0 +1,122 @@
+"""Figures of the verdicts on module codecs: distortion against rate, and the energy mover's distance by occupancy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from hgcae.errors import DataFormatError
+from hgcae.evaluate.modules import Figure as Measured
+from hgcae.evaluate.modules import ModuleResult
+from hgcae.plots.style import COLOURS, FAINT, caption, label, save, styled
+
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+PANELS: Mapping[str, tuple[str, float]] = {
+    "emd_median": ("EMD, median [sensor cells]", 1.0),
+    "emd_mean": ("EMD, mean [sensor cells]", 1.0),
+    "telescope": ("telescope loss", 1.0),
+    "lost": ("charge in cells lost [%]", 100.0),
+    "sum_bias": ("bias of module charge [%]", 100.0),
+    "sum_std": ("spread of module charge [%]", 100.0),
+}
+"""Figures drawn against the rate, with their axis labels and scales."""
+
+
+def rate_distortion_figure(results: Sequence[ModuleResult], path: str | Path) -> Path:
+    """Draws the figures of all modules against the mean payload, one curve per codec and one panel per figure.
+
+    Args:
+        results: Of one sample.
+        path: PNG or PDF.
+
+    Raises:
+        DataFormatError: No results, or several samples.
+    """
+    codecs = _codecs(results)
+    with styled():
+        figure = Figure(figsize=(13, 7.6))
+        axes = figure.subplots(2, 3, sharex=True)
+        figure.subplots_adjust(left=0.06, right=0.985, bottom=0.085, top=0.94, wspace=0.22, hspace=0.08)
+        for ax, (name, (text, scale)) in zip(axes.flat, PANELS.items(), strict=True):
+            for (codec, curve), style in zip(codecs.items(), _styles(), strict=False):
+                points = sorted(curve, key=lambda result: result.figures["bits"].value or 0.0)
+                bits = [result.figures["bits"].value for result in points]
+                _draw(ax, bits, [result.figures[name] for result in points], scale, {"label": codec, "ls": "-"} | style)
+            ax.set(ylabel=text)
+            if name == "sum_bias":
+                ax.axhline(0, color=FAINT, lw=0.8, zorder=0)
+            else:
+                ax.set_ylim(0, 1.08 * ax.get_ylim()[1])
+        for ax in axes[1]:
+            ax.set(xlabel="mean payload [bits per module]", xlim=(0, None))
+        axes[0, 0].legend(loc="best")
+        label(axes[0, 0])
+        caption(axes[0, 2], f"{results[0].sample}: {results[0].n_modules:,} modules")
+        return save(figure, path)
+
+
+def emd_occupancy_figure(results: Sequence[ModuleResult], path: str | Path) -> Path:
+    """Draws the median of the energy mover's distance in bins of charged cells, a panel for each number of links.
+
+    Args:
+        results: Of one sample.
+        path: PNG or PDF.
+
+    Raises:
+        DataFormatError: No results, or several samples.
+    """
+    codecs = _codecs(results)
+    links = sorted({result.links for result in results})
+    with styled():
+        figure = Figure(figsize=(max(6.4, 1.2 + 3.7 * len(links)), 4.6))
+        axes = figure.subplots(1, len(links), sharey=True, squeeze=False)[0]
+        width = figure.get_figwidth()
+        figure.subplots_adjust(left=0.8 / width, right=1 - 0.15 / width, bottom=0.135, top=0.905, wspace=0.06)
+        for ax, number in zip(axes, links, strict=True):
+            for i, ((codec, curve), style) in enumerate(zip(codecs.items(), _styles(), strict=False)):
+                for result in (result for result in curve if result.links == number):
+                    bins = result.by("occupancy")
+                    place = np.arange(len(bins)) + 0.12 * (i - (len(codecs) - 1) / 2)
+                    _draw(ax, place.tolist(), [entry.figures["emd_median"] for entry in bins], 1.0, {"label": codec, "ls": "none"} | style)
+                    ax.set_xticks(range(len(bins)), [entry.name for entry in bins])
+            ax.set(xlabel="charged trigger cells", ylim=(0, None))
+            ax.minorticks_off()
+            caption(ax, f"{number} links")
+        label(axes[0])
+        axes[0].set_ylabel("EMD, median [sensor cells]")
+        axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes[0].legend(loc="best")
+        return save(figure, path)
+
+
+def _codecs(results: Sequence[ModuleResult]) -> dict[str, list[ModuleResult]]:
+    """Groups the results by codec, in their order."""
+    samples = sorted({result.sample for result in results})
+    if len(samples) != 1:
+        raise DataFormatError(source="results", where="samples", found=", ".join(samples) or "none", expected="exactly one")
+    codecs: dict[str, list[ModuleResult]] = {}
+    for result in results:
+        codecs.setdefault(result.codec, []).append(result)
+    return codecs
+
+
+def _styles() -> Any:
+    return ({"color": colour, "marker": marker} for colour, marker in zip(cycle(COLOURS), cycle(_MARKERS), strict=False))
+
+
+def _draw(ax: Axes, x: Sequence[float | None], figures: Sequence[Measured], scale: float, style: Mapping[str, Any]) -> None:
+    """Draws those figures that were measured, with their errors."""
+    known = [
+        (at, value * scale, (error or 0.0) * scale)
+        for at, (value, error) in zip(x, figures, strict=True)
+        if at is not None and value is not None
+    ]
+    at, value, error = np.array(known).reshape(-1, 3).T
+    ax.errorbar(at, value, error, ms=5, elinewidth=1, capsize=2, **style)

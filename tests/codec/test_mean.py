@@ -1,0 +1,66 @@
+"""The mean image as a codec, and the table of codecs."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from contracts.codec import CodecContract, random_modules
+from hgcae.codec import FACTORIES, codec_from_config, make_codec
+from hgcae.codec.mean import MeanCodec
+from hgcae.errors import SettingsError
+
+
+@cache
+def fitted() -> MeanCodec:
+    return MeanCodec.fit(2, random_modules(500, seed=7))
+
+
+class TestContract(CodecContract):
+    def codec(self) -> MeanCodec:
+        return fitted()
+
+
+def test_every_module_is_the_mean_image():
+    charges = np.diag(np.arange(1, 49))
+    codec = MeanCodec.fit(2, charges)
+    decoded = codec.decode(codec.encode(charges))
+    assert codec.max_bits == 9
+    np.testing.assert_allclose(decoded, np.repeat(decoded[:, :1], 48, axis=1))
+    # Up to 32 the format 5E4M is exact.
+    np.testing.assert_allclose(decoded[:31].sum(axis=1), np.arange(1, 32))
+
+
+def test_the_bits_that_are_sent():
+    """100 is 25 x 4: exponent 3, mantissa 25 - 16 = 9, so 00011 1001."""
+    charges = np.zeros((1, 48), int)
+    charges[0, :2] = 60, 40
+    payload = fitted().encode(charges)
+    assert payload.data.tolist() == [[0b00011100, 0b10000000]]
+    assert payload.bits.tolist() == [9]
+
+
+def test_nothing_to_fit_to():
+    with pytest.raises(SettingsError, match="no training module with charge"):
+        MeanCodec.fit(2, np.zeros((3, 48), int))
+
+
+def test_a_wrong_image_is_refused():
+    with pytest.raises(SettingsError, match=r"found the shape \(3,\)"):
+        MeanCodec(2, [1, 2, 3])
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_factories(name):
+    codec = make_codec(name, 3, random_modules())
+    assert codec.links == 3
+    assert codec_from_config(codec.get_config()).max_bits == codec.max_bits
+
+
+def test_unknown_names():
+    with pytest.raises(SettingsError, match="codec 'zip': expected one of mean, pca"):
+        make_codec("zip", 2, random_modules())
+    with pytest.raises(SettingsError, match="codec None"):
+        codec_from_config({})

@@ -1,0 +1,127 @@
+"""What every codec of a silicon module must do."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from hgcae.codec import CODECS, FACTORIES, ModuleCodec, Payload, codec_from_config
+from hgcae.errors import DataFormatError, SettingsError
+
+
+def random_modules(n: int = 300, seed: int = 1) -> np.ndarray:
+    """Charges around one point each, with one to 48 cells and of all sizes; a few modules are empty or full of large charges."""
+    rng = np.random.default_rng(seed)
+    near = np.abs(np.arange(48) - rng.integers(0, 48, (n, 1)))
+    charges = rng.poisson(10 ** rng.uniform(0, 4, (n, 1)) * np.exp(-near / rng.uniform(0.3, 10, (n, 1))))
+    charges[::20] = 0
+    charges[1::50] = rng.integers(0, 2**18, (len(charges[1::50]), 48))
+    return charges.astype(np.int64)
+
+
+class CodecContract:
+    """Inherited by the test of each codec, which says how to make one, the same each time."""
+
+    empty_decodes_to: float = 0.0
+
+    def codec(self) -> ModuleCodec:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def made(self) -> ModuleCodec:
+        return self.codec()
+
+    def test_is_registered(self, made):
+        assert CODECS[made.name] is type(made)
+        assert any(name == made.name or name.startswith(made.name) for name in FACTORIES)
+
+    def test_is_made_again_from_its_configuration(self, made):
+        config = json.loads(json.dumps(made.get_config(), allow_nan=False))
+        again = codec_from_config(config)
+        assert type(again) is type(made)
+        assert (again.links, again.max_bits, again.get_config()) == (made.links, made.max_bits, made.get_config())
+        payload = made.encode(random_modules())
+        for found, expected in zip(again.encode(random_modules()), payload, strict=True):
+            np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(again.decode(payload), made.decode(payload))
+
+    def test_wrong_configurations_are_refused(self, made):
+        config = made.get_config()
+        for wrong in (config | {"links": 0}, config | {"colour": 3}, config | {"name": "none"}, {"name": made.name}):
+            with pytest.raises(SettingsError):
+                codec_from_config(wrong)
+
+    def test_shapes_and_types(self, made):
+        charges = random_modules()
+        payload = made.encode(charges)
+        assert (payload.data.dtype, payload.bits.dtype) == (np.uint8, np.int64)
+        assert payload.data.shape[0] == len(charges) == len(payload.bits)
+        assert payload.bits.min() >= 0
+        assert payload.bits.max() <= min(made.max_bits, 8 * payload.data.shape[1])
+        decoded = made.decode(payload)
+        assert (decoded.dtype, decoded.shape) == (np.float64, charges.shape)
+        assert np.isfinite(decoded).all()
+
+    # The test is inherited, so it runs in several classes.
+    @settings(suppress_health_check=[HealthCheck.differing_executors])
+    @given(charges=arrays.arrays(np.int64, (4, 48), elements=st.integers(0, 2**22 - 1), fill=st.just(0)))
+    def test_any_charges_are_encoded(self, charges):
+        codec = self.codec()
+        payload = codec.encode(charges)
+        assert payload.bits.max() <= codec.max_bits
+        assert np.isfinite(codec.decode(payload)).all()
+
+    def test_only_what_is_sent_is_decoded(self, made):
+        payload = made.encode(random_modules())
+        rng = np.random.default_rng(2)
+        rest = np.arange(8 * payload.data.shape[1]) >= payload.bits[:, None]
+        assert not np.unpackbits(payload.data, axis=1)[rest].any()
+        flipped = payload.data ^ np.packbits(rest & (rng.random(rest.shape) < 0.5), axis=1)
+        longer = np.concatenate([flipped, rng.integers(0, 256, (len(flipped), 3), dtype=np.uint8)], axis=1)
+        for data in (flipped, longer):
+            np.testing.assert_array_equal(made.decode(Payload(data, payload.bits)), made.decode(payload))
+
+    def test_every_module_is_by_itself(self, made):
+        charges = random_modules()
+        whole = made.decode(made.encode(charges))
+        order = np.random.default_rng(3).permutation(len(charges))
+        np.testing.assert_allclose(made.decode(made.encode(charges[order])), whole[order], rtol=1e-12)
+
+    def test_empty_modules(self, made):
+        empty = np.zeros((3, 48), dtype=np.int64)
+        np.testing.assert_array_equal(made.decode(made.encode(empty)), empty + self.empty_decodes_to)
+
+    def test_no_modules(self, made):
+        payload = made.encode(np.zeros((0, 48), dtype=np.int64))
+        assert (len(payload.data), payload.bits.shape) == (0, (0,))
+        assert made.decode(payload).shape == (0, 48)
+
+    def test_the_same_twice(self, made):
+        charges = random_modules()
+        before = charges.copy()
+        for a, b in zip(made.encode(charges), self.codec().encode(charges.astype(np.uint32)), strict=True):
+            np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(charges, before)
+
+    @pytest.mark.parametrize(
+        "charges", [np.ones((2, 47), int), np.ones(48, int), np.ones((2, 3, 4, 4), int), np.ones((2, 48)), -np.ones((2, 48), int)]
+    )
+    def test_bad_charges_are_refused(self, made, charges):
+        with pytest.raises(DataFormatError, match=f"{made.name}: charges"):
+            made.encode(charges)
+
+    def test_bad_payloads_are_refused(self, made):
+        data, bits = made.encode(random_modules(5))
+        for wrong in (
+            Payload(data[:, :0], bits),
+            Payload(data, bits[:3]),
+            Payload(data.astype(np.int64), bits),
+            Payload(data, bits + 10_000),
+        ):
+            with pytest.raises(DataFormatError):
+                made.decode(wrong)
