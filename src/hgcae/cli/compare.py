@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hgcae.codec import ModuleCodec
     from hgcae.evaluate import ModuleResult
+    from hgcae.train.module_codecs import Fit
 
 LINKS = (2, 3, 4, 5)
 
@@ -35,11 +36,12 @@ def compare(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of results.")],
     sample: Annotated[Sample, typer.Option(help="Modules of crowded events, of single electrons, or of top pairs.")] = Sample.EVENTS,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", envvar="HGCAE_DATA", help="Folder that holds cms_events/ and cms_modules/.")
+        Path | None, typer.Option(metavar="DIR", envvar="HGCAE_DATA", help="Folder that holds cms_events/, cms_modules/ and, for CMS's networks, cms_autoencoder/.")
     ] = None,
     links: Annotated[list[int] | None, typer.Option(min=1, help="ECON-T links per module. Repeatable.", show_default="2 3 4 5")] = None,
     codecs: Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Repeatable.", show_default="all")] = None,
     max_modules: Annotated[int, typer.Option(min=1, help="Judge at most so many modules, drawn at random.")] = 20_000,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each learned codec; 4000 take about a minute.")] = 4000,
     seed: Annotated[int, typer.Option(min=0, help="Start of all random numbers.")] = 1,
     as_json: console.JsonOption = False,
 ) -> None:
@@ -55,22 +57,28 @@ def compare(
       DIR/emd_occupancy.png    energy mover's distance by number of charged cells
 
     Codecs:
-      mean   the charge alone; every module is the mean image
-      pca    the charge and as many quantised principal components of the image as the links hold
+      mean         the charge alone; every module is the mean image
+      pca          the charge and as many quantised principal components of the image as the links hold
+      cms-pu       CMS's own trained autoencoder, made for links given by pile-up (2 to 5 links)
+      cms-signal   the same, made for links given by signals
+      econ-ae      the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links)
+      latent       a quantised layer and a decoder, trained here on how far charge is carried (2 to 5 links)
+      hierarchy    the autoencoder of this package, cells to ROCs to module, trained here (2 to 5 links)
 
     Examples:
       hgcae compare --data data -o verdict
+      hgcae compare --data data --codec latent --steps 20000 -o longer
       hgcae compare --data data --sample ttbar --links 2 --links 5 --codec pca -o ttbar
     """
-    from hgcae.codec import FACTORIES
     from hgcae.evaluate import write_module_results
     from hgcae.settings import fingerprint
     from hgcae.sources.modules import module_sample
+    from hgcae.train.module_codecs import FACTORIES, Fit, available
 
     if data is None:
         msg = "the folder of real data is not known: give --data DIR, or set HGCAE_DATA"
         raise SettingsError(msg)
-    chosen = list(dict.fromkeys(codecs or FACTORIES))
+    chosen = list(dict.fromkeys(codecs or available(data)))
     unknown = [name for name in chosen if name not in FACTORIES]
     if unknown:
         msg = f"--codec {unknown[0]}: expected one of {', '.join(FACTORIES)}"
@@ -80,11 +88,11 @@ def compare(
     pairs = [(name, number) for name in chosen for number in dict.fromkeys(links or LINKS)]
     results, made = [], {}
     with console.progress(len(pairs), "codecs") as progress:
-        for name, codec, result in judged(sample.value, pairs, modules.train, test, seed):
+        for name, codec, result in judged(sample.value, pairs, modules.train, test, Fit(seed, steps, data)):
             results.append(result)
             made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
             progress(len(results), name)
-    provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), "seed": seed, "codecs": made}
+    provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), "seed": seed, "steps": steps, "codecs": made}
     content = write_module_results(output / "results.json", results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
     report(results, output)
     if as_json:
@@ -114,7 +122,7 @@ def drawn(modules: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]
 
 
 def judged(
-    sample: str, pairs: Sequence[tuple[str, int]], train: NDArray[np.int64], test: NDArray[np.int64], seed: int
+    sample: str, pairs: Sequence[tuple[str, int]], train: NDArray[np.int64], test: NDArray[np.int64], fit: Fit
 ) -> Iterator[tuple[str, ModuleCodec, ModuleResult]]:
     """Makes each codec and yields it with its name in the comparison and its verdict.
 
@@ -123,15 +131,15 @@ def judged(
         pairs: Name of the codec and number of links.
         train: Charges to fit to: (n, 48).
         test: Charges to judge on: (m, 48).
-        seed: Of fits and resampling.
+        fit: Seed of fits and resampling, length of training, folder of real data.
     """
-    from hgcae.codec import make_codec
     from hgcae.evaluate import Bootstrap, judge_modules
+    from hgcae.train.module_codecs import make_codec
 
     for name, number in pairs:
-        codec = make_codec(name, number, train, seed)
+        codec = make_codec(name, number, train, fit)
         payload = codec.encode(test)
-        yield name, codec, judge_modules(sample, name, number, test, codec.decode(payload), payload.bits, Bootstrap(seed=seed))
+        yield name, codec, judge_modules(sample, name, number, test, codec.decode(payload), payload.bits, Bootstrap(seed=fit.seed))
 
 
 def report(results: Sequence[ModuleResult], folder: Path) -> None:

@@ -1,36 +1,28 @@
-"""Codecs of silicon modules: one small module each, one way to make any of them by its name.
+"""Codecs of silicon modules: one small module each, one way to make any of them again from its configuration.
 
-A codec joins all comparisons with one line in `CODECS` and one in `FACTORIES`.
+A codec joins all comparisons with one line in `CODECS` and one in `hgcae.train.module_codecs.FACTORIES`, which makes codecs from charges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping
+from typing import Any
 
 from hgcae.codec.base import ModuleCodec, Payload
+from hgcae.codec.cms import CmsCodec
+from hgcae.codec.econ_ae import EconAutoencoderCodec
+from hgcae.codec.hierarchy import HierarchyCodec
+from hgcae.codec.latent import LatentCodec
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.pca import PcaCodec
 from hgcae.errors import SettingsError
 
-_T = TypeVar("_T")
-
-CODECS: Mapping[str, type[ModuleCodec]] = {codec.name: codec for codec in (MeanCodec, PcaCodec)}
+CODECS: Mapping[str, type[ModuleCodec]] = {
+    codec.name: codec for codec in (MeanCodec, PcaCodec, CmsCodec, EconAutoencoderCodec, LatentCodec, HierarchyCodec)
+}
 """All codecs by name."""
 
-Factory = Callable[[int, NDArray[np.integer], int], ModuleCodec]
-"""Makes a codec from its number of links, training charges (n, 48) and a seed."""
-
-FACTORIES: Mapping[str, Factory] = {
-    MeanCodec.name: lambda links, train, _seed: MeanCodec.fit(links, train),
-    PcaCodec.name: lambda links, train, _seed: PcaCodec.fit(links, train),
-}
-"""How the codecs of a comparison are made, by the name that it gives them."""
-
-__all__ = ["CODECS", "FACTORIES", "Factory", "ModuleCodec", "Payload", "codec_from_config", "make_codec"]
+__all__ = ["CODECS", "ModuleCodec", "Payload", "codec_from_config"]
 
 
 def codec_from_config(config: Mapping[str, Any]) -> ModuleCodec:
@@ -39,26 +31,8 @@ def codec_from_config(config: Mapping[str, Any]) -> ModuleCodec:
     Raises:
         SettingsError: The name is unknown, or a value is missing, unknown or wrong.
     """
-    return _named(CODECS, config.get("name")).from_config(config)
-
-
-def make_codec(name: str, links: int, train: NDArray[np.integer], seed: int = 1) -> ModuleCodec:
-    """Returns a codec of a comparison, fitted to training charges where it needs them.
-
-    Args:
-        name: Key of `FACTORIES`.
-        links: ECON-T links.
-        train: Charges (n, 48).
-        seed: Of whatever the fit draws.
-
-    Raises:
-        SettingsError: The name is unknown, or the codec is not made for so many links.
-    """
-    return _named(FACTORIES, name)(links, train, seed)
-
-
-def _named(table: Mapping[str, _T], name: object) -> _T:
-    if name not in table:
-        msg = f"codec {name!r}: expected one of {', '.join(table)}"
+    name = config.get("name")
+    if name not in CODECS:
+        msg = f"codec {name!r}: expected one of {', '.join(CODECS)}"
         raise SettingsError(msg)
-    return table[str(name)]
+    return CODECS[str(name)].from_config(config)

@@ -1,0 +1,110 @@
+"""The hierarchical autoencoder of this package as a codec of modules: encoded cells -> ROCs -> module, decoded the way back.
+
+Only the module's code is sent: the charge, the barycentre and learned numbers, of equal width (`hgcae.model.shares`). How it is trained:
+`hgcae.train.module_codecs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae.codec.arrays import from_plain, to_plain
+from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
+from hgcae.errors import DataFormatError, SettingsError
+from hgcae.events import Events
+from hgcae.frontend import bits as packing
+from hgcae.geometry import module
+from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.positions import root_xy_cm
+from hgcae.model import files
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.calibration import Calibration
+from hgcae.model.frames import frames
+from hgcae.model.presets import ModelSettings, SharesSettings
+from hgcae.model.sparse import Codes
+
+HIERARCHY = SEED.rooted("MODULE")
+"""Cells, ROCs, module."""
+
+
+class HierarchyCodec(ModuleCodec):
+    """Sends the code of a module.
+
+    Args:
+        links: ECON-T links.
+        model: The autoencoder, levels ROC and MODULE of the kind `shares`; or plain values of its settings, calibration and weights.
+
+    Raises:
+        SettingsError: Another hierarchy, or values are missing, unknown or wrong.
+    """
+
+    name = "hierarchy"
+
+    def __init__(self, links: int, model: Autoencoder | Mapping[str, Any]) -> None:
+        super().__init__(links)
+        self.model = model if isinstance(model, Autoencoder) else _from_plain(model)
+        settings = self.model.settings.levels.get(HIERARCHY.root)
+        if self.model.hierarchy != HIERARCHY or not isinstance(settings, SharesSettings):
+            msg = f"codec {self.name}: model: found the levels {', '.join(self.model.hierarchy.names)}, expected ROC and MODULE, kind shares"
+            raise SettingsError(msg)
+        self.bits, self.latent = settings.bits, settings.latent
+
+    @property
+    def max_bits(self) -> int:
+        """Length of every payload."""
+        return self.bits * self.latent
+
+    @property
+    def _offset(self) -> NDArray[np.int64]:
+        """What turns the integers of a code into whole numbers from 0: only the charge is never negative."""
+        return np.array([0, *[1 << (self.bits - 1)] * (self.latent - 1)])
+
+    def encode(self, charges: NDArray[np.integer]) -> Payload:
+        """Encodes modules, see `ModuleCodec.encode`; all bits of an empty module are 0."""
+        charges = checked_charges(charges, self.name)
+        codes = self.model.encode_events(Events.from_dense(charges.reshape(-1, *module.SHAPE), HIERARCHY), HIERARCHY.root)
+        numbers = np.zeros((len(charges), self.latent), dtype=np.int64)
+        numbers[codes.event] = self.model.level(HIERARCHY.root).integers(codes.code) + self._offset
+        data = packing.pack(numbers, np.full(self.latent, self.bits))
+        return Payload(data, np.full(len(charges), self.max_bits, dtype=np.int64))
+
+    def decode(self, payload: Payload) -> NDArray[np.float64]:
+        """Returns charges (n, 48); empty modules are zero."""
+        numbers = packing.unpack(checked_payload(payload, self.max_bits, self.name), np.full(self.latent, self.bits))
+        event = np.flatnonzero(numbers[:, 0] > 0)
+        code = self.model.level(HIERARCHY.root).from_integers(numbers[event] - self._offset)
+        empty = np.zeros(self.latent, dtype=np.float32)
+        events = self.model.decode_codes(Codes(HIERARCHY.root, len(numbers), event, np.zeros_like(event), code, empty))
+        return events.to_dense().reshape(len(numbers), module.N_CELLS).astype(np.float64)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns all arguments as plain values; arrays as in `hgcae.codec.arrays`."""
+        weights = {name: to_plain(array) for name, array in files.weight_arrays(self.model).items()}
+        calibration = asdict(self.model.calibration) | {"maximum": dict(self.model.calibration.maximum)}
+        model = {"settings": self.model.settings.model_dump(mode="json"), "calibration": calibration, "weights": weights}
+        return {"name": self.name, "links": self.links, "model": model}
+
+
+def untrained(settings: ModelSettings, calibration: Calibration, seed: int = 0) -> Autoencoder:
+    """Returns an autoencoder of modules whose weights are drawn at random."""
+    return Autoencoder(HIERARCHY, settings, calibration, frames(HIERARCHY, root_xy_cm(HIERARCHY, None)), seed)
+
+
+def _from_plain(values: Mapping[str, Any]) -> Autoencoder:
+    where = "codec hierarchy: model"
+    try:
+        if set(values) != {"settings", "calibration", "weights"}:
+            msg = "expected settings, calibration and weights"
+            raise ValueError(msg)
+        model = untrained(ModelSettings.load(values["settings"], where), Calibration(**values["calibration"]))
+        weights = {name: from_plain(array, f"{where}: {name}") for name, array in values["weights"].items()}
+        files.set_weight_arrays(model, weights, where)
+    except (AttributeError, DataFormatError, KeyError, TypeError, ValueError) as error:
+        msg = f"{where}: {error}"
+        raise SettingsError(msg) from None
+    return model
