@@ -9,14 +9,15 @@ import sys
 import numpy as np
 import pytest
 
+from codec import graphs
 from contracts.codec import random_modules
 from hgcae.cli import main
-from hgcae.codec import FACTORIES
 from hgcae.evaluate import ModuleResult, read_module_results
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import SEED
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.modules import SAMPLES
+from hgcae.train.module_codecs import CMS_GRAPHS, FACTORIES, available
 from sources import toys
 
 FILES = {"results.json", "results.md", "rate_distortion.png", "emd_occupancy.png"}
@@ -53,7 +54,8 @@ def measured(result: ModuleResult, name: str) -> float:
 
 
 def test_every_codec_is_judged_at_every_number_of_links(hgcae, data, tmp_path):
-    status, out, _ = hgcae("compare", "--data", data, "--sample", "ttbar", "-o", "out")
+    graphs.write_codec(data / CMS_GRAPHS)
+    status, out, _ = hgcae("compare", "--data", data, "--sample", "ttbar", "--steps", 2, "-o", "out")
     assert status == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     results = read_module_results(tmp_path / "out" / "results.json")
@@ -62,6 +64,10 @@ def test_every_codec_is_judged_at_every_number_of_links(hgcae, data, tmp_path):
     assert f"ttbar: {results[0].n_modules} modules judged" in out
     pca = [measured(result, "emd_mean") for result in results if result.codec == "pca"]
     assert pca == sorted(pca, reverse=True)
+
+
+def test_codecs_without_their_files_are_left_out(data):
+    assert available(data) == available(None) == [name for name in FACTORIES if not name.startswith("cms-")]
 
 
 def test_json_is_what_is_in_the_file(hgcae, data, tmp_path):

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hgcae.codec import CODECS, FACTORIES, ModuleCodec, Payload, codec_from_config
+from hgcae.codec import CODECS, ModuleCodec, Payload, codec_from_config
 from hgcae.errors import DataFormatError, SettingsError
+from hgcae.train.module_codecs import FACTORIES
 
 
 def random_modules(n: int = 300, seed: int = 1) -> np.ndarray:

@@ -36,7 +36,12 @@ def compare(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of results.")],
     sample: Annotated[Sample, typer.Option(help="Modules of crowded events, of single electrons, or of top pairs.")] = Sample.EVENTS,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", envvar="HGCAE_DATA", help="Folder that holds cms_events/, cms_modules/ and, for CMS's networks, cms_autoencoder/.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            envvar="HGCAE_DATA",
+            help="Folder that holds cms_events/, cms_modules/ and, for CMS's networks, cms_autoencoder/.",
+        ),
     ] = None,
     links: Annotated[list[int] | None, typer.Option(min=1, help="ECON-T links per module. Repeatable.", show_default="2 3 4 5")] = None,
     codecs: Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Repeatable.", show_default="all")] = None,

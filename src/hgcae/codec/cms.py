@@ -175,7 +175,9 @@ def _weights(nodes: Mapping[str, Node], node: Node, image: tuple[int, ...], path
     names = [name for name in node.inputs if name in nodes and nodes[name].op in {"Identity", "Const"}]
     strides, kind = node.attributes.get("strides", [1, 1, 1, 1]), _KINDS[node.op]
     plain = not node.attributes.get("transpose_a") and not node.attributes.get("transpose_b")
-    same = kind == "dense" or (node.attributes.get("padding") == "SAME" and node.attributes.get("data_format") == "NHWC" and len(image) == 2)
+    same = kind == "dense" or (
+        node.attributes.get("padding") == "SAME" and node.attributes.get("data_format") == "NHWC" and len(image) == 2
+    )
     if not names or not plain or not same or len(strides) != 4 or strides[1] != strides[2]:
         raise DataFormatError(path, f"node {node.name}", f"{node.op} {node.attributes}", "constant weights, padding SAME, equal strides")
     kernel = _constant(nodes, names[-1], path)

@@ -60,7 +60,9 @@ class EconAutoencoderCodec(NumbersCodec):
 
     name = "econ-ae"
 
-    def __init__(self, links: int, encoder: QuantisedEncoder | Mapping[str, Any], decoder: Sequence[Layer] | Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, links: int, encoder: QuantisedEncoder | Mapping[str, Any], decoder: Sequence[Layer] | Sequence[Mapping[str, Any]]
+    ) -> None:
         where = f"codec {self.name}"
         if links not in OUTPUT_BITS:
             msg = f"{where}: links: found {links}, expected one of {', '.join(map(str, OUTPUT_BITS))}"

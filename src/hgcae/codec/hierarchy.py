@@ -50,7 +50,9 @@ class HierarchyCodec(ModuleCodec):
         self.model = model if isinstance(model, Autoencoder) else _from_plain(model)
         settings = self.model.settings.levels.get(HIERARCHY.root)
         if self.model.hierarchy != HIERARCHY or not isinstance(settings, SharesSettings):
-            msg = f"codec {self.name}: model: found the levels {', '.join(self.model.hierarchy.names)}, expected ROC and MODULE, kind shares"
+            msg = (
+                f"codec {self.name}: model: found the levels {', '.join(self.model.hierarchy.names)}, expected ROC and MODULE, kind shares"
+            )
             raise SettingsError(msg)
         self.bits, self.latent = settings.bits, settings.latent
 

@@ -156,7 +156,10 @@ class QuantisedEncoder:
     def get_config(self) -> dict[str, Any]:
         """Returns all arguments as plain values."""
         formats = {name: getattr(self, name).model_dump() for name in _FORMATS}
-        return formats | {"places": self.places, "layers": [{"kernel": to_plain(kernel), "bias": to_plain(bias)} for kernel, bias in self.layers]}
+        return formats | {
+            "places": self.places,
+            "layers": [{"kernel": to_plain(kernel), "bias": to_plain(bias)} for kernel, bias in self.layers],
+        }
 
     @classmethod
     def from_config(cls, config: Any, where: str) -> Self:

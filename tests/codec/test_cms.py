@@ -1,0 +1,96 @@
+"""CMS's autoencoders: graphs of random weights everywhere, their own graphs where they are."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+
+from codec import graphs
+from contracts.codec import CodecContract, random_modules
+from hgcae.codec.cms import ALLOCATIONS, CmsCodec, graph_layers
+from hgcae.codec.layers import run
+from hgcae.errors import DataFormatError, SettingsError
+from hgcae.evaluate import emd
+from hgcae.sources.modules import module_sample
+
+
+@cache
+def fitted(links: int = 3) -> CmsCodec:
+    with TemporaryDirectory() as folder:
+        graphs.write_codec(Path(folder))
+        return CmsCodec.fit(links, "pu", folder, random_modules(200, seed=7))
+
+
+class TestContract(CodecContract):
+    def codec(self) -> CmsCodec:
+        return fitted()
+
+
+@pytest.mark.parametrize(("links", "bits"), [(2, 57), (3, 89), (4, 121), (5, 153)])
+def test_the_bits_are_those_of_the_links(links, bits):
+    assert fitted(links).max_bits == bits
+
+
+def test_layers_of_a_graph(tmp_path):
+    rng = np.random.default_rng(1)
+    kernel, bias, dense, dense_bias = (rng.normal(size=s).astype(np.float32) for s in ((3, 3, 3, 8), (8,), (128, 16), (16,)))
+    (tmp_path / "graph.pb").write_bytes(graphs.encoder(kernel, bias, dense, dense_bias))
+    layers = graph_layers(tmp_path / "graph.pb")
+    assert [(layer.kind, layer.activation, layer.matrix.shape) for layer in layers] == [
+        ("convolution", "relu", (48, 128)),
+        ("dense", "relu", (128, 16)),
+    ]
+    image = np.zeros((1, 4, 4, 3))
+    image[0, 1, 1, 2] = 1
+    # What one pixel adds: the kernel, turned around.
+    hidden = np.tile(bias, (4, 4, 1)).astype(np.float64)
+    hidden[:3, :3] += kernel[::-1, ::-1, 2]
+    expected = np.maximum(np.maximum(hidden, 0).reshape(1, -1) @ dense + dense_bias, 0)
+    np.testing.assert_allclose(run(layers, image.reshape(1, -1)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        graphs.node("x", "Placeholder"),
+        graphs.node("x", "Placeholder") + graphs.node("y", "Softplus", ["x"]),
+        graphs.node("x", "Placeholder") + graphs.node("y", "MatMul", ["x", "w"]),
+        graphs.node("x", "Placeholder") + graphs.constant("w", np.ones((2, 2))) + graphs.node("y", "MatMul", ["x", "w"]),
+        graphs.node("x", "Placeholder") + graphs.node("y", "Relu", ["z"]),
+        graphs.encoder(np.ones((3, 3, 3, 8)), np.ones(7), np.ones((128, 16)), np.ones(16)),
+        graphs.encoder(np.ones((3, 3, 3, 8)), np.ones(8), np.ones((128, 16)), np.ones(16), padding="VALID"),
+    ],
+)
+def test_other_graphs_are_refused(tmp_path, graph):
+    (tmp_path / "graph.pb").write_bytes(graph)
+    with pytest.raises(DataFormatError, match="graph.pb"):
+        graph_layers(tmp_path / "graph.pb")
+
+
+def test_what_cannot_be_fitted(tmp_path):
+    graphs.write_codec(tmp_path)
+    for links, allocation, train in ((1, "pu", random_modules()), (2, "none", random_modules()), (2, "pu", np.zeros((3, 48), int))):
+        with pytest.raises(SettingsError, match="codec cms"):
+            CmsCodec.fit(links, allocation, tmp_path, train)
+    with pytest.raises(SettingsError, match="links: found 7"):
+        CmsCodec.from_config(fitted().get_config() | {"links": 7})
+
+
+def test_small_charges_are_dropped():
+    codec = fitted()
+    decoded = codec.decode(codec.encode(random_modules()))
+    assert decoded[decoded > 0].min() >= 0.9 * codec.threshold
+
+
+@pytest.mark.parametrize("allocation", ALLOCATIONS)
+def test_the_graphs_of_cms_make_images(data_dir, allocation):
+    """One number per graph; a mean image has twice the distance."""
+    sample = module_sample("events", data_dir)
+    test = sample.test[::40]
+    for links, most in ((2, 2.0), (3, 1.75), (4, 1.75), (5, 1.75)):
+        codec = CmsCodec.fit(links, allocation, data_dir / "cms_autoencoder", sample.train[::200])
+        assert 1.3 < np.median(emd(test, codec.decode(codec.encode(test)))) < most
