@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,10 +54,9 @@ def test_damage_is_refused_or_read_as_another_graph(tmp_path_factory, cut, flip,
     data[flip % len(data)] = value
     path = tmp_path_factory.mktemp("graph") / "graph.pb"
     path.write_bytes(data[: cut % len(data)])
-    try:
+    # No other error than that of a damaged file.
+    with suppress(DataFormatError):
         assert read_graph(path)
-    except DataFormatError as error:
-        assert str(path) in str(error)
 
 
 @pytest.mark.parametrize(

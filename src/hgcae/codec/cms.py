@@ -1,10 +1,10 @@
 """CMS's own trained autoencoders of the ECON-T, from the frozen TensorFlow graphs of CMSSW's data package, run without TensorFlow.
 
 What happens around the networks is that of CMSSW's concentrator emulation: charges are divided by the power of two below the module's sum
-and rounded to 8 bits behind the point; each of 16 outputs is rounded to 3, 5, 7 or 9 bits for 2 to 5 links; the decoded image is scaled to
-the module's sum, and cells below a threshold are dropped. CMSSW keeps the exact sum and does not limit the outputs, which reach 10: here the
-sum is sent in the format 5E4M, and outputs saturate at a power of two that is a setting (`fit` chooses it), so that everything fits the bits
-of the links.
+and rounded to 8 bits behind the point; each of 16 outputs is rounded to 3, 5, 7 or 9 bits for 2 to 5 links; the decoded image is scaled
+to the module's sum, and cells below a threshold are dropped. CMSSW keeps the exact sum and does not limit the outputs, which reach 10: here
+the sum is sent in the format 5E4M, the charge of dropped cells goes to the others, and outputs saturate at a power of two that is a setting
+(`fit` chooses it), so that everything fits the bits of the links.
 Sources: L1Trigger/L1THGCal HGCalConcentratorAutoEncoderImpl.cc and l1tHGCalConcentratorProducer_cfi.py, github.com/cms-sw/cmssw@3a030ab8;
 graphs: github.com/cms-data/L1Trigger-L1THGCal@e47a20bf.
 """
@@ -88,7 +88,8 @@ class CmsCodec(NumbersCodec):
         charges = checked_charges(train, cls.name)
         charges = charges[charges.sum(axis=1) > 0]
         if links not in OUTPUT_BITS or allocation not in ALLOCATIONS or not len(charges):
-            msg = f"codec cms: found {links} links, allocation {allocation!r}, {len(charges)} modules with charge; expected 2 to 5, pu or signal"
+            found = f"{links} links, allocation {allocation!r}, {len(charges)} modules with charge"
+            msg = f"codec cms: found {found}; expected 2 to 5, {' or '.join(ALLOCATIONS)}, and at least one"
             raise SettingsError(msg)
         file = f"{links}eLinks_{ALLOCATIONS[allocation]}_constantgraph.pb"
         layers = [graph_layers(Path(folder) / f"{part}_{file}") for part in ("encoder", "decoder")]

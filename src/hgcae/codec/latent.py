@@ -1,7 +1,7 @@
 """A learned codec of front-end size: more numbers of fewer bits than the published autoencoder, from roots of shares.
 
 The encoder sees, for each trigger cell, the square root of its share of the module's charge, and the logarithm of that charge
-(`hgcae.model.sums`): 49 numbers of few bits. Two quantised dense layers make the numbers that are sent. The decoder, in float, returns
+(`hgcae.model.sums`): 49 numbers of 8 bits. One quantised dense layer makes the numbers that are sent. The decoder, in float, returns
 shares of the charge, which is sent apart in a format of its own. How it is trained: `hgcae.train.module_codecs`.
 """
 
@@ -30,7 +30,7 @@ class LatentCodec(NumbersCodec):
 
     Args:
         links: ECON-T links.
-        encoder: Quantised layers from 49 features to signed numbers in [-1, 1), or plain values of them.
+        encoder: Quantised layers, here one, from 49 features to signed numbers in [-1, 1), or plain values of them.
         decoder: Float layers from the logarithm of the charge and the numbers to 48 shares, or plain values of them.
 
     Raises:
@@ -39,7 +39,9 @@ class LatentCodec(NumbersCodec):
 
     name = "latent"
 
-    def __init__(self, links: int, encoder: QuantisedEncoder | Mapping[str, Any], decoder: Sequence[Layer] | Sequence[Mapping[str, Any]]):
+    def __init__(
+        self, links: int, encoder: QuantisedEncoder | Mapping[str, Any], decoder: Sequence[Layer] | Sequence[Mapping[str, Any]]
+    ) -> None:
         where = f"codec {self.name}"
         made = encoder if isinstance(encoder, QuantisedEncoder) else QuantisedEncoder.from_config(encoder, f"{where}: encoder")
         super().__init__(links, made.n_out, made.number.bits, TOTAL)

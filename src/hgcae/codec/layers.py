@@ -24,8 +24,8 @@ ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax")
 def taps(image: tuple[int, int], kernel: tuple[int, int], stride: int) -> NDArray[np.int64]:
     """Returns which pixel lies under each weight of a kernel at each of its places: (places, kernel pixels), -1 beyond the edge.
 
-    The image is padded so that there is one place for every `stride` pixels, and the odd pixel of padding is at the lower right: TensorFlow's
-    padding `SAME`.
+    The image is padded so that there is one place for every `stride` pixels, and the odd pixel of padding is at the lower right:
+    TensorFlow's padding `SAME`.
     """
     axes = []
     for size, k in zip(image, kernel, strict=True):
@@ -141,9 +141,10 @@ def run(layers: Sequence[Layer], x: NDArray[Any]) -> NDArray[np.float64]:
 
 def _from_plain(value: Mapping[str, Any], where: str) -> Layer:
     try:
-        rest = dict(value)
+        rest: dict[str, Any] = dict(value)
         arrays = {name: from_plain(rest.pop(name, None), f"{where}: {name}") for name in ("kernel", "bias")}
-        return Layer(**arrays, **(rest | {"image": tuple(rest.get("image", (0, 0)))}))
+        rest["image"] = tuple(rest.get("image", (0, 0)))
+        return Layer(**arrays, **rest)
     except (TypeError, ValueError) as error:
         msg = f"{where}: {error}"
         raise SettingsError(msg) from None

@@ -38,7 +38,7 @@ def minimise(
     frozen = [v for v in variables if not v.trainable]
     constants = [v.value for v in frozen]
     warm = min(100, max(1, steps // 10))
-    schedule = keras.optimizers.schedules.CosineDecay(0.0, max(steps - warm, 1), alpha=0.01, warmup_target=rate, warmup_steps=warm)
+    schedule: Any = keras.optimizers.schedules.CosineDecay(0.0, max(steps - warm, 1), alpha=0.01, warmup_target=rate, warmup_steps=warm)
     optimiser = keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0)
     optimiser.build(learning)
 

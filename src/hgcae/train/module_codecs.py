@@ -106,7 +106,7 @@ def _of_cms(allocation: str) -> Factory:
 
 
 LATENT_BITS: Mapping[int, tuple[int, int]] = {2: (24, 2), 3: (40, 2), 4: (37, 3), 5: (48, 3)}
-"""Numbers and their bits for each number of links."""
+"""Numbers and their bits for each number of links; with the charge 57, 89, 120 and 153 bits."""
 LATENT_WEIGHT = FixedPoint(bits=8, integer=0)
 LATENT_FEATURE = FixedPoint(bits=8, integer=1)
 """Formats of the encoder's weights and input."""
@@ -200,16 +200,19 @@ _ECON_DECODER = [(16, 128), (128,), (3, 3, 8, 8), (8,), (3, 3, 1, 8), (1,)]
 
 def _econ_decode(variables: list[Any], x: Any) -> Any:
     """Returns the decoded pixels (n, 64) of outputs (n, 16), differentiably; `hgcae.codec.layers` computes the same from the weights."""
-    dense, bias, *rest = (v.value for v in variables)
+    dense, bias, first, first_bias, last, last_bias = (v.value for v in variables)
     x = jnp.maximum(x @ dense + bias, 0)
-    for (kernel, bias), stride in zip((rest[:2], rest[2:]), (econ_ae.STRIDE, 1), strict=True):
-        pixel = econ_ae.taps(econ_ae.IMAGE, econ_ae.KERNEL, stride)
-        filters, channels = kernel.shape[2:]
-        matrix = jnp.zeros((np.prod(econ_ae.IMAGE) + 1, filters, len(pixel), channels))
-        matrix = matrix.at[pixel, :, np.arange(len(pixel))[:, None]].set(kernel.reshape(-1, filters, channels))
-        y = x @ matrix[:-1].reshape(-1, len(pixel) * channels).T + jnp.tile(bias, np.prod(econ_ae.IMAGE))
-        x = jnp.maximum(y, 0)
-    return keras.ops.sigmoid(y)
+    x = jnp.maximum(_transposed(x, first, first_bias, econ_ae.STRIDE), 0)
+    return keras.ops.sigmoid(_transposed(x, last, last_bias, 1))
+
+
+def _transposed(x: Any, kernel: Any, bias: Any, stride: int) -> Any:
+    """Returns a transposed convolution to the image of the published autoencoder, as one product."""
+    pixel, size = econ_ae.taps(econ_ae.IMAGE, econ_ae.KERNEL, stride), int(np.prod(econ_ae.IMAGE))
+    filters, channels = kernel.shape[2:]
+    matrix = jnp.zeros((size + 1, filters, len(pixel), channels))
+    matrix = matrix.at[pixel, :, np.arange(len(pixel))[:, None]].set(kernel.reshape(-1, filters, channels))
+    return x @ matrix[:-1].reshape(-1, len(pixel) * channels).T + jnp.tile(bias, size)
 
 
 HIERARCHY_BITS: Mapping[int, tuple[int, int]] = {2: (8, 7), 3: (11, 8), 4: (15, 8), 5: (17, 9)}
