@@ -53,13 +53,13 @@ def measured(result: ModuleResult, name: str) -> float:
     return value
 
 
-def test_every_codec_is_judged_at_every_number_of_links(hgcae, data, tmp_path):
+def test_every_codec_is_judged_at_the_numbers_of_links_asked_for(hgcae, data, tmp_path):
     graphs.write_codec(data / CMS_GRAPHS)
-    status, out, _ = hgcae("compare", "--data", data, "--sample", "ttbar", "--steps", 2, "-o", "out")
+    status, out, _ = hgcae("compare", "--data", data, "--sample", "ttbar", "--steps", 2, "--links", 2, "--links", 5, "-o", "out")
     assert status == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     results = read_module_results(tmp_path / "out" / "results.json")
-    assert [(result.codec, result.links) for result in results] == [(name, links) for name in FACTORIES for links in (2, 3, 4, 5)]
+    assert [(result.codec, result.links) for result in results] == [(name, links) for name in FACTORIES for links in (2, 5)]
     assert {result.n_modules for result in results} == {results[0].n_modules}
     assert f"ttbar: {results[0].n_modules} modules judged" in out
     pca = [measured(result, "emd_mean") for result in results if result.codec == "pca"]
