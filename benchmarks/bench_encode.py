@@ -3,7 +3,7 @@
     python benchmarks/bench_encode.py [--quick]
 
 All encode the same ROCs with the `l1` encoder, charges in, codes out, on all cores; the codes must be equal. ONNX Runtime, where it is
-installed (hgcae[bench]), runs the learned part alone: its input, the normalised shares, is given to it ready made.
+installed (`pip install onnx onnxruntime`), runs the learned part alone: its input, the normalised shares, is given to it ready made.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import importlib.metadata
 import json
-import os
 import platform
 import resource
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from hgcae.parallel import usable_cores
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("hgcae", "jax", "keras", "hgq2", "numpy", "numba", "onnxruntime")
@@ -40,8 +41,7 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """Returns processor, cores and date."""
-    cores = len(os.sched_getaffinity(0))
-    return {"cpu": cpu_name(), "cores": cores, "date": dt.datetime.now(dt.UTC).date().isoformat()}
+    return {"cpu": cpu_name(), "cores": usable_cores(), "date": dt.datetime.now(dt.UTC).date().isoformat()}
 
 
 def matmul_peak_gflops() -> float:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 def usable_cores() -> int:
     """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_order(task: Callable[..., T], pieces: Iterable[tuple[Any, ...]], workers: int) -> Generator[T]:

@@ -11,6 +11,7 @@ from hgcae.errors import BitExactError
 from hgcae.model import integer
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.integer import Affine, IntegerEncoder, Network, PlainTables
+from hgcae.model.kernels import TILE
 from hgcae.model.layers import FixedPoint
 from hgcae.model.presets import l1_preset, seed_preset
 from model.toys import STACK, autoencoder, plain_settings, shares_settings
@@ -68,7 +69,7 @@ def test_trained_weights_at_the_ends_of_their_range(model):
             variable.assign(value)
 
 
-@pytest.mark.parametrize("n", [0, 1, integer.TILE - 1, integer.TILE, integer.TILE + 1])
+@pytest.mark.parametrize("n", [0, 1, TILE - 1, TILE, TILE + 1])
 def test_any_number_of_units_and_workers(n):
     model = autoencoder(shares_settings())
     x = charges(np.random.default_rng(7), 2 + n)[2:]
@@ -81,23 +82,35 @@ INPUT = FixedPoint(bits=24, integer=16)
 
 
 def one_layer(layer: Affine, low: int = -(2**23), high: int = 2**23) -> IntegerEncoder:
-    return IntegerEncoder(Network(INPUT, (layer,)), PlainTables(layer.kernel.shape[1], 1.0, low, high))
+    return IntegerEncoder(Network(INPUT, (layer,)), PlainTables(layer.kernel.shape[1], 1.0, low, high), np.ones(len(layer.bias)))
 
 
 @given(st.integers(-(2**20), 2**20), st.integers(-3, 12))
 def test_rounding_is_to_nearest_with_ties_to_even(value, shift):
-    found = one_layer(Affine(np.array([[1]]), np.array([0]), shift, -(2**30), 2**30)).encode(np.array([[value]]))
+    found = one_layer(Affine(np.array([[1]]), np.array([0]), shift, -(2**30), 2**30)).integers(np.array([[value]]))
     assert found[0, 0] == (round(value / 2**shift) if shift >= 0 else value << -shift)
 
 
 def test_sums_beyond_24_bits_take_float64():
     big = Affine(np.full((1, 4), 2**20), np.array([2**33 + 2**20]), 20, -(2**30), 2**30)
-    assert one_layer(big).encode(np.array([[2**15 + 1, 2**16, 2**15, 2**16]]))[0, 0] == 2**13 + 1 + 2 * 2**15 + 1 + 2 * 2**16
+    assert one_layer(big).integers(np.array([[2**15 + 1, 2**16, 2**15, 2**16]]))[0, 0] == 2**13 + 1 + 2 * 2**15 + 1 + 2 * 2**16
 
 
 def test_sums_beyond_53_bits_are_refused():
     with pytest.raises(BitExactError, match=r"expected less than 2\^53"):
         one_layer(Affine(np.array([[2**50]]), np.array([0]), 0, 0, 1))
+
+
+@given(st.integers(0, 2**32), st.integers(-3, 6), st.integers(-3, 6))
+def test_a_dense_layer_between_any_formats(seed, before_fraction, after_fraction):
+    """Also where steps are larger than one: the bias lies on a finer grid than the products."""
+    rng = np.random.default_rng(seed)
+    weight, before, after = (FixedPoint(bits=12, integer=11 - f) for f in (4, before_fraction, after_fraction))
+    kernel, bias = rng.normal(0, 4, (3, 2)), rng.normal(0, 20, 2)
+    x = rng.integers(-200, 200, (50, 3))
+    found = one_layer(integer.affine(kernel, bias, weight, before, after, relu=False)).integers(x)
+    w, b = (integer.to_integers(a, weight) * weight.step for a in (kernel, bias))
+    np.testing.assert_array_equal(found, integer.to_integers(x * before.step @ w + b, after))
 
 
 def test_a_convolution_is_a_dense_kernel():

@@ -49,7 +49,7 @@ def test_the_published_steps():
 @given(st.integers(9, 5000))
 def test_other_lengths_keep_order_and_proportion(epochs):
     schedule, full = seed_schedule(SEED, epochs), seed_schedule(SEED)
-    schedule.check(SEED)
+    schedule.check(SEED, shares=False)
     assert schedule.epochs == epochs
     assert [(s.loss_level, s.trains) for s in schedule.stages] == [(s.loss_level, s.trains) for s in full.stages]
     assert [s.epochs for s in schedule.stages[:4]] == [1] * 4
@@ -62,7 +62,7 @@ def test_other_lengths_keep_order_and_proportion(epochs):
 @given(st.sampled_from([Hierarchy.of(ROC=(4, 4)), MODULE, SEED]), st.integers(20, 3000), st.sampled_from(sorted(SCHEDULES)))
 def test_any_hierarchy_and_length(hierarchy, epochs, preset):
     schedule = SCHEDULES[preset](hierarchy, epochs)
-    schedule.check(hierarchy)
+    schedule.check(hierarchy, shares=preset == "l1")
     assert schedule.epochs == epochs
     trained = {name for stage in schedule.stages for name in stage.trains}
     assert trained == set(hierarchy.names)
@@ -95,6 +95,13 @@ def test_named_lengths():
             assert SCHEDULES[preset](SEED, length).epochs == length
 
 
+@pytest.mark.parametrize("values", [{"compare": "children"}, {"strongest": 3}])
+def test_plain_levels_have_no_loss_of_shares(values):
+    stage = Stage.load({"loss_level": "MODULE", "trains": ["MODULE"], "epochs": 1, **values})
+    with pytest.raises(SettingsError, match="need levels that keep their sums"):
+        Schedule(stages=(stage,)).check(MODULE, shares=False)
+
+
 class TestCheck:
     @pytest.mark.parametrize(
         ("stage", "message"),
@@ -102,13 +109,15 @@ class TestCheck:
             ({"loss_level": "LAYER", "trains": ["ROC"]}, "stage 2: unknown level LAYER"),
             ({"loss_level": "MODULE", "trains": ["roc"]}, "stage 2: unknown level roc"),
             ({"loss_level": "ROC", "trains": ["ROC", "MODULE"]}, "stage 2: trains MODULE, which lies above the loss level ROC"),
+            ({"loss_level": "ROC", "trains": ["ROC"], "compare": "children"}, "stage 2: .* trigger cells, which have no codes"),
+            ({"loss_level": "MODULE", "trains": ["MODULE"], "empty_share": 0.5}, "stage 2: found empty_share = 0.5, expected 1"),
         ],
     )
     def test_impossible_stages_are_named(self, stage, message):
         good = Stage(loss_level="ROC", trains=("ROC",), epochs=1)
         schedule = Schedule(stages=(good, Stage.load({"epochs": 1, **stage})))
         with pytest.raises(SettingsError, match=message):
-            schedule.check(MODULE)
+            schedule.check(MODULE, shares=True)
 
     @pytest.mark.parametrize(
         "values",
@@ -119,6 +128,7 @@ class TestCheck:
             {"learning_rate": 0},
             {"sampling": "random"},
             {"steps": 0},
+            {"empty_share": 0.5, "sampling": "charge", "steps": 1},
             {"strongest": 0},
             {"x": 1},
         ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from hgcae import __version__
 from hgcae.cli import console
+from hgcae.parallel import usable_cores
 from hgcae.settings import atomic_path
 
 
@@ -79,7 +79,7 @@ def demo(
     figures = {
         "seconds": clock.laps,
         "peak_rss_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "events": {name: n for name, (_, n, _) in files.items()},
         "seed": seed,
     }

@@ -40,6 +40,11 @@ def train(
         str | None, typer.Option(metavar="N", help="Length of the schedule: a number, demo or full.", show_default="demo")
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Events in a step; l1 takes units in proportion.", show_default="32; seed: 2")] = None,
+    devices: Annotated[int | None, typer.Option(help="Devices (GPUs) that share each step.", show_default="1")] = None,
+    decoder_precision: Annotated[
+        str | None,
+        typer.Option(metavar="TYPE", help="Type in which decoders multiply: float32, or bfloat16 for GPUs.", show_default="float32"),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Start of the random numbers.", show_default="1")] = None,
     pictures: Annotated[bool, typer.Option(help="Draw input and decoded units after each epoch, and a film of them.")] = True,
     settings: console.SettingsOption = None,
@@ -73,6 +78,8 @@ def train(
         "bits": bits,
         "epochs": int(epochs) if epochs is not None and epochs.isdigit() else epochs,
         "batch": batch,
+        "devices": devices,
+        "decoder_precision": decoder_precision,
         "seed": seed,
     }
     chosen = RunSettings.load(console.settings_values(settings, options, assignments), source=settings or "settings")

@@ -141,7 +141,7 @@ class Autoencoder:
 
         def piece(start: int, stop: int) -> None:
             given = x[start:stop] if lower is None else self.level(lower).integers(x[start:stop])
-            code[start:stop] = level.from_integers(encoder.encode(given))
+            encoder.encode(given, code[start:stop])
 
         pieces = [(start, min(start + _PIECE, len(x))) for start in range(0, len(x), _PIECE)]
         workers = 0 if len(pieces) < 2 else workers or usable_cores()

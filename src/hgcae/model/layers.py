@@ -5,7 +5,8 @@ All weights start at zero: whoever builds a network draws them (JAX compiles a r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -62,6 +63,17 @@ class FixedPoint(Settings):
             ir=None,
             fr=None,
         )
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Float layers that are made inside multiply in this type ("float32", "bfloat16"); their weights stay float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if name == "float32" else f"mixed_{name}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def quantised_dense(

@@ -24,7 +24,9 @@ class PlainLevel(LevelModel):
         self.children = int(np.prod(shape))
         self.latent, self.bits_per_unit = settings.latent, settings.bits_per_unit
         self._input_shape = (*shape, 1) if below is None else (self.children, below.latent)
-        self.encoder, self.decoder = self._build_encoder(), self._build_decoder()
+        self.encoder = self._build_encoder()
+        with layers.precision(settings.precision):
+            self.decoder = self._build_decoder()
 
     def _build_encoder(self) -> keras.Model:
         s, prefix = self.settings, f"{self.name}_encoder"
@@ -63,7 +65,7 @@ class PlainLevel(LevelModel):
 
     @override
     def decode(self, state: Any, present: Any = None) -> Any:
-        out = self.decoder(state)
+        out: Any = keras.ops.cast(self.decoder(state), "float32")
         if present is None:
             return out
         return jnp.where(jnp.reshape(present, present.shape + (1,) * (out.ndim - 2)), out, 0.0)
@@ -79,19 +81,13 @@ class PlainLevel(LevelModel):
     @override
     def integer_encoder(self) -> IntegerEncoder:
         s = self.settings
-        kernels = [np.asarray(v.value) for v in self.encoder.trainable_variables]
-        size, n_convolutions, layers_ = self._input_shape[0], len(s.convolutions), []
-        before = s.feature
-        for i, (kernel, bias) in enumerate(zip(kernels[::2], kernels[1::2], strict=True)):
-            last = 2 * i + 2 == len(kernels)
-            after = s.number if last else s.activation
-            if i < n_convolutions:
-                dense = integer.convolution(kernel.reshape(2, 2, -1, kernel.shape[1]), size)
-                size -= 1
-                layers_.append(integer.affine(dense, np.tile(bias, size * size), s.weight, before, after, relu=True))
-            else:
-                layers_.append(integer.affine(kernel, bias, s.weight, before, after, relu=not last))
-            before = after
+        arrays = [np.asarray(v.value) for v in self.encoder.trainable_variables]
+        dense = list(zip(arrays[::2], arrays[1::2], strict=True))
+        for i in range(len(s.convolutions)):
+            (kernel, bias), size = dense[i], self._input_shape[0] - i
+            dense[i] = integer.convolution(kernel.reshape(2, 2, -1, len(bias)), size), np.tile(bias, (size - 1) ** 2)
         given = 1.0 if self.below is None else self.below.settings.number.step
         tables = integer.PlainTables(int(np.prod(self._input_shape)), given / s.feature.step, *integer.integer_range(s.feature))
-        return IntegerEncoder(integer.Network(s.feature, tuple(layers_)), tables)
+        return IntegerEncoder(
+            integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, np.full(self.latent, s.number.step)
+        )

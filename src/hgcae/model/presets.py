@@ -11,6 +11,9 @@ from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.layers import FixedPoint
 from hgcae.settings import Settings
 
+Precision = Literal["float32", "bfloat16"]
+"""Type of a product: float32, or bfloat16 for the matrix units of GPUs."""
+
 
 class SharesSettings(Settings):
     """A level whose code is its charge sum, its barycentre and learned numbers, and whose decoder returns shares of that sum."""
@@ -25,6 +28,7 @@ class SharesSettings(Settings):
     weight: FixedPoint = Field(default=FixedPoint(bits=8, integer=1), description="Format of encoder weights and biases.")
     activation: FixedPoint = Field(default=FixedPoint(bits=8, integer=2, signed=False), description="Format of hidden activations.")
     feature: FixedPoint = Field(default=FixedPoint(bits=10, integer=1), description="Format of the encoder's input.")
+    precision: Precision = Field(default="float32", description="Type in which the decoder multiplies; its weights stay float32.")
 
     @model_validator(mode="after")
     def _room(self) -> SharesSettings:
@@ -63,6 +67,7 @@ class PlainSettings(Settings):
     activation: FixedPoint = Field(default=FixedPoint(bits=9, integer=6, signed=False), description="Format of hidden activations.")
     feature: FixedPoint = Field(default=FixedPoint(bits=24, integer=16), description="Format of the encoder's input.")
     number: FixedPoint = Field(default=FixedPoint(bits=9, integer=6), description="Format of the numbers of the code.")
+    precision: Precision = Field(default="float32", description="Type in which the decoder multiplies; its weights stay float32.")
 
     @property
     def bits_per_unit(self) -> int:
@@ -80,14 +85,16 @@ class ModelSettings(Settings):
     levels: dict[str, LevelSettings]
 
 
-def seed_preset(hierarchy: Hierarchy, latent: int = 8) -> ModelSettings:
+def seed_preset(hierarchy: Hierarchy, latent: int = 8, precision: Precision = "float32") -> ModelSettings:
     """Returns the layer table and quantiser widths of the original hierarchical autoencoder."""
-    lowest = PlainSettings(latent=latent, convolutions=(64, 64, 64), encoder=(128, 256), decoder=(256, 128))
-    rest = {name: PlainSettings(latent=latent) for name in hierarchy.names[1:]}
+    lowest = PlainSettings(latent=latent, convolutions=(64, 64, 64), encoder=(128, 256), decoder=(256, 128), precision=precision)
+    rest = {name: PlainSettings(latent=latent, precision=precision) for name in hierarchy.names[1:]}
     return ModelSettings(preset="seed", levels={hierarchy.names[0]: lowest, **rest})
 
 
-def l1_preset(hierarchy: Hierarchy, latent: int = 8, bits: int = 9, barycentre: bool = True) -> ModelSettings:
+def l1_preset(
+    hierarchy: Hierarchy, latent: int = 8, bits: int = 9, barycentre: bool = True, precision: Precision = "float32"
+) -> ModelSettings:
     """Returns the hardware-minded default.
 
     ROC and MODULE encoders fit a front-end chip (about 1,500 and 4,600 weights); the levels above sit in FPGAs and are wider.
@@ -95,7 +102,7 @@ def l1_preset(hierarchy: Hierarchy, latent: int = 8, bits: int = 9, barycentre: 
     Raises:
         SettingsError: So few numbers or so many bits are impossible.
     """
-    common = {"latent": latent, "bits": bits, "barycentre": barycentre}
+    common = {"latent": latent, "bits": bits, "barycentre": barycentre, "precision": precision}
     fpga = common | {"weight": FixedPoint(bits=10, integer=1), "activation": FixedPoint(bits=10, integer=3, signed=False)}
     front_end = [common | {"encoder": (32, 24)}, common | {"encoder": (64, 32)}]
     few = fpga | {"encoder": (128, 64)}

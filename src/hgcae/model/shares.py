@@ -14,13 +14,13 @@ from hgcae.errors import SettingsError
 from hgcae.model import integer, layers, sums
 from hgcae.model.frames import Frame
 from hgcae.model.integer import IntegerEncoder
+from hgcae.model.kernels import MATRIX_BITS
 from hgcae.model.level import LevelModel
 from hgcae.model.presets import SharesSettings
 
-_POSITION_BITS = 15
-_POSITION_ONE = 1 << _POSITION_BITS
+_POSITION_ONE = 1 << 15
 """Fixed-point one of positions: shares add up to at most 12 bits, so 16 bits of position stay within 32."""
-_MATRIX_ONE = 1 << integer.MATRIX_BITS
+_MATRIX_ONE = 1 << MATRIX_BITS
 """Fixed-point one of the maps between frames."""
 
 
@@ -33,13 +33,13 @@ class SharesLevel(LevelModel):
         settings: Widths and formats.
         below: The level of the children, None at the lowest.
         frame: Positions of the children; None only where the settings ask for no barycentre.
-
-    Raises:
-        SettingsError: A barycentre is asked for where positions are unknown.
         maximum: Largest charge sum of a unit that is coded without saturation, ADC counts (times the children's weights).
         lsb: Least significant bit of charges, ADC counts.
         child_weight: Weight of each child's sum, e.g. energy per MIP of the layers; None = 1. The sum that is sent and preserved is the
             weighted one.
+
+    Raises:
+        SettingsError: A barycentre is asked for where positions are unknown.
     """
 
     def __init__(
@@ -63,7 +63,9 @@ class SharesLevel(LevelModel):
         self.child_weight = sums.integer_weights(child_weight)
         self._numbers_below = 0 if below is None else below.latent - 1
         self._follows = self.frame is not None and below is not None and below.frame is not None
-        self.encoder, self.decoder = self._build_encoder(), self._build_decoder()
+        self.encoder = self._build_encoder()
+        with layers.precision(settings.precision):
+            self.decoder = self._build_decoder()
 
     def _build_encoder(self) -> keras.Model:
         s, prefix = self.settings, f"{self.name}_encoder"
@@ -147,7 +149,7 @@ class SharesLevel(LevelModel):
         total = state[:, :1]
         inputs: Any = jnp.concatenate([jnp.log2(total / self.lsb + 1) / 8 - 1, state[:, 1:]], axis=1)
         near = None if self.frame is None else _towards_children(self.frame, state[:, 1:3])
-        out = self.decoder(inputs if near is None else [inputs, near])
+        out: Any = keras.ops.cast(self.decoder(inputs if near is None else [inputs, near]), "float32")
         logits = out[..., 0]
         if present is not None:
             logits = jnp.where(present, logits, -1e9)
@@ -179,14 +181,9 @@ class SharesLevel(LevelModel):
     def integer_encoder(self) -> IntegerEncoder:
         s, frame = self.settings, self.frame
         arrays = [np.asarray(v.value) for v in self.encoder.trainable_variables]
-        network, before = [], s.feature
-        for i, (kernel, bias) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
-            last = 2 * i + 2 == len(arrays)
-            after = s.number if last else s.activation
-            network.append(integer.affine(kernel, bias, s.weight, before, after, relu=not last))
-            before = after
+        dense = zip(arrays[::2], arrays[1::2], strict=True)
         number = 0 if self.below is None else self.below.settings.number.fraction
-        native = (sums.ROOT_BITS + number, number, sums.LOG_FRACTION)
+        native = (sums.ROOT_BITS, sums.ROOT_BITS + number, number, sums.LOG_FRACTION)
         weight = np.full(self.children, sums.WEIGHT_ONE) if self.child_weight is None else self.child_weight
         one = np.ones((1, self.children))
         matrix = self._matrix(frame) if self._follows and frame is not None else np.zeros((0, 2, 2))
@@ -194,20 +191,17 @@ class SharesLevel(LevelModel):
             n_inputs=self.encoder.input_shape[1],
             scale=np.float32(sums.UNITS / self.lsb),
             below=np.zeros(0) if self.below is None else self.below.sums.table.astype(np.float64),
-            thresholds=self.sums.thresholds.astype(np.int64),
+            thresholds=self.sums.thresholds.astype(np.float64),
             weight=weight.astype(np.float64),
-            roots=sums.ROOTS,
-            root_features=integer.to_integers(sums.ROOTS / (1 << sums.ROOT_BITS), s.feature).astype(np.float32),
-            shifts=np.array([bits - s.feature.fraction for bits in native], dtype=np.int64),
-            limits=np.array(integer.integer_range(s.feature), dtype=np.int64),
+            scales=2.0 ** (s.feature.fraction - np.array(native, dtype=np.float32)),
+            limits=np.array(integer.integer_range(s.feature), dtype=np.float32),
             position=one if frame is None else np.concatenate([one, _position(frame).T.astype(np.float64)]),
-            matrix=matrix.astype(np.int64),
+            matrix=matrix.astype(np.float64),
             step=round(_POSITION_ONE * s.number.step),
-            step_bits=_POSITION_BITS - s.number.fraction + 1,
             top=2 ** (s.bits - 1),
-            latent=self.latent,
         )
-        return IntegerEncoder(integer.Network(s.feature, tuple(network)), tables)
+        steps = np.append(1.0, np.full(self.latent - 1, s.number.step))
+        return IntegerEncoder(integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, steps)
 
     def _matrix(self, frame: Frame) -> NDArray[np.int32]:
         """Returns the fixed-point maps from the children's own barycentres, zero where a child has no frame of its own."""

@@ -98,7 +98,7 @@ class Batches:
     def _units(self, index: NDArray[np.integer], size: int) -> Batch:
         base, links = self.tree.take(index, self.hierarchy, size)
         # Where codes are compared, those of the children are the base rows.
-        charges = self.stage.compare == "cells" or self.stage.loss_level == self.hierarchy.names[0]
+        charges = self.stage.compare == "cells"
         target = np.zeros((size, self.hierarchy.n_cells(self.stage.loss_level) if charges else 0), dtype=np.float32)
         if charges:
             chosen = self.tree.roots[index]

@@ -73,7 +73,7 @@ class StageLoop:
         model, level = self.model, self.stage.loss_level
         if not model.shares:
             return lambda code, batch: squared_error(model, level, code, batch.target, batch.weight, batch.picks)
-        if self.stage.compare == "children" and level != model.hierarchy.names[0]:
+        if self.stage.compare == "children":
             of_children = ChildLoss(model, level, settings)
             return lambda code, batch: jnp.where(batch.weight > 0, of_children(code, batch.base) * batch.weight, 0).sum()
         xy = None if cell_xy is None else cell_xy[: model.hierarchy.n_cells(level)]

@@ -18,7 +18,7 @@ from hgcae.geometry.positions import root_xy_cm
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
-from hgcae.model.presets import ModelSettings, l1_preset, seed_preset
+from hgcae.model.presets import ModelSettings, Precision, l1_preset, seed_preset
 from hgcae.settings import Settings, atomic_path, fingerprint
 from hgcae.store import Reader
 from hgcae.train.checkpoint import Checkpoint
@@ -40,6 +40,7 @@ class RunSettings(Settings):
     seed: int = Field(default=1, ge=0, description="Start of the random numbers.")
     test_share: float = Field(default=0.1, gt=0, lt=1, description="Share of the events, the last ones, that training never sees.")
     devices: int = Field(default=1, ge=1, description="Devices (GPUs) that share each step.")
+    decoder_precision: Precision = Field(default="float32", description="Type in which decoders multiply; bfloat16 suits GPUs.")
     shard_events: int | None = Field(default=None, ge=1, description="Most events held in memory at a time; default by their charges.")
     loss: LossSettings = Field(default=LossSettings(), description="Weights of the terms of the l1 loss.")
     model: ModelSettings | None = Field(default=None, description="All model settings, instead of the preset's.")
@@ -177,8 +178,8 @@ def schedule_of(settings: RunSettings, hierarchy: Hierarchy) -> Schedule:
 
 def _preset(settings: RunSettings, hierarchy: Hierarchy, known_positions: bool) -> ModelSettings:
     if settings.preset == "seed":
-        return seed_preset(hierarchy, settings.latent)
-    return l1_preset(hierarchy, settings.latent, settings.bits, barycentre=known_positions)
+        return seed_preset(hierarchy, settings.latent, settings.decoder_precision)
+    return l1_preset(hierarchy, settings.latent, settings.bits, barycentre=known_positions, precision=settings.decoder_precision)
 
 
 def _data_fingerprint(train: Split) -> str:

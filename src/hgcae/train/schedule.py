@@ -49,6 +49,9 @@ class Stage(Settings):
         if (self.decay or self.sampling == "charge") and self.steps is None:
             msg = "decay, and sampling by charge, need steps: the length of an epoch must not depend on which events it sees"
             raise ValueError(msg)
+        if self.sampling == "charge" and self.empty_share < 1:
+            msg = "empty_share below 1 is for whole events: units drawn by their charge come without empty ones"
+            raise ValueError(msg)
         if self.compare == "children" and self.trains != (self.loss_level,):
             msg = f"compare = children needs a level that learns alone: found trains = {', '.join(self.trains)}, expected {self.loss_level}"
             raise ValueError(msg)
@@ -65,8 +68,12 @@ class Schedule(Settings):
         """Number of epochs of all stages."""
         return sum(stage.epochs for stage in self.stages)
 
-    def check(self, hierarchy: Hierarchy) -> None:
-        """Checks that levels exist, that nothing above a loss level is trained, and that the trained levels follow each other.
+    def check(self, hierarchy: Hierarchy, shares: bool) -> None:
+        """Checks that levels exist, that nothing above a loss level is trained, and that the model has the loss that is asked for.
+
+        Args:
+            hierarchy: The levels.
+            shares: Whether the model's levels keep their sums (`l1`); their losses are others than those of plain levels (`seed`).
 
         Raises:
             SettingsError: Names the stage.
@@ -78,6 +85,12 @@ class Schedule(Settings):
                 problem = f"unknown level {unknown[0]}, expected one of {', '.join(hierarchy.names)}"
             elif indices[-1] > hierarchy.index(stage.loss_level):
                 problem = f"trains {hierarchy.names[indices[-1]]}, which lies above the loss level {stage.loss_level}"
+            elif stage.compare == "children" and stage.loss_level == hierarchy.names[0]:
+                problem = f"compare = children: the children of {stage.loss_level} are trigger cells, which have no codes"
+            elif not shares and (stage.compare == "children" or stage.strongest is not None):
+                problem = "compare = children and strongest need levels that keep their sums"
+            elif shares and stage.empty_share < 1:
+                problem = f"found empty_share = {stage.empty_share}, expected 1: shares are compared unit by unit"
             else:
                 continue
             msg = f"schedule: stage {number}: {problem}"
@@ -104,9 +117,9 @@ def seed_schedule(hierarchy: Hierarchy, epochs: int = FULL_EPOCHS, batch: int = 
 def l1_schedule(hierarchy: Hierarchy, epochs: int = 15, batch: int | None = None) -> Schedule:
     """Returns the staged schedule of the `l1` preset: each level alone, from the lowest up.
 
-    The two lowest compare charges, the others the codes of their children: there the children's own errors are small beside the unit's.
-    `batch` scales the number of units in a step, which falls with the
-    number of trigger cells in a unit (default: made for two cores).
+    The two lowest compare charges, the others the codes of their children, which takes a fraction of the time; at MODULE it was tried, and
+    was worse. `batch` scales the number of units in a step, which falls with the number of trigger cells in a unit (default: made for two
+    cores).
 
     Raises:
         SettingsError: Fewer epochs than stages.
@@ -132,7 +145,7 @@ def l1_schedule(hierarchy: Hierarchy, epochs: int = 15, batch: int | None = None
 
 
 _STEPS = ((256, 1000, 6e-3), (256, 600, 6e-3), (256, 650, 8e-3), (128, 420, 4e-3), (64, 480, 3e-3))
-"""Units in a step, steps in an epoch and learning rate, lowest level first: an epoch takes some five seconds on two cores."""
+"""Units in a step, steps in an epoch and learning rate, lowest level first: an epoch takes two to five seconds on two cores."""
 
 SCHEDULES = {"l1": l1_schedule, "seed": seed_schedule}
 EPOCHS = {"l1": {"demo": 15, "full": FULL_EPOCHS}, "seed": {"demo": 14, "full": FULL_EPOCHS}}

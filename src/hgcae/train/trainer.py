@@ -112,7 +112,7 @@ class Trainer:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.settings.schedule.check(self.model.hierarchy)
+        self.settings.schedule.check(self.model.hierarchy, self.model.shares)
         if not len(self.train) or not len(self.test):
             msg = "training needs at least one training and one test event"
             raise SettingsError(msg)

@@ -1,0 +1,189 @@
+"""What the integer path compiles, see `hgcae.model.integer`.
+
+Units are encoded in tiles, one array element per unit, so every multiply-add of a weight is a vector instruction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from hgcae.model.sums import LOG_BITS, ROOT_BITS, WEIGHT_ONE
+
+TILE = 128
+"""Units that are encoded together: the numbers of a layer of a tile stay in the processor's nearest caches."""
+MATRIX_BITS = 8
+"""Bits of the maps between frames behind the point."""
+_SHARE_BITS = 11
+"""Bits that shares are cut to, beside the leading one."""
+_BIASED_ONE = 1023
+"""Exponent of 1 in the bits of a float64, which lie above 52 bits of mantissa."""
+
+
+@njit(cache=True, nogil=True)
+def _network(buffers: Any, sizes: Any, kernels: Any, biases: Any, rounding: Any) -> int:
+    """Runs the layers on a tile; the input lies in buffer 0; returns the buffer of the output."""
+    at, row, here = 0, 0, 0
+    for layer in range(len(sizes) - 1):
+        n_in, n_out = sizes[layer], sizes[layer + 1]
+        scale, low, high = rounding[layer]
+        y = buffers[1 - here, :n_out]
+        np.dot(kernels[at : at + n_in * n_out].reshape(n_out, n_in), buffers[here, :n_in], y)
+        for j in range(n_out):
+            total, bias = y[j], biases[row + j]
+            for t in range(TILE):
+                # To nearest with ties to even, as the processor rounds.
+                total[t] = min(max(np.rint((total[t] + bias) * scale), low), high)
+        at += n_in * n_out
+        row += n_out
+        here = 1 - here
+    return here
+
+
+@njit(cache=True, nogil=True)
+def encode_plain(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, biases: Any, rounding: Any, tables: Any) -> None:
+    """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `PlainTables`."""
+    for start in range(0, len(x), TILE):
+        n = min(TILE, len(x) - start)
+        for t in range(n):
+            for i in range(x.shape[1]):
+                buffers[0, i, t] = min(max(np.rint(x[start + t, i] * tables.scale), tables.low), tables.high)
+        result = buffers[_network(buffers, sizes, kernels, biases, rounding)]
+        for t in range(n):
+            for j in range(out.shape[1]):
+                out[start + t, j] = result[j, t] * steps[j]
+
+
+@njit(cache=True, nogil=True)
+def encode_shares(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, biases: Any, rounding: Any, tables: Any) -> None:
+    """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `SharesTables`."""
+    children = len(tables.weight)
+    size = x.shape[1] // children
+    learned = sizes[-1] if len(sizes) > 1 else 0
+    explicit = out.shape[1] - learned
+    # Integers held in floats, exactly: sums and moments stay below 2^31.
+    share = np.zeros((children, TILE), dtype=np.float64)
+    moments = np.zeros((len(tables.position), TILE), dtype=np.float64)
+    total = np.zeros(TILE, dtype=np.float64)
+    code = np.zeros((3, TILE), dtype=np.int64)
+    for start in range(0, len(x), TILE):
+        n = min(TILE, len(x) - start)
+        tile = x[start : start + n]
+        _sums(tile, size, share, tables)
+        _shares(share, total)
+        _features(tile, size, share, total, tables, buffers[0])
+        _sum_code(total, tables.thresholds, code[0])
+        if explicit > 1:
+            np.dot(tables.position, share, moments)
+            if len(tables.matrix):
+                _add_own(tile, size, share, tables.matrix, moments)
+            _barycentre(moments, tables, code)
+        result = buffers[_network(buffers, sizes, kernels, biases, rounding)]
+        for t in range(n):
+            # The code of an empty unit is all zero.
+            some = np.float32(code[0, t] > 0)
+            for k in range(explicit):
+                out[start + t, k] = code[k, t] * steps[k] * some
+            for k in range(learned):
+                out[start + t, explicit + k] = result[k, t] * steps[explicit + k] * some
+
+
+@njit(cache=True, nogil=True)
+def _sums(tile: Any, size: int, child: Any, tables: Any) -> None:
+    """Fills the weighted sums of the children."""
+    for c in range(len(child)):
+        row = child[c]
+        if len(tables.below):
+            for t in range(len(tile)):
+                row[t] = tables.below[np.uint64(tile[t, c * size])]
+        else:
+            for t in range(len(tile)):
+                row[t] = np.rint(np.float32(tile[t, c]) * tables.scale)
+        weight = tables.weight[c]
+        if weight != WEIGHT_ONE:
+            for t in range(TILE):
+                row[t] = np.floor(row[t] * weight * (1 / WEIGHT_ONE))
+
+
+@njit(cache=True, nogil=True)
+def _shares(share: Any, total: Any) -> None:
+    """Fills the sum, and turns the children's sums into shares: 2^11 to 2^12 in all, nothing where nothing is."""
+    total[:] = 0
+    for row in share:
+        for t in range(TILE):
+            total[t] += row[t]
+    power = np.empty(TILE, dtype=np.float64)
+    bits = power.view(np.int64)
+    for t in range(TILE):
+        power[t] = max(total[t], 1.0)
+    for t in range(TILE):
+        # The exponent of a float is the position of the integer's leading one.
+        bits[t] = (2 * _BIASED_ONE + _SHARE_BITS - (bits[t] >> 52)) << 52
+    for row in share:
+        for t in range(TILE):
+            row[t] = np.floor(row[t] * power[t])
+
+
+@njit(cache=True, nogil=True)
+def _features(tile: Any, size: int, share: Any, total: Any, tables: Any, features: Any) -> None:
+    """Fills the input of the network, see `SharesLevel.features`: children's roots, numbers times them, numbers; then the logarithm."""
+    children, numbers = len(share), size - 1
+    low, high = tables.limits
+    to_root, to_product, to_number, to_log = tables.scales
+    root = np.empty(TILE, dtype=np.float32)
+    for c in range(children):
+        row, feature = share[c], features[c]
+        for t in range(TILE):
+            # The table's roots, exactly: none lies near the middle between two integers.
+            root[t] = np.rint(np.sqrt(np.floor(np.float32(row[t]) * _TO_ROOT) * np.float32(1 << ROOT_BITS)))
+            feature[t] = min(max(np.rint(root[t] * to_root), low), high)
+        for k in range(numbers):
+            product, own = features[children + c * numbers + k], features[children * (1 + numbers) + c * numbers + k]
+            for t in range(len(tile)):
+                number = np.float32(tile[t, c * size + 1 + k])
+                product[t] = min(max(np.rint(number * root[t] * to_product), low), high)
+                own[t] = min(max(np.rint(number * to_number), low), high)
+    bits, feature = total.view(np.int64), features[children * (1 + 2 * numbers)]
+    for t in range(TILE):
+        # Read as one integer, exponent and mantissa of a float are the piecewise linear logarithm.
+        log = (bits[t] >> (52 - LOG_BITS)) - ((_BIASED_ONE + 16) << LOG_BITS)
+        feature[t] = min(max(np.rint(np.float32(log) * to_log), low), high)
+
+
+_TO_ROOT = np.float32(2.0 ** (ROOT_BITS - _SHARE_BITS))
+"""What brings a share to the bits of the table of roots."""
+
+
+@njit(cache=True, nogil=True)
+def _sum_code(total: Any, thresholds: Any, code: Any) -> None:
+    """Finds the last threshold that each sum reaches: a binary search, all units of the tile in step."""
+    code[:] = 0
+    step = (len(thresholds) + 1) >> 1
+    while step:
+        for t in range(TILE):
+            code[t] += step if thresholds[np.uint64(code[t] + step - 1)] <= total[t] else 0
+        step >>= 1
+
+
+@njit(cache=True, nogil=True)
+def _add_own(tile: Any, size: int, share: Any, matrix: Any, moments: Any) -> None:
+    """Adds to the moments how far the barycentres of the children lie from their centres."""
+    for c in range(len(share)):
+        for k in range(2):
+            to_x, to_y = matrix[c, k]
+            for t in range(len(tile)):
+                own = to_x * tile[t, c * size + 1] + to_y * tile[t, c * size + 2]
+                moments[k + 1, t] += share[c, t] * np.floor(own * (1 / (1 << MATRIX_BITS)))
+
+
+@njit(cache=True, nogil=True)
+def _barycentre(moments: Any, tables: Any, code: Any) -> None:
+    """Fills rows 1 and 2 of the code with the barycentre, see `hgcae.model.sums.barycentre`."""
+    for k in range(1, 3):
+        for t in range(TILE):
+            w = max(moments[0, t], 1.0)
+            # Exact in 64-bit floats: the quotient is below 2^17, and an integer or at least 2^-14 below the next.
+            mean = np.floor((2.0 * moments[k, t] + w) / (2.0 * w))
+            code[k, t] = min(max(np.floor((2.0 * mean + tables.step) * (0.5 / tables.step)), -tables.top), tables.top - 1)
