@@ -33,6 +33,15 @@ def test_every_module_is_the_mean_image():
     np.testing.assert_allclose(decoded[:31].sum(axis=1), np.arange(1, 32))
 
 
+def test_the_bits_that_are_sent():
+    """100 is 25 x 4: exponent 3, mantissa 25 - 16 = 9, so 00011 1001."""
+    charges = np.zeros((1, 48), int)
+    charges[0, :2] = 60, 40
+    payload = fitted().encode(charges)
+    assert payload.data.tolist() == [[0b00011100, 0b10000000]]
+    assert payload.bits.tolist() == [9]
+
+
 def test_nothing_to_fit_to():
     with pytest.raises(SettingsError, match="no training module with charge"):
         MeanCodec.fit(2, np.zeros((3, 48), int))

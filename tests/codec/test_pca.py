@@ -48,6 +48,18 @@ def test_the_charge_is_kept_to_the_accuracy_of_its_format():
     assert decoded.min() >= 0
 
 
+def test_the_bits_that_are_sent():
+    """One component, the share of cell 0, in four steps: 25 % is the second step."""
+    codec = PcaCodec(2, [0.0] * 48, np.eye(48)[:1], [0.0], [1.0], [2])
+    charges = np.zeros((1, 48), int)
+    charges[0, [0, 5]] = 25, 75
+    payload = codec.encode(charges)
+    assert payload.data.tolist() == [[0b00011100, 0b10100000]]
+    assert codec.max_bits == payload.bits[0] == 11
+    # Only the first cell has an axis, so it gets all the charge: the middle of the step of 100, which is 102.
+    assert codec.decode(payload)[0, :2].tolist() == [102, 0]
+
+
 def test_bits_go_where_the_variance_is():
     assert allocate(np.array([16.0, 4.0, 1.0, 0.0]), 6).tolist() == [3, 2, 1, 0]
     assert allocate(np.array([1.0, 1e-9]), 3).tolist() == [3, 0]

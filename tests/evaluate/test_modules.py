@@ -48,6 +48,7 @@ def test_figures_by_hand():
         "emd_low": np.quantile(distance, 0.158655),
         "emd_high": np.quantile(distance, 0.841345),
         "sum_bias": ratio.mean() - 1,
+        "sum_std": ratio.std(ddof=1),
         "charge_bias": decoded.sum() / true.sum() - 1,
         "lost": true[:, ::2].sum() / true.sum(),
     }

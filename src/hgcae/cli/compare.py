@@ -33,7 +33,7 @@ class Sample(StrEnum):
 
 def compare(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of results.")],
-    sample: Annotated[Sample, typer.Option(help="Whole events with about 200 collisions, single electrons, or top pairs.")] = Sample.EVENTS,
+    sample: Annotated[Sample, typer.Option(help="Modules of crowded events, of single electrons, or of top pairs.")] = Sample.EVENTS,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", envvar="HGCAE_DATA", help="Folder that holds cms_events/ and cms_modules/.")
     ] = None,

@@ -24,7 +24,7 @@ PANELS: Mapping[str, tuple[str, float]] = {
     "telescope": ("telescope loss", 1.0),
     "lost": ("charge in cells lost [%]", 100.0),
     "sum_bias": ("bias of module charge [%]", 100.0),
-    "sum_width": ("width of module charge [%]", 100.0),
+    "sum_std": ("spread of module charge [%]", 100.0),
 }
 """Figures drawn against the rate, with their axis labels and scales."""
 

@@ -15,7 +15,7 @@ are left out. In the electromagnetic planes of the archive known to us, exactly 
 their plane). Cells that share a module and a slot are added.
 
 Source of the format: github.com/erdemyigit/hgcal_npz@5ad1728e (positions and float energies; plane, side, u, v and slot are derived
-from the positions). Quanta: constants below, found to divide the energies of all modules of the 13 electromagnetic planes.
+from the positions). That energies are such multiples was found on the data; the constants are those of CMSSW.
 """
 
 from __future__ import annotations
@@ -57,11 +57,12 @@ MIP_FC = np.array([2.06, 3.43, 5.15])
 _CORRECTION = np.array([[0.75, 0.76, 0.75], [0.85, 0.85, 0.84]])
 """Thickness correction of each sensor in the electromagnetic and hadronic planes. Source: CMSSW, HGCalRecHit_cfi."""
 PLANE_WEIGHT_MEV = np.array(
-    [8.894541] + [2 * 10.937907] * 4 + [2 * 10.932882, 2 * 10.937907] + [2 * 10.938169] * 7
-    + [83.906395] + [51.444193] * 10 + [69.513118] + [87.582041] * 5 + [87.214577, 86.888309]
+    [8.894541] + [21.875814] * 4 + [21.865764, 21.875814] + [21.876338] * 7
+    + [83.906398] + [51.444192] * 10 + [69.513118] + [87.582044] * 5 + [87.214571, 86.888309]
 )  # fmt: skip
-"""Energy that a MIP in a plane stands for, MeV: the dE/dx weights of its layers, two in all electromagnetic planes but the first. Source:
-dEdX.weights of CMSSW's V10 geometry; all were found again in the data to 1e-5."""
+"""Energy that a MIP in a plane stands for, MeV: the dE/dx weights of CMSSW's V10 geometry, with those of the layers that are not read out
+for the trigger added to the next. Source: CMSSW, dEdX.weights in HGCalRecHit_cfi and layerWeights of the trigger primitives; the file's
+geometry has two electromagnetic layers less than these weights, so plane 13 is hadronic with an electromagnetic weight."""
 
 _TABLE: Mapping[str, tuple[str, int, int]] = {
     "tc_plane": ("iu", -1, N_PLANES - 1),

@@ -21,7 +21,7 @@ SAMPLES: Mapping[str, str] = {
     "electron": "cms_modules/electron_pt20_eta15-30_0PU.csv",
     "ttbar": "cms_modules/ttbar_0PU.csv",
 }
-"""Files of the samples below the folder of real data. `events`: about 200 proton collisions at once; the others: one."""
+"""Files of the samples below the folder of real data. `events` look like 200 proton collisions at once; the others are single ones."""
 TEST_EVENTS_FROM = 50
 """First event of the test half of `events`."""
 TEST_SHARE = 0.2
