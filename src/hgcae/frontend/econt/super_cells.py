@@ -12,7 +12,7 @@ type name  cells address sum  sums by links 1, 2, ...
 4    CTC4B 4     none    5E4M 3, 6, 10, 12
 ==== ===== ===== ======= ==== =======================
 
-Of equal charges the last has the address. Sums of 4E3M count 2^drop.
+Of equal charges the last has the address. Sums of 4E3M count 2^drop; sums of 16 cells count 4, as the reference vectors have it.
 
 Source: ASICBlocks/supertriggercell.py and Formatter.py of github.com/cmantill/ECONT_Emulator; CTC4B, which that does not have: its 9-bit
 sums in TPGBEDataformat.hh of github.com/indra-ehep/hgcal10glinkreceiver, as many as fit.
@@ -42,7 +42,8 @@ class SuperCellFormat(NamedTuple):
         size: Trigger cells in a sum.
         address_bits: Bits of the address of the largest; 0 = not sent.
         code: Float code of a sum.
-        drops: Whether low bits are dropped from a sum before it is encoded.
+        drops: Whether the register's number of low bits is dropped from a sum before it is encoded.
+        shift: Low bits that are always dropped from a sum.
         sums_of_links: Sums sent over 1, 2, ... links; over more links nothing is sent.
     """
 
@@ -50,6 +51,7 @@ class SuperCellFormat(NamedTuple):
     address_bits: int
     code: FloatCode
     drops: bool
+    shift: int
     sums_of_links: tuple[int, ...]
 
     def n_sums(self, links: int) -> int:
@@ -62,11 +64,11 @@ class SuperCellFormat(NamedTuple):
 
 
 FORMATS: dict[str, SuperCellFormat] = {
-    "STC4B": SuperCellFormat(4, 2, FLOAT_5E4M, False, (2, 5, 8, 11, 12)),
-    "STC16": SuperCellFormat(16, 4, FLOAT_5E4M, False, (2, 3)),
-    "CTC4A": SuperCellFormat(4, 0, FLOAT_4E3M, True, (4, 8, 12)),
-    "STC4A": SuperCellFormat(4, 2, FLOAT_4E3M, True, (3, 6, 10, 12)),
-    "CTC4B": SuperCellFormat(4, 0, FLOAT_5E4M, False, (3, 6, 10, 12)),
+    "STC4B": SuperCellFormat(4, 2, FLOAT_5E4M, False, 0, (2, 5, 8, 11, 12)),
+    "STC16": SuperCellFormat(16, 4, FLOAT_5E4M, False, 2, (2, 3)),
+    "CTC4A": SuperCellFormat(4, 0, FLOAT_4E3M, True, 0, (4, 8, 12)),
+    "STC4A": SuperCellFormat(4, 2, FLOAT_4E3M, True, 0, (3, 6, 10, 12)),
+    "CTC4B": SuperCellFormat(4, 0, FLOAT_5E4M, False, 0, (3, 6, 10, 12)),
 }
 """Formats by name, in the order of the register `stc_type`."""
 
@@ -152,7 +154,7 @@ def decode_super_cells(
 
 def fields(made: SuperCellFormat, links: int, drop: int) -> tuple[int, int, int, int, int, int]:
     """Returns what `fill` wants to know: sums, cells in each, address bits, exponent and mantissa bits, bits dropped."""
-    shift = effective_drop(drop) if made.drops else 0
+    shift = effective_drop(drop) if made.drops else made.shift
     return made.n_sums(links), made.size, made.address_bits, made.code.exponent_bits, made.code.mantissa_bits, shift
 
 
