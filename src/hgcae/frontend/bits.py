@@ -15,10 +15,11 @@ from hgcae.errors import DataFormatError
 
 MAX_WIDTH = 63
 """Widest field, bits: what a signed 64-bit integer holds without its sign."""
+_PACK, _UNPACK = "pack", "unpack"
 
 
 @njit(cache=True, nogil=True)
-def put(row: NDArray[np.uint8], at: int, value: int, width: int) -> int:
+def put(row: NDArray[np.uint8], at: int, value: int | np.integer, width: int) -> int:
     """Writes `width` bits of `value` into zeros at bit `at` of a row; returns where they end. Compiled, unchecked."""
     while width > 0:
         room = 8 - (at & 7)
@@ -33,11 +34,11 @@ def put(row: NDArray[np.uint8], at: int, value: int, width: int) -> int:
 @njit(cache=True, nogil=True)
 def get(row: NDArray[np.uint8], at: int, width: int) -> int:
     """Returns the `width` bits at bit `at` of a row. Compiled, unchecked."""
-    value = np.int64(0)
+    value = 0
     while width > 0:
         room = 8 - (at & 7)
         taken = min(room, width)
-        value = (value << taken) | ((np.int64(row[at >> 3]) >> (room - taken)) & ((1 << taken) - 1))
+        value = (value << taken) | ((int(row[at >> 3]) >> (room - taken)) & ((1 << taken) - 1))
         at += taken
         width -= taken
     return value
@@ -58,12 +59,12 @@ def pack(values: ArrayLike, widths: ArrayLike) -> NDArray[np.uint8]:
     """
     numbers = np.asarray(values)
     if numbers.ndim != 2 or numbers.dtype.kind not in "iub":
-        raise DataFormatError("pack", "values", f"{numbers.dtype} of shape {numbers.shape}", "integers of shape (n, k)")
+        raise DataFormatError(_PACK, "values", f"{numbers.dtype} of shape {numbers.shape}", "integers of shape (n, k)")
     width = _widths(widths, numbers.shape)
     wrong = (numbers < 0) | (numbers > MAX_VALUES[width])
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        raise DataFormatError("pack", f"row {row}, field {column}", str(numbers[row, column]), f"0 to {MAX_VALUES[width[row, column]]}")
+        raise DataFormatError(_PACK, f"row {row}, field {column}", str(numbers[row, column]), f"0 to {MAX_VALUES[width[row, column]]}")
     length = width.sum(axis=1).max(initial=0)
     packed = np.zeros((len(numbers), -(-length // 8)), dtype=np.uint8)
     _pack(numbers.astype(np.int64), width, packed)
@@ -82,11 +83,11 @@ def unpack(packed: NDArray[np.uint8], widths: ArrayLike) -> NDArray[np.int64]:
     """
     rows = np.asarray(packed)
     if rows.ndim != 2 or rows.dtype != np.uint8:
-        raise DataFormatError("unpack", "packed", f"{rows.dtype} of shape {rows.shape}", "uint8 of shape (n, bytes)")
+        raise DataFormatError(_UNPACK, "packed", f"{rows.dtype} of shape {rows.shape}", "uint8 of shape (n, bytes)")
     width = _widths(widths, (len(rows), np.shape(widths)[-1] if np.ndim(widths) else 0))
     length = width.sum(axis=1).max(initial=0)
     if length > 8 * rows.shape[1]:
-        raise DataFormatError("unpack", "packed", f"rows of {8 * rows.shape[1]} bits", f"at least {length}")
+        raise DataFormatError(_UNPACK, "packed", f"rows of {8 * rows.shape[1]} bits", f"at least {length}")
     values = np.zeros(width.shape, dtype=np.int64)
     _unpack(rows, width, values)
     return values
@@ -100,9 +101,9 @@ def _widths(widths: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Returns checked widths for every field; (n, k)."""
     width = np.asarray(widths)
     if width.shape not in (shape, shape[1:]) or (width.dtype.kind not in "iu" and width.size):
-        raise DataFormatError("bits", "widths", f"{width.dtype} of shape {width.shape}", f"integers of shape {shape[1:]} or {shape}")
+        raise DataFormatError(_PACK, "widths", f"{width.dtype} of shape {width.shape}", f"integers of shape {shape[1:]} or {shape}")
     if ((width < 0) | (width > MAX_WIDTH)).any():
-        raise DataFormatError("bits", "widths", f"{width.min()} to {width.max()}", f"0 to {MAX_WIDTH} bits")
+        raise DataFormatError(_PACK, "widths", f"{width.min()} to {width.max()}", f"0 to {MAX_WIDTH} bits")
     return np.ascontiguousarray(np.broadcast_to(width.astype(np.int64), shape))
 
 

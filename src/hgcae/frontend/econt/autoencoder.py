@@ -7,8 +7,8 @@ summed: to 7 fractional bits in the convolution, to 8 in the dense layer. An out
 
 The dense weights lie in the registers by input and then output, but the chip reads them by output and then input.
 
-Fields of a module, without the 5-bit bunch counter: sum (5E4M, 9 bits), then those of the 16 x 9 output bits (output 15 first) that the mask
-keeps, as many of the last ones as the links carry, 18 + 32 (links - 1) but at most 146; zeros fill up in front.
+Fields of a module, without the 5-bit bunch counter: sum (5E4M, 9 bits), then those of the 16 x 9 output bits (output 15 first) that the
+mask keeps, as many of the last ones as the links carry, 18 + 32 (links - 1) but at most 146; zeros fill up in front.
 
 Source: registers and packet: ASICBlocks/Autoencoder.py and Formatter.py, RunFromYamlInput.py of github.com/cmantill/ECONT_Emulator and
 utils/make_ae_yaml.py of github.com/cmantill/econt_test-vectors. The arithmetic is not in public code: it was found here by fitting the
@@ -129,9 +129,7 @@ def outputs(charges: NDArray[np.int64], weights: NDArray[np.integer]) -> NDArray
         raise SettingsError(msg)
     kernel, bias, dense, dense_bias = np.split(flat, np.cumsum([int(np.prod(shape)) for shape in SHAPES])[:-1])
     result = np.zeros((len(charges), N_OUTPUTS), dtype=np.int64)
-    _network(
-        charges, kernel.reshape(KERNEL, KERNEL, N_FILTERS), bias, dense.reshape(N_OUTPUTS, N_FEATURES), dense_bias, result
-    )
+    _network(charges, kernel.reshape(KERNEL, KERNEL, N_FILTERS), bias, dense.reshape(N_OUTPUTS, N_FEATURES), dense_bias, result)
     return result
 
 

@@ -20,10 +20,13 @@ from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.module import N_CELLS, PREMUX_OF_CALQ
 
+_CHARGES, _PAYLOAD = "charges", "payload"
 N_INPUTS = 12
 """Input words per bunch crossing, one per link from the HGCROCs."""
 MAX_LINKS = 13
 """Output links (eTx) of the ECON-T."""
+MAX_DROP = 4
+"""Most low bits that are dropped; the register's values above it drop none."""
 CALIBRATION_BITS = 11
 """Fractional bits of the calibration multipliers."""
 ORBIT_HEADER, HEADER = 0x9, 0xA
@@ -90,9 +93,9 @@ def checked_charges(charges: NDArray[np.integer]) -> NDArray[np.int64]:
     """
     array = np.asarray(charges)
     if array.ndim != 2 or array.shape[1] != N_CELLS or array.dtype.kind not in "iu":
-        raise DataFormatError("charges", "array", f"{array.dtype} of shape {array.shape}", f"integers of shape (n, {N_CELLS})")
+        raise DataFormatError(_CHARGES, "array", f"{array.dtype} of shape {array.shape}", f"integers of shape (n, {N_CELLS})")
     if array.size and (array.min() < 0 or array.max() >> 40):
-        raise DataFormatError("charges", "array", f"{array.min()} to {array.max()}", "0 to 2^40 - 1")
+        raise DataFormatError(_CHARGES, "array", f"{array.min()} to {array.max()}", "0 to 2^40 - 1")
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
@@ -104,7 +107,7 @@ def checked_payload(payload: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     """
     array = np.asarray(payload)
     if array.ndim != 2 or array.dtype != np.uint8 or 8 * array.shape[1] < bits:
-        raise DataFormatError("payload", "array", f"{array.dtype} of shape {array.shape}", f"uint8 rows of at least {bits} bits")
+        raise DataFormatError(_PAYLOAD, "array", f"{array.dtype} of shape {array.shape}", f"uint8 rows of at least {bits} bits")
     return np.ascontiguousarray(array)
 
 
@@ -122,7 +125,7 @@ def checked_setting(name: str, value: int, low: int, high: int) -> int:
 
 def effective_drop(drop: int) -> int:
     """Returns how many low bits are dropped before encoding: the register's value, or none where that is above 4."""
-    return checked_setting("drop_lsb", drop, 0, 7) if drop <= 4 else 0 * checked_setting("drop_lsb", drop, 0, 7)
+    return checked if (checked := checked_setting("drop_lsb", drop, 0, 7)) <= MAX_DROP else 0
 
 
 def expand(codes: NDArray[np.int64], *, high_density: bool) -> NDArray[np.int64]:
@@ -141,7 +144,7 @@ def calibrate(charges: NDArray[np.int64], calibration: NDArray[np.int64]) -> NDA
 
 
 @njit(cache=True, nogil=True)
-def float_code(value: int, exponent_bits: int, mantissa_bits: int) -> int:
+def float_code(value: int | np.integer, exponent_bits: int, mantissa_bits: int) -> int | np.integer:
     """Returns the floating-point code of one integer, as `FloatCode.encode` does. Compiled, unchecked."""
     length = 0
     while value >> length:

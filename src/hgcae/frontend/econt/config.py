@@ -15,7 +15,7 @@ from hgcae.geometry.module import N_CELLS
 from hgcae.settings import Settings, override, read_yaml
 
 Algorithm = Literal["threshold_sum", "super_cells", "best_choice", "repeater", "autoencoder"]
-_PerCell = {"min_length": N_CELLS, "max_length": N_CELLS}
+_CELLS = Field(min_length=N_CELLS, max_length=N_CELLS)
 
 
 class EcontConfig(Settings):
@@ -29,11 +29,11 @@ class EcontConfig(Settings):
     """Whether the HGCROCs drop 3 bits of a trigger cell (else 1)."""
     drop_lsb: Annotated[int, Field(ge=0, le=7)] = 0
     """Low bits dropped before encoding; above 4: none."""
-    mux: Annotated[tuple[Annotated[int, Field(ge=0, lt=N_CELLS)], ...], Field(**_PerCell)] = tuple(range(N_CELLS))
+    mux: Annotated[tuple[Annotated[int, Field(ge=0, lt=N_CELLS)], ...], _CELLS] = tuple(range(N_CELLS))
     """Input of each cell; inputs are counted from the first word, in it from the most significant bits."""
-    calibration: Annotated[tuple[Annotated[int, Field(ge=0, lt=1 << 12)], ...], Field(**_PerCell)] = (2048,) * N_CELLS
+    calibration: Annotated[tuple[Annotated[int, Field(ge=0, lt=1 << 12)], ...], _CELLS] = (2048,) * N_CELLS
     """Multiplier of each cell, in units of 2^-11."""
-    threshold: Annotated[tuple[Annotated[int, Field(ge=0, lt=1 << 22)], ...], Field(**_PerCell)] = (0,) * N_CELLS
+    threshold: Annotated[tuple[Annotated[int, Field(ge=0, lt=1 << 22)], ...], _CELLS] = (0,) * N_CELLS
     """Threshold sum: smallest charge of each cell that is sent, counts."""
     super_cells: SuperCellName = "STC4B"
     """Super trigger cells: their format."""

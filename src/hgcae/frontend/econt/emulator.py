@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend.econt import autoencoder, best_choice, cells, repeater, super_cells, threshold_sum
 from hgcae.frontend.econt.buffer import FRAME_WORDS, run_buffer
-from hgcae.frontend.econt.config import EcontConfig
 from hgcae.frontend.econt.cells import MAX_LINKS, N_INPUTS, Encoded
+from hgcae.frontend.econt.config import EcontConfig
 
 _COUNTER_BITS = {"threshold_sum": 5, "repeater": 5, "autoencoder": 5, "best_choice": 4, "super_cells": 4}
 """Width of the bunch-crossing counter in front of a packet. Of 4 bits, the first says start of an orbit and three count."""

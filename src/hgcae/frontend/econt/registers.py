@@ -1,8 +1,9 @@
 """The reference `init.yaml`: registers of an ECON-T in the forms that public test vectors have.
 
-* **masks**: `ConfigAlgo` has `alg_type`, `alg_high_density`; `active_etxs` is a mask of links; the multiplexer counts inputs of a word from
-  its most significant bits.
-* **counts**: `Algorithm` has `select`, `density`; `active_etxs` is a number of links; the multiplexer counts from the least significant bits.
+* **masks**: `ConfigAlgo` has `alg_type`, `alg_high_density`; `active_etxs` is a mask of links; the multiplexer counts inputs of a word
+  from its most significant bits.
+* **counts**: `Algorithm` has `select`, `density`; `active_etxs` is a number of links; the multiplexer counts from the least significant
+  bits.
 * **register map**: `ECON-T: RW: ...` with register names; numbers as in the form before.
 
 What the algorithm needs has to be there; what it does not need may be, but then has to be right. Unknown keys are errors.
@@ -56,7 +57,7 @@ def read_registers(values: Mapping[str, Any], path: str | Path, *, needs_weights
     Raises:
         SettingsError: A key is unknown or missing, or a value is out of range.
     """
-    top = _Group(_renamed(_Group(values, path, ""), path) if "ECON-T" in values else values, path, "")
+    top = _Group(_renamed(_Group(values, path, "")) if "ECON-T" in values else values, path, "")
     counts = "Algorithm" in top
     if counts == ("ConfigAlgo" in top):
         top.fail("ConfigAlgo", "both or neither of ConfigAlgo and Algorithm", "one of them")
@@ -192,7 +193,7 @@ def _weights(group: _Group) -> list[int]:
     return [((bits >> WEIGHT_BITS * i & (2 * sign - 1)) ^ sign) - sign for i in range(N_WEIGHTS)]
 
 
-def _renamed(top: _Group, path: str | Path) -> dict[str, Any]:
+def _renamed(top: _Group) -> dict[str, Any]:
     """Returns a register map in the form with counts."""
     for other in ("i2c", "daq", "global"):  # the test stand, no part of the chip
         top.left.pop(other, None)

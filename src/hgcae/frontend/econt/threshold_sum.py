@@ -26,6 +26,7 @@ NO_CELL, FEW_CELLS, MANY_CELLS, TRUNCATED, TRUNCATED_FULL = 0b000, 0b010, 0b100,
 """Types of a module's packet."""
 FEW = 8
 """From this number of cells on a map is shorter than addresses."""
+_SOURCE = "payload"
 HEAD_BITS = 11
 """Type and sum."""
 MAX_BITS = HEAD_BITS + N_CELLS + 7 * N_CELLS
@@ -51,7 +52,7 @@ def encode_threshold_sum(
     limit = np.ascontiguousarray(np.broadcast_to(np.asarray(threshold, dtype=np.int64), N_CELLS))
     payload = np.zeros((len(checked), -(-MAX_BITS // 8)), dtype=np.uint8)
     bits = fill(checked, limit, effective_drop(drop), use_sum, in_place, 0, payload)
-    return Encoded(payload[:, : -(-int(bits.max(initial=0)) // 8)], bits)
+    return Encoded(payload[:, : -(-int(bits.max(initial=HEAD_BITS)) // 8)], bits)
 
 
 def decode_threshold_sum(payload: NDArray[np.uint8], drop: int = 1, offset: int = 0) -> NDArray[np.int64]:
@@ -69,7 +70,7 @@ def decode_threshold_sum(payload: NDArray[np.uint8], drop: int = 1, offset: int 
     charges = np.zeros((len(rows), N_CELLS), dtype=np.int64)
     bad = _read(rows, offset, effective_drop(drop), charges)
     if bad >= 0:
-        raise DataFormatError("payload", f"row {bad}", "fields that contradict each other", "a packet of the threshold-sum format")
+        raise DataFormatError(_SOURCE, f"row {bad}", "fields that contradict each other", "a packet of the threshold-sum format")
     return charges
 
 
