@@ -57,7 +57,9 @@ def slow_buffer(packets, links, t1, t2, t3, sync, counters, sums):
     return np.array([[line[i] << 16 | line[i + 1] for i in range(0, len(line), 2)] for line in lines])
 
 
-@pytest.mark.parametrize(("links", "t1", "t2", "t3"), [(1, 24, 500, 0), (2, 48, 20, 12), (5, 120, 60, 20), (9, 60, 10, 25), (13, 400, 500, 0)])
+@pytest.mark.parametrize(
+    ("links", "t1", "t2", "t3"), [(1, 24, 500, 0), (2, 48, 20, 12), (5, 120, 60, 20), (9, 60, 10, 25), (13, 400, 500, 0)]
+)
 def test_the_buffer_truncates_as_a_slow_one_does(links, t1, t2, t3):
     settings = config("threshold_sum", links, threshold=(47,) * 48, buffer_t1=t1, buffer_t2=t2, buffer_t3=t3)
     emulator, words = Emulator(settings), input_words(400, seed=links)

@@ -103,7 +103,9 @@ class TestThresholdSum:
         if len(charges):
             np.testing.assert_array_equal(bits_of(packed.payload, [3, 8])[:, 1], FLOAT_5E3M.encode(total))
 
-    @pytest.mark.parametrize("row", [[0b001_00000] + [0] * 60, [0b010_00000, 0b000_001_11, 0b1111_0000] + [0] * 60, [0b100_00000, 255, 255]])
+    @pytest.mark.parametrize(
+        "row", [[0b001_00000] + [0] * 60, [0b010_00000, 0b000_001_11, 0b1111_0000] + [0] * 60, [0b100_00000, 255, 255]]
+    )
     def test_fields_that_contradict_each_other_are_refused(self, row):
         with pytest.raises(DataFormatError, match="row 0"):
             econt.decode_threshold_sum(np.array([row], dtype=np.uint8))
@@ -133,8 +135,8 @@ class TestSuperCells:
         links = min(links, len(form.sums_of_links))
         n, shift = form.n_sums(links), drop if form.drops else form.shift
         payload = econt.encode_super_cells(charges, name, links, drop).payload
-        decoded = econt.decode_super_cells(payload, name, links, drop, division=division).reshape(len(charges), -1, form.size)
-        grouped = charges.reshape(len(charges), -1, form.size)
+        decoded = econt.decode_super_cells(payload, name, links, drop, division=division).reshape(len(charges), 48 // form.size, form.size)
+        grouped = charges.reshape(len(charges), 48 // form.size, form.size)
         sums = np.where(np.arange(48 // form.size) < n, grouped.sum(axis=2), 0)
         np.testing.assert_array_equal(decoded.sum(axis=2), form.code.decode(form.code.encode(sums, shift), shift))
         if division == "equal" or not form.address_bits:

@@ -43,7 +43,9 @@ def read_words(path: str | Path, name: Literal["RX_DATA", "TX_DATA"]) -> NDArray
         table = pa_csv.read_csv(path, convert_options=convert, parse_options=parse)
     except pa.ArrowException as error:
         raise _bad_line(path, names, str(error)) from None
-    texts = np.stack([column.to_numpy() for column in table.columns], axis=1) if len(table) else np.zeros((0, len(names)), object)
+    if not len(table):
+        return np.zeros((0, len(names)), dtype=np.uint32)
+    texts = np.stack([column.to_numpy() for column in table.columns], axis=1)
     fixed = texts.astype(f"U{_DIGITS + 1}")
     digits = np.strings.rjust(fixed, _DIGITS + 1, "0").view(np.uint32).reshape(len(texts), len(names), _DIGITS + 1)
     values = _VALUE[np.minimum(digits, 127)]
