@@ -111,10 +111,10 @@ def test_threshold_sums_are_found_in_the_stream():
     charges = emulator.charges(words)
     decoded = emulator.decode(emulator.run(words))
     sent = np.where(charges >= 47, charges, 0)
-    good = (np.abs(decoded - sent) <= sent / 16 + 8).all(axis=1)
+    good = np.all(np.abs(decoded - sent) <= sent / 16 + 8, axis=1)
     truncated = (decoded == 0).all(axis=1)
     assert (good | truncated).all()
-    assert good[:250].mean() > 0.5
+    assert np.mean(good[:250]) > 0.5
 
 
 @pytest.mark.parametrize(
