@@ -1,14 +1,15 @@
 """The number of a combination, and the combination of a number: the shortest code of which cells are sent and how charge is split.
 
-The combinations of k out of n things b_1 < ... < b_k are numbered by sum_j C(b_j, j), the combinatorial number system. A split of K quanta
-into m parts is such a combination, too: the places of m - 1 bars among K + m - 1 stars and bars. Numbers are held in three limbs of 48 bits,
-least significant first, as adders of hardware would: no limb or carry leaves 64 bits.
+The combinations of k out of n things b_1 < ... < b_k are numbered by sum_j C(b_j, j), the combinatorial number system. A split of K
+quanta into m parts is such a combination, too: the places of m - 1 bars among K + m - 1 stars and bars. Numbers are held in three limbs
+of 48 bits, least significant first, as adders of hardware would: no limb or carry leaves 64 bits.
 Sources: D. Knuth, The Art of Computer Programming 4A, section 7.2.1.3; T. Fischer, IEEE Trans. Inf. Theory 32 (1986) 568 (pyramid codes).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from math import comb
 from typing import Any
 
@@ -32,7 +33,7 @@ def table() -> NDArray[np.int64]:
     row, rows = [1] + [0] * MOST_CHOSEN, []
     for _ in range(MOST_THINGS + 1):
         rows.append([[min(value, top) >> (LIMB_BITS * i) & mask for i in range(LIMBS)] for value in row])
-        row = [1] + [a + b for a, b in zip(row[:-1], row[1:], strict=True)]
+        row = [1] + [a + b for a, b in pairwise(row)]
     return np.array(rows, dtype=np.int64)
 
 
