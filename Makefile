@@ -18,7 +18,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test lint format bench-peers constraints clean
+.PHONY: help demo docs test lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ format: $(TOOLS) ## Mend what can be mended automatically
 
 bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Time training beside TensorFlow and QKeras; QUICK=1 for fewer steps
 	$(BIN)/python benchmarks/bench_train.py --peer $(PEERS)/bin/python $(if $(QUICK),--quick)
+
+bench: $(RUNTIME) ## Time everything that needs no peer, then write docs/benchmarks.md
+	for name in scaling encode simulate econt; do $(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
+	$(BIN)/python benchmarks/report.py
 
 constraints: ## Raise the pinned versions to the newest that fit together
 	$(PYTHON) -m venv --clear $(SCRATCH)

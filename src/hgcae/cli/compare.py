@@ -64,6 +64,7 @@ def compare(
     Codecs:
       mean         the charge alone; every module is the mean image
       pca          the charge and as many quantised principal components of the image as the links hold
+      lattice      the strongest cells, and the charge cut into quanta: as exact as the bits allow
       cms-pu       CMS's own trained autoencoder, made for links given by pile-up (2 to 5 links)
       cms-signal   the same, made for links given by signals
       econ-ae      the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links)

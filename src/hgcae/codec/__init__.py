@@ -13,12 +13,13 @@ from hgcae.codec.cms import CmsCodec
 from hgcae.codec.econ_ae import EconAutoencoderCodec
 from hgcae.codec.hierarchy import HierarchyCodec
 from hgcae.codec.latent import LatentCodec
+from hgcae.codec.lattice import LatticeCodec
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.pca import PcaCodec
 from hgcae.errors import SettingsError
 
 CODECS: Mapping[str, type[ModuleCodec]] = {
-    codec.name: codec for codec in (MeanCodec, PcaCodec, CmsCodec, EconAutoencoderCodec, LatentCodec, HierarchyCodec)
+    codec.name: codec for codec in (MeanCodec, PcaCodec, LatticeCodec, CmsCodec, EconAutoencoderCodec, LatentCodec, HierarchyCodec)
 }
 """All codecs by name."""
 

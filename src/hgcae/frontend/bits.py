@@ -65,7 +65,7 @@ def pack(values: ArrayLike, widths: ArrayLike) -> NDArray[np.uint8]:
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise DataFormatError(_PACK, f"row {row}, field {column}", str(numbers[row, column]), f"0 to {MAX_VALUES[width[row, column]]}")
-    length = width.sum(axis=1).max(initial=0)
+    length = int(np.asarray(widths).sum(axis=-1).max(initial=0))
     packed = np.zeros((len(numbers), -(-length // 8)), dtype=np.uint8)
     _pack(numbers.astype(np.int64), width, packed)
     return packed
@@ -85,7 +85,7 @@ def unpack(packed: NDArray[np.uint8], widths: ArrayLike) -> NDArray[np.int64]:
     if rows.ndim != 2 or rows.dtype != np.uint8:
         raise DataFormatError(_UNPACK, "packed", f"{rows.dtype} of shape {rows.shape}", "uint8 of shape (n, bytes)")
     width = _widths(widths, (len(rows), np.shape(widths)[-1] if np.ndim(widths) else 0))
-    length = width.sum(axis=1).max(initial=0)
+    length = int(np.asarray(widths).sum(axis=-1).max(initial=0))
     if length > 8 * rows.shape[1]:
         raise DataFormatError(_UNPACK, "packed", f"rows of {8 * rows.shape[1]} bits", f"at least {length}")
     values = np.zeros(width.shape, dtype=np.int64)

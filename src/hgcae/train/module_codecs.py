@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hgcae.codec import cms, econ_ae, hierarchy, latent
 from hgcae.codec.base import ModuleCodec, checked_charges
+from hgcae.codec.lattice import LatticeCodec
 from hgcae.codec.layers import Layer
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.numbers import QuantisedEncoder
@@ -261,6 +262,7 @@ def hierarchy_codec(links: int, train: NDArray[np.integer], fit: Fit) -> ModuleC
 FACTORIES: Mapping[str, Factory] = {
     MeanCodec.name: lambda links, train, _fit: MeanCodec.fit(links, train),
     PcaCodec.name: lambda links, train, _fit: PcaCodec.fit(links, train),
+    LatticeCodec.name: lambda links, train, fit: LatticeCodec.fit(links, train, fit.seed),
     "cms-pu": _of_cms("pu"),
     "cms-signal": _of_cms("signal"),
     econ_ae.EconAutoencoderCodec.name: econ_codec,

@@ -195,7 +195,7 @@ class Trainer:
                 if shard not in known:
                     if len(shards) == _SHARDS_PER_EPOCH:
                         known.clear()  # a large sample: one shard at a time
-                    tree = self._tree(self.train.take(*shard), base, stage.loss_level)
+                    tree = self.tree(self.train.take(*shard), base, stage.loss_level)
                     known[shard] = Batches(stage, tree, self.model.hierarchy, self.settings.devices)
                 yield known[shard], steps
 
@@ -234,13 +234,13 @@ class Trainer:
         n = min(1000, len(self.train))
         return max(1, round(_SHARD_CHARGES * n / max(len(self.train.take(0, n).charge), 1)))
 
-    def _tree(self, events: Events, base: str, top: str) -> Tree:
+    def tree(self, events: Events, base: str, top: str) -> Tree:
         """Returns the tree of events; the levels below `base` do not learn, so they are encoded here and not in every step."""
         lower = self.model.hierarchy.below(base)
         return Tree.build(events, base, top, None if lower is None else self.model.encode_events(events, lower))
 
     def _test_batches(self, stage: Stage, base: str) -> list[Batch]:
-        tree = self._tree(self.test, base, stage.loss_level)
+        tree = self.tree(self.test, base, stage.loss_level)
         batches = Batches(stage, tree, self.model.hierarchy, self.settings.devices)
         rng = np.random.default_rng([self.settings.seed, 2**31])
         most = -(-len(self.test) // stage.batch) if stage.sampling == "events" else self.settings.test_batches

@@ -1,0 +1,46 @@
+"""Events behind a module codec."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from contracts.codec import random_modules
+from hgcae.codec.events import sent
+from hgcae.errors import DataFormatError
+from hgcae.events import Events
+from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.train.module_codecs import make_codec
+from model.toys import STACK, showers
+
+
+def test_each_module_comes_back_as_the_codec_decodes_it():
+    events, codec = showers(n=12), make_codec("lattice", 2, random_modules(300))
+    found, bits = sent(events, codec)
+    modules = events.to_dense().reshape(-1, 48).astype(np.int64)
+    charged = modules.any(axis=1)
+    expected = np.zeros(modules.shape)
+    payload = codec.encode(modules[charged])
+    expected[charged] = codec.decode(payload)
+    np.testing.assert_array_equal(found.to_dense().reshape(-1, 48), expected)
+    per_module = np.zeros(len(modules), dtype=np.int64)
+    per_module[charged] = payload.bits
+    np.testing.assert_array_equal(bits, per_module.reshape(12, -1).sum(axis=1))
+    # Every fourth event is empty: nothing is sent, and truth stays.
+    assert bits[3] == 0
+    np.testing.assert_array_equal(found.particles["energy_gev"], events.particles["energy_gev"])
+
+
+def test_charges_that_are_not_whole():
+    events = showers(n=2)
+    with pytest.raises(DataFormatError, match="whole numbers"):
+        sent(replace(events, charge=events.charge + 0.5), make_codec("mean", 2, random_modules(50)))
+
+
+def test_other_modules():
+    events = Events.from_dense(np.ones((2, 4, 4, 4), dtype=np.int64), Hierarchy.of(ROC=(4, 4), MODULE=4))
+    with pytest.raises(DataFormatError, match="modules of 3 x 4 x 4"):
+        sent(events, make_codec("mean", 2, random_modules(50)))
+    assert STACK.rooted("MODULE").shape == (3, 4, 4)
