@@ -142,7 +142,7 @@ def _formatter(group: _Group, algorithm: str, *, counts: bool) -> dict[str, Any]
         result["links"] = _links(group, counts=counts)
     for setting, key in _BUFFER_KEYS.items():
         if key in group:
-            result[setting] = group.integer(key, (1 << 9) - 1)
+            result[setting] = group.integer(key, (1 << 10) - 1)
     for key in ("link_reset_pattern", "tx_sync_word"):
         if key in group:
             result["sync_word"] = group.integer(key, (1 << 11) - 1)
