@@ -24,7 +24,8 @@ from tensorflow import keras
 
 CHILDREN = {"ROC": 16, "MODULE": 3, "TRIPLET": 3, "STAGE1": 19, "STAGE2": 30}
 LEVELS = list(CHILDREN)
-WEIGHT, RELU, NUMBER = "quantized_bits(9,6)", "quantized_relu(9,6)", "quantized_bits(9,6)"
+# Without alpha=1, QKeras' layers multiply kernels by a power of two of their own for each filter, which no fixed 9-bit format is.
+WEIGHT, RELU, NUMBER = "quantized_bits(9,6,alpha=1)", "quantized_relu(9,6)", "quantized_bits(9,6)"
 
 
 def encoder(level: str, latent: int) -> keras.Model:

@@ -57,6 +57,7 @@ def compare(
     Codecs:
       mean   the charge alone; every module is the mean image
       pca    the charge and as many quantised principal components of the image as the links hold
+      lattice  the strongest cells, and the charge cut into quanta: as exact as the bits allow
 
     Examples:
       hgcae compare --data data -o verdict

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.codec.base import ModuleCodec, Payload
+from hgcae.codec.lattice import LatticeCodec
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.pca import PcaCodec
 from hgcae.errors import SettingsError
 
 _T = TypeVar("_T")
 
-CODECS: Mapping[str, type[ModuleCodec]] = {codec.name: codec for codec in (MeanCodec, PcaCodec)}
+CODECS: Mapping[str, type[ModuleCodec]] = {codec.name: codec for codec in (MeanCodec, PcaCodec, LatticeCodec)}
 """All codecs by name."""
 
 Factory = Callable[[int, NDArray[np.integer], int], ModuleCodec]
@@ -27,6 +28,7 @@ Factory = Callable[[int, NDArray[np.integer], int], ModuleCodec]
 FACTORIES: Mapping[str, Factory] = {
     MeanCodec.name: lambda links, train, _seed: MeanCodec.fit(links, train),
     PcaCodec.name: lambda links, train, _seed: PcaCodec.fit(links, train),
+    LatticeCodec.name: LatticeCodec.fit,
 }
 """How the codecs of a comparison are made, by the name that it gives them."""
 
