@@ -21,8 +21,7 @@ from hgcae.errors import SettingsError
 _T = TypeVar("_T")
 
 CODECS: Mapping[str, type[ModuleCodec]] = {
-    codec.name: codec
-    for codec in (MeanCodec, PcaCodec, LatticeCodec, BestChoiceCodec, ThresholdSumCodec, SuperCellCodec, RepeaterCodec)
+    codec.name: codec for codec in (MeanCodec, PcaCodec, LatticeCodec, BestChoiceCodec, ThresholdSumCodec, SuperCellCodec, RepeaterCodec)
 }
 """All codecs by name."""
 
@@ -40,7 +39,6 @@ FACTORIES: Mapping[str, Factory] = {
     "threshold_sum": lambda links, train, _seed: ThresholdSumCodec.fit(links, train),
     "threshold_sum_spread": lambda links, train, _seed: ThresholdSumCodec.fit(links, train, spread=True),
     "super_trigger_cell": lambda links, _train, _seed: SuperCellCodec(links),
-    "super_trigger_cell_equal": lambda links, _train, _seed: SuperCellCodec(links, division="equal"),
     "repeater": lambda links, _train, _seed: RepeaterCodec(links),
 }
 """How the codecs of a comparison are made, by the name that it gives them."""

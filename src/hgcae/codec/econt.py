@@ -27,6 +27,7 @@ from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M
 from hgcae.geometry.module import N_CELLS
 
 Edge = Literal["middle", "low"]
+Division = Literal["largest", "equal"]
 WHOLE_MODULE = {2: "STC16", 3: "CTC4A", 4: "STC4A", 5: "STC4B"}
 """For each number of links the format of super trigger cells that says most and still covers the whole module."""
 
@@ -208,7 +209,7 @@ class SuperCellCodec(ModuleCodec):
 
     name = "super_trigger_cell"
 
-    def __init__(self, links: int, form: str | None = None, drop: int = 0, division: Literal["largest", "equal"] = "largest") -> None:
+    def __init__(self, links: int, form: str | None = None, drop: int = 0, division: Division = "largest") -> None:
         super().__init__(links)
         if form is None and links not in WHOLE_MODULE:
             msg = f"codec {self.name}: links: found {links}, expected one of {', '.join(map(str, WHOLE_MODULE))}, or a format that is named"
@@ -217,7 +218,8 @@ class SuperCellCodec(ModuleCodec):
             msg = f"codec {self.name}: found drop {drop!r}, division {division!r}, expected 0 to {MAX_DROP}, 'largest' or 'equal'"
             raise SettingsError(msg)
         self.form = WHOLE_MODULE[links] if form is None else form
-        self.drop, self.division = drop, division
+        self.drop = drop
+        self.division: Division = division
         self._bits = super_cell_format(self.form, links).bits(links)
 
     @property
