@@ -58,6 +58,14 @@ def compare(
       mean   the charge alone; every module is the mean image
       pca    the charge and as many quantised principal components of the image as the links hold
       lattice  the strongest cells, and the charge cut into quanta: as exact as the bits allow
+      best_choice         ECON-T: the largest cells, 4, 6, 9, 14 over 2 to 5 links; each decoded as the middle of the step of its 4E3M code
+      best_choice_low     the same, decoded as the lower edge of the step, which is what the cells of these samples hold
+      best_choice_spread  the same as best_choice, with what is missing spread over the cells that were not sent
+      best_choice_spread_low  both
+      threshold_sum       ECON-T: cells above the smallest threshold whose payload fits in the mean of the training modules
+      threshold_sum_spread  the same, with what is missing spread over the others
+      super_trigger_cell  ECON-T: sums of 16 or 4 cells that cover the module: STC16, CTC4A, STC4A, STC4B over 2 to 5 links
+      repeater            ECON-T: all cells in 4E3M, 336 bits whatever the links: what its float format alone loses
 
     Examples:
       hgcae compare --data data -o verdict

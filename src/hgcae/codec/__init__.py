@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.codec.base import ModuleCodec, Payload
+from hgcae.codec.econt import BestChoiceCodec, RepeaterCodec, SuperCellCodec, ThresholdSumCodec
 from hgcae.codec.lattice import LatticeCodec
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.pca import PcaCodec
@@ -19,7 +20,9 @@ from hgcae.errors import SettingsError
 
 _T = TypeVar("_T")
 
-CODECS: Mapping[str, type[ModuleCodec]] = {codec.name: codec for codec in (MeanCodec, PcaCodec, LatticeCodec)}
+CODECS: Mapping[str, type[ModuleCodec]] = {
+    codec.name: codec for codec in (MeanCodec, PcaCodec, LatticeCodec, BestChoiceCodec, ThresholdSumCodec, SuperCellCodec, RepeaterCodec)
+}
 """All codecs by name."""
 
 Factory = Callable[[int, NDArray[np.integer], int], ModuleCodec]
@@ -29,6 +32,14 @@ FACTORIES: Mapping[str, Factory] = {
     MeanCodec.name: lambda links, train, _seed: MeanCodec.fit(links, train),
     PcaCodec.name: lambda links, train, _seed: PcaCodec.fit(links, train),
     LatticeCodec.name: LatticeCodec.fit,
+    "best_choice": lambda links, _train, _seed: BestChoiceCodec(links),
+    "best_choice_low": lambda links, _train, _seed: BestChoiceCodec(links, edge="low"),
+    "best_choice_spread": lambda links, _train, _seed: BestChoiceCodec(links, spread=True),
+    "best_choice_spread_low": lambda links, _train, _seed: BestChoiceCodec(links, edge="low", spread=True),
+    "threshold_sum": lambda links, train, _seed: ThresholdSumCodec.fit(links, train),
+    "threshold_sum_spread": lambda links, train, _seed: ThresholdSumCodec.fit(links, train, spread=True),
+    "super_trigger_cell": lambda links, _train, _seed: SuperCellCodec(links),
+    "repeater": lambda links, _train, _seed: RepeaterCodec(links),
 }
 """How the codecs of a comparison are made, by the name that it gives them."""
 
