@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+VERDICT := verdict
+HGCAE_DATA ?= ../shared/data
 SCRATCH := $(VENV)/scratch
 # TensorFlow 2.15 and QKeras, to compare with: they do not fit beside what the package needs, nor on a newer Python.
 PEERS := .venv-peers
@@ -18,7 +20,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs test lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +30,10 @@ demo: $(RUNTIME) ## Simulate, train, compress and judge in a few minutes; result
 
 docs: demo ## Run the demo, then write its figures and tables into docs/
 	$(BIN)/python docs/refresh.py $(DEMO)
+
+docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA), then write docs/codecs.md
+	for name in events ttbar electron; do $(BIN)/hgcae compare --sample $$name --data $(HGCAE_DATA) -o $(VERDICT)/$$name || exit 1; done
+	$(BIN)/python docs/refresh_codecs.py $(VERDICT)
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term

@@ -62,14 +62,22 @@ def compare(
       DIR/emd_occupancy.png    energy mover's distance by number of charged cells
 
     Codecs:
-      mean         the charge alone; every module is the mean image
-      pca          the charge and as many quantised principal components of the image as the links hold
-      lattice      the strongest cells, and the charge cut into quanta: as exact as the bits allow
-      cms-pu       CMS's own trained autoencoder, made for links given by pile-up (2 to 5 links)
-      cms-signal   the same, made for links given by signals
-      econ-ae      the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links)
-      latent       a quantised layer and a decoder, trained here on how far charge is carried (2 to 5 links)
-      hierarchy    the autoencoder of this package, cells to ROCs to module, trained here (2 to 5 links)
+      mean                    the charge alone; every module is the mean image
+      pca                     the charge and as many quantised principal components of the image as the links hold
+      lattice                 the strongest cells, and the charge cut into quanta: as exact as the bits allow
+      best_choice             ECON-T: the largest cells, 4, 6, 9, 14 over 2 to 5 links; each decoded as the middle of the step of its code
+      best_choice_low         the same, decoded as the lower edge of the step, which is what the cells of these samples hold
+      best_choice_spread      the same as best_choice, with what is missing spread over the cells that were not sent
+      best_choice_spread_low  both
+      threshold_sum           ECON-T: cells above the smallest threshold whose payload fits in the mean of the training modules
+      threshold_sum_spread    the same, with what is missing spread over the others
+      super_trigger_cell      ECON-T: sums of 16 or 4 cells that cover the module: STC16, CTC4A, STC4A, STC4B over 2 to 5 links
+      repeater                ECON-T: all cells in 4E3M, 336 bits whatever the links: what its float format alone loses
+      cms-pu                  CMS's own trained autoencoder, made for links given by pile-up (2 to 5 links)
+      cms-signal              the same, made for links given by signals
+      econ-ae                 the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links)
+      latent                  a quantised layer and a decoder, trained here on how far charge is carried (2 to 5 links)
+      hierarchy               the autoencoder of this package, cells to ROCs to module, trained here (2 to 5 links)
 
     Examples:
       hgcae compare --data data -o verdict

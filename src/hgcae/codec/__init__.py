@@ -11,6 +11,7 @@ from typing import Any
 from hgcae.codec.base import ModuleCodec, Payload
 from hgcae.codec.cms import CmsCodec
 from hgcae.codec.econ_ae import EconAutoencoderCodec
+from hgcae.codec.econt import BestChoiceCodec, RepeaterCodec, SuperCellCodec, ThresholdSumCodec
 from hgcae.codec.hierarchy import HierarchyCodec
 from hgcae.codec.latent import LatentCodec
 from hgcae.codec.lattice import LatticeCodec
@@ -18,9 +19,10 @@ from hgcae.codec.mean import MeanCodec
 from hgcae.codec.pca import PcaCodec
 from hgcae.errors import SettingsError
 
-CODECS: Mapping[str, type[ModuleCodec]] = {
-    codec.name: codec for codec in (MeanCodec, PcaCodec, LatticeCodec, CmsCodec, EconAutoencoderCodec, LatentCodec, HierarchyCodec)
-}
+_CONVENTIONAL = (MeanCodec, PcaCodec, LatticeCodec, BestChoiceCodec, ThresholdSumCodec, SuperCellCodec, RepeaterCodec)
+_LEARNED = (CmsCodec, EconAutoencoderCodec, LatentCodec, HierarchyCodec)
+
+CODECS: Mapping[str, type[ModuleCodec]] = {codec.name: codec for codec in (*_CONVENTIONAL, *_LEARNED)}
 """All codecs by name."""
 
 __all__ = ["CODECS", "ModuleCodec", "Payload", "codec_from_config"]

@@ -95,6 +95,17 @@ class FloatCode:
         value = np.where(exponent > 0, ((mantissa | 1 << m) << shift) | middle, mantissa)
         return value << drop
 
+    def lower_edge(self, values: NDArray[np.integer], drop: int = 0) -> NDArray[np.int64]:
+        """Returns the smallest values (...) with the codes of non-negative integers (...); charges that are such edges stay as they are.
+
+        Raises:
+            DataFormatError: Not integers, or a negative value.
+        """
+        codes = self.encode(values, drop)
+        exponent = codes >> self.mantissa_bits
+        middle = np.where(exponent > 1, 1 << np.maximum(exponent - 2, 0), 0)
+        return self.decode(codes, drop) - (middle << drop)
+
 
 FLOAT_4E3M = FloatCode(4, 3)
 """Trigger cells, HGCROC to ECON-T: 7 bits."""

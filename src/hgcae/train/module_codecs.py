@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hgcae.codec import cms, econ_ae, hierarchy, latent
 from hgcae.codec.base import ModuleCodec, checked_charges
+from hgcae.codec.econt import BestChoiceCodec, RepeaterCodec, SuperCellCodec, ThresholdSumCodec
 from hgcae.codec.lattice import LatticeCodec
 from hgcae.codec.layers import Layer
 from hgcae.codec.mean import MeanCodec
@@ -263,6 +264,14 @@ FACTORIES: Mapping[str, Factory] = {
     MeanCodec.name: lambda links, train, _fit: MeanCodec.fit(links, train),
     PcaCodec.name: lambda links, train, _fit: PcaCodec.fit(links, train),
     LatticeCodec.name: lambda links, train, fit: LatticeCodec.fit(links, train, fit.seed),
+    "best_choice": lambda links, _train, _fit: BestChoiceCodec(links),
+    "best_choice_low": lambda links, _train, _fit: BestChoiceCodec(links, edge="low"),
+    "best_choice_spread": lambda links, _train, _fit: BestChoiceCodec(links, spread=True),
+    "best_choice_spread_low": lambda links, _train, _fit: BestChoiceCodec(links, edge="low", spread=True),
+    "threshold_sum": lambda links, train, _fit: ThresholdSumCodec.fit(links, train),
+    "threshold_sum_spread": lambda links, train, _fit: ThresholdSumCodec.fit(links, train, spread=True),
+    "super_trigger_cell": lambda links, _train, _fit: SuperCellCodec(links),
+    "repeater": lambda links, _train, _fit: RepeaterCodec(links),
     "cms-pu": _of_cms("pu"),
     "cms-signal": _of_cms("signal"),
     econ_ae.EconAutoencoderCodec.name: econ_codec,

@@ -84,6 +84,10 @@ def test_links_are_a_mask_or_a_number(load, form, etxs, links):
     assert load(form(3, etxs)).links == links
 
 
+def test_older_files_leave_the_sync_word_out(load):
+    assert load(without(masks(0, 1), *BUFFER_KEYS, "link_reset_pattern")) == load(masks(0, 1))
+
+
 def test_weights_and_masks_of_the_autoencoder(load):
     values = masks(4, 7)
     values["Encoder"] = registers_of(WEIGHTS)
@@ -135,7 +139,6 @@ BUFFER_KEYS = ("FormatterBuffer", "Global")
         (without(masks(0, 1), "ConfigAlgo"), "ConfigAlgo"),
         (without(masks(0, 1), *BUFFER_KEYS, "active_etxs"), "FormatterBuffer.Global.active_etxs: found nothing"),
         (without(masks(0, 1), *BUFFER_KEYS, "buff_t2"), "FormatterBuffer.Global.buff_t2: found nothing"),
-        (without(masks(0, 1), *BUFFER_KEYS, "link_reset_pattern"), "link_reset_pattern: found nothing"),
         (without(masks(0, 1), "AlgoThreshold"), "AlgoThreshold: found nothing"),
         (without(masks(2, 1), "AlgoDroplsb"), "AlgoDroplsb: found nothing"),
         (without(masks(1, 1), *BUFFER_KEYS, "stc_type"), "stc_type: found nothing"),
@@ -153,7 +156,7 @@ BUFFER_KEYS = ("FormatterBuffer", "Global")
         (with_value(masks(0, 1), 5, "ConfigAlgo", "Global", "more"), "ConfigAlgo.Global.more: found an unknown key"),
         (with_value(masks(0, 1), 0, *BUFFER_KEYS, "active_etxs"), "active_etxs: found 0"),
         (with_value(masks(0, 1), 0x15, *BUFFER_KEYS, "active_etxs"), "active_etxs: found 0x15"),
-        (with_value(masks(0, 1), 512, *BUFFER_KEYS, "buff_t1"), "buff_t1: found 512"),
+        (with_value(masks(0, 1), 1024, *BUFFER_KEYS, "buff_t1"), "buff_t1: found 1024"),
         (with_value(masks(1, 1), 5, *BUFFER_KEYS, "stc_type"), "stc_type: found 5"),
         (with_value(masks(0, 1), 1, "More"), "More: found an unknown key"),
         (with_value(masks(0, 1), [1], "Cal"), "Cal: found .*expected a group of keys"),

@@ -39,8 +39,8 @@ def test_the_counter_restarts_at_an_orbit():
 
 
 def slow_buffer(packets, links, t1, t2, t3, sync, counters, sums):
-    """Lists instead of arrays: words that wait, words behind them."""
-    buffer, waiting, lines = [0] * 600, 0, []
+    """Lists instead of arrays: words that wait, words behind them, room for 400."""
+    buffer, waiting, lines = [0] * 400, 0, []
     for packet, counter, total in zip(packets, counters, sums, strict=True):
         idle = counter << 11 | sync
         if waiting + len(packet) > t1:
@@ -49,7 +49,7 @@ def slow_buffer(packets, links, t1, t2, t3, sync, counters, sums):
             new, advance = [counter << 11 | 0b111 << 8 | total, idle], 1
         else:
             new, advance = packet + [idle] * (26 - len(packet)), len(packet)
-        buffer[waiting : waiting + len(new)] = new
+        buffer = (buffer[:waiting] + new + buffer[waiting + len(new) :])[:400]
         waiting += advance
         lines.append(buffer[: 2 * links])
         buffer = buffer[2 * links :] + buffer[-2 * links :]
@@ -58,7 +58,8 @@ def slow_buffer(packets, links, t1, t2, t3, sync, counters, sums):
 
 
 @pytest.mark.parametrize(
-    ("links", "t1", "t2", "t3"), [(1, 24, 500, 0), (2, 48, 20, 12), (5, 120, 60, 20), (9, 60, 10, 25), (13, 400, 500, 0)]
+    ("links", "t1", "t2", "t3"),
+    [(1, 24, 500, 0), (2, 48, 20, 12), (5, 120, 60, 20), (9, 60, 10, 25), (13, 400, 500, 0), (1, 480, 500, 0), (2, 550, 400, 25)],
 )
 def test_the_buffer_truncates_as_a_slow_one_does(links, t1, t2, t3):
     settings = config("threshold_sum", links, threshold=(47,) * 48, buffer_t1=t1, buffer_t2=t2, buffer_t3=t3)
@@ -81,8 +82,23 @@ def test_the_buffer_truncates_as_a_slow_one_does(links, t1, t2, t3):
     result = emulator.run(words)
     np.testing.assert_array_equal(result[:, :links], expected)
     assert (result[:, links:] == 0).all()
-    if links == 1:
+    if t1 == 24:
         assert np.any((result >> 24 & 7) == 0b110)
+
+
+def full_modules(n, links, t1):
+    """Output of modules whose cells are all above threshold, packets of 25 words."""
+    words = np.full((n, 12), 0xA0000000, dtype=np.uint32) + np.uint32(0x2040810 * 4) + np.arange(12, dtype=np.uint32)
+    words[0] ^= 0x30000000
+    return Emulator(config("threshold_sum", links, threshold=(47,) * 48, buffer_t1=t1, buffer_t2=1000)).run(words)
+
+
+def test_words_beyond_the_buffer_are_lost():
+    """The first packet that does not fit, number 18, ends after 22 words; then the last words of the buffer come again and again."""
+    small, large = full_modules(130, 2, 400), full_modules(130, 2, 500)
+    np.testing.assert_array_equal(large[:112], small[:112])
+    assert (large[119:, :2] == large[119, :2]).all()
+    assert (small[119:, :2] != small[119, :2]).any()
 
 
 @pytest.mark.parametrize("name", [name for name in CONFIGS if not name.startswith(("TS", "AE"))])

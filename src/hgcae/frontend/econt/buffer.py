@@ -4,9 +4,12 @@ A packet has `N` words of 16 bits; `B` words wait in the buffer. If B + N > T1 t
 B > T2 and N <= T3 by one of type 111; else it is appended. Then two words per link leave. Where the buffer runs out, what leaves is what
 stands behind the last packet: its idle words.
 
+There is room for 400 words. What a T1 beyond that lets in does not fit: words behind the last place are lost, though B counts them, and
+what stands in the last places stays there until it is overwritten. Both are seen in the reference vectors with T1 = 480 and 505.
+
 The first of two words is the upper half of an output word.
 
-Source: ASICBlocks/BufferBlock.py of github.com/cmantill/ECONT_Emulator.
+Source: ASICBlocks/BufferBlock.py of github.com/cmantill/ECONT_Emulator; counterPatternInTC_fillBuf of econt_test-vectors.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ from hgcae.frontend.econt.cells import MAX_LINKS
 
 FRAME_WORDS = 2 * MAX_LINKS
 """Words of 16 bits in a frame: a packet and the idle words behind it."""
-CAPACITY = 1024
-"""Words in the buffer: beyond the largest T1 of its 9-bit register and one frame more."""
+CAPACITY = 400
+"""Words in the buffer."""
 TYPE_BIT = 1 << 8
 """Lowest bit of a packet's type in its first word, which tells the two truncations apart."""
 
@@ -57,11 +60,14 @@ def _run(
     for bx in range(frames.shape[0]):
         full = waiting + lengths[bx] > t1
         if full or (waiting > t2 and lengths[bx] <= t3):
-            buffer[waiting] = replacements[bx, 0] & ~TYPE_BIT if full else replacements[bx, 0] | TYPE_BIT
-            buffer[waiting + 1] = replacements[bx, 1]
+            if waiting < CAPACITY:
+                buffer[waiting] = replacements[bx, 0] & ~TYPE_BIT if full else replacements[bx, 0] | TYPE_BIT
+            if waiting + 1 < CAPACITY:
+                buffer[waiting + 1] = replacements[bx, 1]
             waiting += 1
         else:
-            buffer[waiting : waiting + FRAME_WORDS] = frames[bx]
+            room = max(min(FRAME_WORDS, CAPACITY - waiting), 0)
+            buffer[waiting : waiting + room] = frames[bx, :room]
             waiting += lengths[bx]
         words[bx, :n_out] = buffer[:n_out]
         buffer[: CAPACITY - n_out] = buffer[n_out:].copy()

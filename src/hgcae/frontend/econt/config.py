@@ -39,11 +39,11 @@ class EcontConfig(Settings):
     """Super trigger cells: their format."""
     use_sum: bool = False
     """Threshold sum, best choice: send the sum of all cells, not of those that are not sent."""
-    buffer_t1: Annotated[int, Field(ge=0, lt=1 << 9)] = 338
+    buffer_t1: Annotated[int, Field(ge=0, lt=1 << 10)] = 338
     """Words of 16 bits that the buffer may hold."""
-    buffer_t2: Annotated[int, Field(ge=0, lt=1 << 9)] = 314
+    buffer_t2: Annotated[int, Field(ge=0, lt=1 << 10)] = 314
     """Words in the buffer above which short packets are truncated."""
-    buffer_t3: Annotated[int, Field(ge=0, lt=1 << 9)] = 25
+    buffer_t3: Annotated[int, Field(ge=0, lt=1 << 10)] = 25
     """Words of a packet that is still short."""
     sync_word: Annotated[int, Field(ge=0, lt=1 << 11)] = 290
     """Low bits of an idle word of the threshold sum (`link_reset_pattern`, `tx_sync_word`)."""

@@ -6,7 +6,8 @@
   bits.
 * **register map**: `ECON-T: RW: ...` with register names; numbers as in the form before.
 
-What the algorithm needs has to be there; what it does not need may be, but then has to be right. Unknown keys are errors.
+What the algorithm needs has to be there, but for the sync word, which has its power-on value where older files leave it out; what it does
+not need may be, but then has to be right. Unknown keys are errors.
 
 Source: the versions of init.yaml and yamlModifier.py in github.com/cmantill/econt_test-vectors; algorithm 5 to 7 means repeater: EMP
 data formats, github.com/indra-ehep/hgcal10glinkreceiver.
@@ -27,7 +28,7 @@ from hgcae.geometry.module import N_CELLS
 ALGORITHMS = ("threshold_sum", "super_cells", "best_choice", "repeater", "autoencoder", "repeater", "repeater", "repeater")
 """By the register `alg_type` or `select`."""
 _NEEDS: dict[str, tuple[str, ...]] = {
-    "threshold_sum": ("drop_lsb", "threshold", "use_sum", "buffer_t1", "buffer_t2", "buffer_t3", "sync_word"),
+    "threshold_sum": ("drop_lsb", "threshold", "use_sum", "buffer_t1", "buffer_t2", "buffer_t3"),
     "super_cells": ("drop_lsb", "super_cells"),
     "best_choice": ("drop_lsb", "use_sum"),
     "repeater": ("drop_lsb",),
@@ -40,7 +41,6 @@ _ENCODER_BLOCKS, _BLOCK_BYTES, _REGISTER_BYTES = 12, 134, 16
 _KEY_OF_SETTING = {
     "drop_lsb": "AlgoDroplsb",
     "threshold": "AlgoThreshold",
-    "sync_word": "FormatterBuffer.Global.link_reset_pattern",
     "super_cells": "FormatterBuffer.Global.stc_type",
     "keep_bits": "FormatterBuffer.Global.keep_auto_encoder_bits",
 }
@@ -142,7 +142,7 @@ def _formatter(group: _Group, algorithm: str, *, counts: bool) -> dict[str, Any]
         result["links"] = _links(group, counts=counts)
     for setting, key in _BUFFER_KEYS.items():
         if key in group:
-            result[setting] = group.integer(key, (1 << 9) - 1)
+            result[setting] = group.integer(key, (1 << 10) - 1)
     for key in ("link_reset_pattern", "tx_sync_word"):
         if key in group:
             result["sync_word"] = group.integer(key, (1 << 11) - 1)

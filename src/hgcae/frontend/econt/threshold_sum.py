@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from hgcae.errors import DataFormatError
-from hgcae.frontend.bits import get, put
+from hgcae.frontend.bits import get, put, unpack
 from hgcae.frontend.econt.cells import Encoded, checked_charges, checked_payload, effective_drop, float_code, float_value
 from hgcae.geometry.module import N_CELLS
 
@@ -72,6 +72,23 @@ def decode_threshold_sum(payload: NDArray[np.uint8], drop: int = 1, offset: int 
     if bad >= 0:
         raise DataFormatError(_SOURCE, f"row {bad}", "fields that contradict each other", "a packet of the threshold-sum format")
     return charges
+
+
+def packet_bits(payload: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Returns the bits (n,) of modules that rows of bytes (n, bytes) start with, by type and number of cells.
+
+    Raises:
+        DataFormatError: Rows that end before the number of cells.
+    """
+    kinds = unpack(checked_payload(payload, HEAD_BITS), np.array([3]))[:, 0]
+    bits = np.full(len(kinds), HEAD_BITS)
+    few, many = kinds == FEW_CELLS, kinds == MANY_CELLS
+    if few.any():
+        bits[few] += 3 + 13 * unpack(checked_payload(payload[few], HEAD_BITS + 3), np.array([HEAD_BITS, 3]))[:, 1]
+    if many.any():
+        cells = unpack(checked_payload(payload[many], HEAD_BITS + N_CELLS), np.array([HEAD_BITS] + [1] * N_CELLS))[:, 1:]
+        bits[many] += N_CELLS + 7 * cells.sum(axis=1)
+    return bits
 
 
 def truncated_word(charges: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,0 +1,70 @@
+# ruff: noqa: INP001 - a script, not part of a package
+"""Writes docs/codecs.md and its figures from the folders of `hgcae compare`, one for each sample: `make docs-codecs`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from hgcae.evaluate import ModuleResult, module_markdown, read_module_results
+
+DOCS = Path(__file__).parent
+SAMPLES = {
+    "events": "modules of the electromagnetic section in crowded events (pile-up of about 200)",
+    "ttbar": "modules of top pairs without pile-up",
+    "electron": "modules of single electrons without pile-up",
+}
+FIGURES = ("rate_distortion.png", "emd_occupancy.png")
+
+
+def main(folder: Path) -> None:
+    """Reads the results in `folder`/SAMPLE."""
+    parts = [
+        """# Module codecs beside each other
+
+Written by `make docs-codecs`. Each codec is fitted to the training half of a sample and judged on the other: of the events, on ten that
+no codec saw. [Evaluation](evaluation.md) says what the figures are; [Learned codecs](module_codecs.md) and the modules of
+`hgcae.codec` say what the codecs do. EMD in spacings of sensor cells; errors are statistical, modules taken as independent."""
+    ]
+    for sample, what in SAMPLES.items():
+        path = folder / sample / "results.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
+        results = read_module_results(path)
+        for figure in FIGURES:
+            shutil.copyfile(folder / sample / figure, DOCS / "figures" / f"codecs_{sample}_{figure}")
+        told = content["provenance"]
+        versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+        parts.append(
+            f"""## {sample}: {what}
+
+`hgcae compare --sample {sample}`, {content["date"]}; {told["n_train"]:,} modules to train on, {told["n_test"]:,} judged; seed
+{told["seed"]}; {versions}.
+
+{module_markdown(results)}
+
+Median EMD by number of charged cells:
+
+{occupancy(results)}
+
+![Rate and distortion](figures/codecs_{sample}_rate_distortion.png)
+![By occupancy](figures/codecs_{sample}_emd_occupancy.png)"""
+        )
+    (DOCS / "codecs.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def occupancy(results: tuple[ModuleResult, ...]) -> str:
+    """Returns the table of median EMD, one column for each range of charged cells."""
+    ranges = [(part.low, part.high) for part in results[0].bins if part.by == "occupancy"]
+    head = ["codec, links", *(f"{low:.0f} to {(high or 49) - 1:.0f}" for low, high in ranges)]
+    lines = [head, ["---", *["---:"] * len(ranges)]]
+    for result in results:
+        found = {(part.low, part.high): part.figures["emd_median"] for part in result.bins if part.by == "occupancy"}
+        cells = [f"{found[key].value:.3f} ± {found[key].error:.3f}" if key in found else "" for key in ranges]
+        lines.append([f"{result.codec} {result.links}", *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
