@@ -6,6 +6,8 @@ DEMO := demo
 VERDICT := verdict
 # Optimisation steps of each learned codec.
 STEPS ?= 4000
+# Most modules that each codec is judged on.
+MODULES ?= 20000
 HGCAE_DATA ?= ../shared/data
 SCRATCH := $(VENV)/scratch
 # TensorFlow 2.15 and QKeras, to compare with: they do not fit beside what the package needs, nor on a newer Python.
@@ -34,7 +36,7 @@ docs: demo ## Run the demo, then write its figures and tables into docs/
 	$(BIN)/python docs/refresh.py $(DEMO)
 
 docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA), then write docs/codecs.md
-	for name in events ttbar electron; do $(BIN)/hgcae compare --sample $$name --data $(HGCAE_DATA) --steps $(STEPS) -o $(VERDICT)/$$name || exit 1; done
+	for name in events ttbar electron; do $(BIN)/hgcae compare --sample $$name --data $(HGCAE_DATA) --steps $(STEPS) --max-modules $(MODULES) -o $(VERDICT)/$$name || exit 1; done
 	$(BIN)/python docs/refresh_codecs.py $(VERDICT)
 
 test: lint ## Check the code, then run all tests with coverage

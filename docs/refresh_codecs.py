@@ -40,7 +40,7 @@ no codec saw. [Evaluation](evaluation.md) says what the figures are; [Learned co
             f"""## {sample}: {what}
 
 `hgcae compare --sample {sample}`, {content["date"]}; {told["n_train"]:,} modules to train on, {told["n_test"]:,} judged; seed
-{told["seed"]}; {versions}.
+{told["seed"]}; {versions}; learned codecs: {told["steps"]:,} steps.
 
 {module_markdown(results)}
 
