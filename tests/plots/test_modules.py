@@ -26,7 +26,7 @@ def results() -> list[ModuleResult]:
 
 def test_rate_distortion_figure(results, tmp_path, picture):
     path = rate_distortion_figure(results, tmp_path / "r.png")
-    first = picture(path, (1560, 912))
+    first = picture(path, (1560, 961))
     rate_distortion_figure(results, path)
     assert picture(path) == first
     # Curves run from low to high rates, however the results are ordered.
@@ -34,7 +34,7 @@ def test_rate_distortion_figure(results, tmp_path, picture):
 
 
 def test_emd_occupancy_figure(results, tmp_path, picture):
-    picture(emd_occupancy_figure(results, tmp_path / "e.png"), (1032, 552))
+    picture(emd_occupancy_figure(results, tmp_path / "e.png"), (1032, 601))
     picture(emd_occupancy_figure(results[:1], tmp_path / "one.png"))
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.modules import Figure as Measured
@@ -41,9 +40,11 @@ def rate_distortion_figure(results: Sequence[ModuleResult], path: str | Path) ->
     """
     codecs = _codecs(results)
     with styled():
-        figure = Figure(figsize=(13, 7.6))
+        room = _legend_height(codecs)
+        figure = Figure(figsize=(13, 7.6 + room))
         axes = figure.subplots(2, 3, sharex=True)
-        figure.subplots_adjust(left=0.06, right=0.985, bottom=0.085, top=0.94, wspace=0.22, hspace=0.08)
+        bottom, top = (0.65 + room) / (7.6 + room), 1 - 0.45 / (7.6 + room)
+        figure.subplots_adjust(left=0.06, right=0.985, bottom=bottom, top=top, wspace=0.22, hspace=0.08)
         for ax, (name, (text, scale)) in zip(axes.flat, PANELS.items(), strict=True):
             for (codec, curve), style in zip(codecs.items(), _styles(), strict=False):
                 points = sorted(curve, key=lambda result: result.figures["bits"].value or 0.0)
@@ -52,11 +53,15 @@ def rate_distortion_figure(results: Sequence[ModuleResult], path: str | Path) ->
             ax.set(ylabel=text)
             if name == "sum_bias":
                 ax.axhline(0, color=FAINT, lw=0.8, zorder=0)
+            elif name.startswith("emd"):
+                _distances(ax)
             else:
                 ax.set_ylim(0, 1.08 * ax.get_ylim()[1])
         for ax in axes[1]:
-            ax.set(xlabel="mean payload [bits per module]", xlim=(0, None))
-        axes[0, 0].legend(loc="best")
+            ax.set(xlabel="mean payload [bits per module]", xscale="log")
+            ax.set_xticks((8, 16, 32, 64, 128, 256), map(str, (8, 16, 32, 64, 128, 256)))
+            ax.minorticks_off()
+        _legend(figure, axes[0, 0])
         label(axes[0, 0])
         caption(axes[0, 2], f"{results[0].sample}: {results[0].n_modules:,} modules")
         return save(figure, path)
@@ -75,24 +80,26 @@ def emd_occupancy_figure(results: Sequence[ModuleResult], path: str | Path) -> P
     codecs = _codecs(results)
     links = sorted({result.links for result in results})
     with styled():
-        figure = Figure(figsize=(max(6.4, 1.2 + 3.7 * len(links)), 4.6))
+        room = _legend_height(codecs)
+        height = 4.6 + room
+        figure = Figure(figsize=(max(6.4, 1.2 + 3.7 * len(links)), height))
         axes = figure.subplots(1, len(links), sharey=True, squeeze=False)[0]
         width = figure.get_figwidth()
-        figure.subplots_adjust(left=0.8 / width, right=1 - 0.15 / width, bottom=0.135, top=0.905, wspace=0.06)
+        figure.subplots_adjust(left=0.8 / width, right=1 - 0.15 / width, bottom=(0.62 + room) / height, top=1 - 0.44 / height, wspace=0.06)
         for ax, number in zip(axes, links, strict=True):
             for i, ((codec, curve), style) in enumerate(zip(codecs.items(), _styles(), strict=False)):
                 for result in (result for result in curve if result.links == number):
                     bins = result.by("occupancy")
-                    place = np.arange(len(bins)) + 0.12 * (i - (len(codecs) - 1) / 2)
+                    place = np.arange(len(bins)) + min(0.12, 0.8 / len(codecs)) * (i - (len(codecs) - 1) / 2)
                     _draw(ax, place.tolist(), [entry.figures["emd_median"] for entry in bins], 1.0, {"label": codec, "ls": "none"} | style)
                     ax.set_xticks(range(len(bins)), [entry.name for entry in bins])
-            ax.set(xlabel="charged trigger cells", ylim=(0, None))
+            ax.set(xlabel="charged trigger cells")
             ax.minorticks_off()
             caption(ax, f"{number} links")
+        _distances(*axes)
         label(axes[0])
         axes[0].set_ylabel("EMD, median [sensor cells]")
-        axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes[0].legend(loc="best")
+        _legend(figure, axes[0])
         return save(figure, path)
 
 
@@ -108,7 +115,32 @@ def _codecs(results: Sequence[ModuleResult]) -> dict[str, list[ModuleResult]]:
 
 
 def _styles() -> Any:
-    return ({"color": colour, "marker": marker} for colour, marker in zip(cycle(COLOURS), cycle(_MARKERS), strict=False))
+    """Yields colours with markers; no pair comes twice among the first 36."""
+    for i in count():
+        yield {"color": COLOURS[i % len(COLOURS)], "marker": _MARKERS[(i + i // len(COLOURS)) % len(_MARKERS)]}
+
+
+def _distances(*axes: Axes) -> None:
+    """Shows distances that are nothing and distances of many cells: linear near zero, logarithmic above 0.1."""
+    # A panel without points has no largest value.
+    top = max([0.3, *(1.3 * ax.dataLim.ymax for ax in axes if np.isfinite(ax.dataLim.ymax))])
+    for ax in axes:
+        ax.set_yscale("asinh", linear_width=0.1)
+        ax.set_yticks((0, 0.1, 0.3, 1, 3, 10), ("0", "0.1", "0.3", "1", "3", "10"))
+        ax.set_ylim(0, top)
+
+
+_LEGEND_COLUMNS = 6
+
+
+def _legend_height(codecs: Mapping[str, Any]) -> float:
+    """Returns the height of the legend below the panels, inches."""
+    return 0.15 + 0.26 * -(-len(codecs) // _LEGEND_COLUMNS)
+
+
+def _legend(figure: Figure, ax: Axes) -> None:
+    """Names the curves of a panel below all of them."""
+    figure.legend(*ax.get_legend_handles_labels(), loc="lower center", ncols=_LEGEND_COLUMNS)
 
 
 def _draw(ax: Axes, x: Sequence[float | None], figures: Sequence[Measured], scale: float, style: Mapping[str, Any]) -> None:
