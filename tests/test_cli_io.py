@@ -197,7 +197,9 @@ class TestSimulate:
 
     def test_an_interrupt_ends_with_130_and_no_file(self, tmp_path):
         arguments = ["simulate", "-n", "1000000", "-o", "a.parquet", *map(str, self.FAST)]
-        command = [sys.executable, "-c", "from hgcae.cli import main; main()", *arguments]
+        # A shell starts what it runs in the background deaf to interrupts.
+        hears = ["env", "--default-signal=INT"]
+        command = [*hears, sys.executable, "-c", "from hgcae.cli import main; main()", *arguments]
         process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
         while not list(tmp_path.iterdir()) and process.poll() is None:
             time.sleep(0.05)

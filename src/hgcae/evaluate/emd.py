@@ -10,6 +10,7 @@ Sources: github.com/fastmachinelearning/fastml-science@13f4b5dc (sensor-data-com
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -89,7 +90,10 @@ def _solver() -> Callable[..., Any]:
     before = {name: os.environ.get(name) for name in wish}
     os.environ.update(wish)
     try:
-        import ot
+        with warnings.catch_warnings():
+            # An escape in one of its docstrings, told when it is compiled: a SyntaxWarning, before Python 3.12 a DeprecationWarning.
+            warnings.filterwarnings("ignore", "invalid escape sequence")
+            import ot
     finally:
         for name, value in before.items():
             if value is None:
