@@ -61,9 +61,14 @@ def occupancy(results: tuple[ModuleResult, ...]) -> str:
     lines = [head, ["---", *["---:"] * len(ranges)]]
     for result in results:
         found = {(part.low, part.high): part.figures["emd_median"] for part in result.bins if part.by == "occupancy"}
-        cells = [f"{found[key].value:.3f} ± {found[key].error:.3f}" if key in found else "" for key in ranges]
+        cells = [text(*found[key]) if key in found else "" for key in ranges]
         lines.append([f"{result.codec} {result.links}", *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def text(value: float | None, error: float | None) -> str:
+    """Returns a figure with its error, as far as they are known: bins with few modules have none."""
+    return "" if value is None else f"{value:.3f}" if error is None else f"{value:.3f} ± {error:.3f}"
 
 
 if __name__ == "__main__":
