@@ -39,8 +39,8 @@ no codec saw. [Evaluation](evaluation.md) says what the figures are; [Learned co
         parts.append(
             f"""## {sample}: {what}
 
-`hgcae compare --sample {sample}`, {content["date"]}; {told["n_train"]:,} modules to train on, {told["n_test"]:,} judged; seed
-{told["seed"]}; {versions}; learned codecs: {told["steps"]:,} steps.
+`hgcae compare --sample {sample} --steps {told["steps"]}`, {content["date"]};
+{told["n_train"]:,} modules to train on, {told["n_test"]:,} judged; seed {told["seed"]}; {versions}.
 
 {module_markdown(results)}
 
