@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from math import comb
 
 import numpy as np
@@ -15,7 +16,6 @@ from hgcae.codec.base import Payload
 from hgcae.codec.lattice import SUM, LatticeCodec, Mode
 from hgcae.codec.pca import BUDGETS
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.train.module_codecs import make_codec
 
 MODES = {
     2: [(6, 3), (8, 3), (2, 12), (7, 1), (9, 0), (6, 0), (8, 0)],
@@ -123,12 +123,17 @@ def test_every_bit_is_that_of_a_slow_codec(links):
     assert len(set(found)) > 100
 
 
+@cache
+def fitted(links: int) -> LatticeCodec:
+    return LatticeCodec.fit(links, random_modules(200))
+
+
 @given(st.dictionaries(st.integers(0, 47), st.integers(1, 63), min_size=1, max_size=5))
 def test_a_few_cells_are_exact(cells):
     charges = np.zeros((1, 48), dtype=np.int64)
     charges[0, list(cells)] = list(cells.values())
     for links in (4, 5):
-        codec = make_codec("lattice", links, random_modules(200))
+        codec = fitted(links)
         np.testing.assert_array_equal(codec.decode(codec.encode(charges)), charges)
 
 
