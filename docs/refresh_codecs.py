@@ -39,7 +39,7 @@ no codec saw. [Evaluation](evaluation.md) says what the figures are; [Learned co
         parts.append(
             f"""## {sample}: {what}
 
-`hgcae compare --sample {sample} --steps {told["steps"]}`, {content["date"]};
+`hgcae compare --sample {sample} --steps {told["steps"]} --max-modules {told["n_test"]}`, {content["date"]};
 {told["n_train"]:,} modules to train on, {told["n_test"]:,} judged; seed {told["seed"]}; {versions}.
 
 {module_markdown(results)}
