@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
@@ -10,16 +11,24 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from contracts.compiled import compiled
 from hgcae import __version__, store
 from hgcae.cli import main
+from hgcae.codec.events import charged_modules, sent
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import SEED
+from hgcae.settings import fingerprint
 from hgcae.simulate import SimulateSettings
 from hgcae.sources.calq_csv import CHARGE_COLUMNS
+from hgcae.train.module_codecs import make_codec
+from model.toys import STACK, showers
+
+__all__ = ["compiled"]
 
 
 class Result:
@@ -292,6 +301,92 @@ class TestConvert:
         (tmp_path / "b.parquet").write_bytes(b"precious")
         assert hgcae("convert", "a.csv", "b.parquet").status == 2
         assert (tmp_path / "b.parquet").read_bytes() == b"precious"
+
+
+class TestConvertByACodec:
+    """Events as a concentrator delivers them."""
+
+    @pytest.fixture
+    def cropped(self, tmp_path):
+        """`a.parquet`: 12 showers in a stack of five modules."""
+        store.write(tmp_path / "a.parquet", [showers(STACK, 12)], {"seed": 7})
+        return showers(STACK, 12)
+
+    @pytest.mark.parametrize("name", ["lattice", "best_choice", "pca"])
+    def test_each_module_is_sent_and_decoded(self, hgcae, cropped, tmp_path, name):
+        result = hgcae("convert", "a.parquet", "b.parquet", "--codec", name, "--links", 3, "--json")
+        assert result.status == 0, result.err
+        charges, _, _ = charged_modules(cropped)
+        codec = make_codec(name, 3, charges)
+        expected, bits = sent(cropped, codec)
+        reader = store.Reader(tmp_path / "b.parquet")
+        np.testing.assert_array_equal(reader.read().to_dense(), expected.to_dense())
+        np.testing.assert_array_equal(reader.read().particles["energy_gev"], cropped.particles["energy_gev"])
+        made = {"name": name, "links": 3, "fingerprint": fingerprint(codec.get_config()), "fit": "a.parquet", "fit_modules": len(charges)}
+        assert reader.provenance["codec"] == result.json["codec"] == made
+        assert reader.provenance["source_provenance"] == {"seed": 7}
+        assert result.json["payload_bits_per_event"] == {"mean": pytest.approx(bits.mean()), "max": bits.max()}
+        assert result.json["charge_kept"] == pytest.approx(expected.charge.sum() / cropped.charge.sum())
+        assert result.json["charge"]["dtype"] == "float64"
+
+    def test_files_that_are_fitted_to_the_same_modules_have_the_same_codec(self, hgcae, cropped, modules):
+        options = ("--codec", "mean", "--links", 2, "--json")
+        first = hgcae("convert", "a.parquet", "b.parquet", *options, "--fit", "modules.parquet").json["codec"]
+        second = hgcae("convert", "modules.parquet", "c.csv", *options, "--root", "module").json["codec"]
+        assert first == second
+        assert first["fit_modules"] == np.count_nonzero(modules.counts)
+        assert hgcae("convert", "a.parquet", "b.parquet", *options).json["codec"]["fingerprint"] != first["fingerprint"]
+
+    def test_at_most_so_many_modules_are_fitted_to(self, hgcae, modules, monkeypatch):
+        monkeypatch.setattr(importlib.import_module("hgcae.cli.convert"), "FIT_MODULES", 7)
+        assert hgcae("convert", "modules.parquet", "b.parquet", "--codec", "mean", "--links", 2, "--json").json["codec"]["fit_modules"] == 7
+
+    def test_no_events(self, hgcae, modules, tmp_path):
+        store.write(tmp_path / "none.parquet", [modules[:0]])
+        found = hgcae("convert", "none.parquet", "b.parquet", "--codec", "best_choice", "--links", 2, "--json").json
+        assert (found["events"], found["charge_kept"], found["payload_bits_per_event"]) == (0, None, {"mean": None, "max": 0})
+        assert len(store.Reader(tmp_path / "b.parquet")) == 0
+
+    def test_what_was_sent_can_be_trained_on(self, hgcae, tmp_path):
+        """One epoch at each level, with charges that are not whole."""
+        arguments = ("--detector", "testbeam", "--direction", "parallel", "--radius", 2, "--energy", 20, 20)
+        assert hgcae("simulate", "-n", 12, "-o", "a.parquet", *arguments).status == 0
+        assert hgcae("convert", "a.parquet", "b.parquet", "--codec", "lattice", "--links", 2).status == 0
+        charge = store.Reader(tmp_path / "b.parquet").read().charge
+        assert (charge != np.round(charge)).any()
+        result = hgcae("train", "-i", "b.parquet", "--epochs", 3, "--no-pictures", "-o", "run", "--json")
+        assert result.status == 0, result.err
+        assert result.json["epochs"] == 3
+        assert 0 < result.json["loss_test"] < 10
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--links", 3], "found --codec None, --links 3, --fit None; expected --codec and --links, or none"),
+            (["--codec", "lattice"], "found --codec lattice, --links None, --fit None; expected --codec and --links"),
+            (["--fit", "a.parquet"], "found --codec None, --links None, --fit a.parquet; expected"),
+            (["--codec", "zip", "--links", 3], "codec 'zip': expected one of mean, pca, lattice"),
+            (["--codec", "lattice", "--links", 9], "codec lattice: links: found 9, expected one of 2, 3, 4, 5"),
+            (["--codec", "cms-pu", "--links", 3], "codec cms-pu: the folder of real data is not known"),
+            (["--codec", "mean", "--links", 3, "--fit", "no.parquet"], "no.parquet: No such file"),
+            (["--codec", "mean", "--links", 3, "--fit", "rocs.parquet"], r"rocs.parquet: hierarchy: found levels ROC of \(4, 4\)"),
+            (["--codec", "best_choice", "--links", 3, "--root", "STAGE1"], "root: found STACK"),
+        ],
+    )
+    def test_mistakes(self, fails, cropped, tmp_path, monkeypatch, arguments, message):
+        monkeypatch.delenv("HGCAE_DATA", raising=False)
+        store.write(tmp_path / "rocs.parquet", [cropped.units("ROC")[0]])
+        assert re.search(message, fails("convert", "a.parquet", "b.parquet", *arguments))
+
+    def test_files_that_cannot_be_sent(self, fails, cropped, tmp_path):
+        store.write(tmp_path / "rocs.parquet", [cropped.units("ROC")[0]])
+        store.write(tmp_path / "half.parquet", [replace(cropped, charge=cropped.charge + 0.5)])
+        for name, message in {
+            "rocs": "expected modules of 3 x 4 x 4 cells",
+            "half": r"charges: found \d+.5, expected whole numbers",
+        }.items():
+            options = ("--codec", "best_choice", "--links", 2, "--fit", "a.parquet")
+            assert re.search(rf"{name}.parquet: .*{message}", fails("convert", f"{name}.parquet", "b.parquet", *options))
 
 
 class _Hostile:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from contracts.codec import random_modules
-from hgcae.codec.events import sent
+from hgcae.codec import events as module_events
+from hgcae.codec.events import Delivery, first_modules, sent
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
@@ -44,3 +45,33 @@ def test_other_modules():
     with pytest.raises(DataFormatError, match="modules of 3 x 4 x 4"):
         sent(events, make_codec("mean", 2, random_modules(50)))
     assert STACK.rooted("MODULE").shape == (3, 4, 4)
+
+
+def test_a_stream_is_sent_in_pieces(monkeypatch):
+    events, codec = showers(n=12), make_codec("best_choice", 2, random_modules(50))
+    expected, bits = sent(events, codec)
+    # Five modules an event: three events at a time.
+    monkeypatch.setattr(module_events, "_PIECE_MODULES", 17)
+    delivery = Delivery(codec)
+    pieces = list(delivery.send([events[:7], events[7:7], events[7:]]))
+    assert [len(piece) for piece in pieces] == [3, 3, 1, 0, 3, 2]
+    np.testing.assert_array_equal(Events.concatenate(pieces).to_dense(), expected.to_dense())
+    assert (delivery.events, delivery.bits, delivery.most_bits) == (12, bits.sum(), bits.max())
+    assert delivery.bits_per_event == pytest.approx(bits.mean())
+    assert delivery.charge_kept == pytest.approx(expected.charge.sum() / events.charge.sum())
+
+
+def test_the_first_modules_of_a_stream(monkeypatch):
+    monkeypatch.setattr(module_events, "_PIECE_MODULES", 17)
+    events = showers(n=12)
+    modules = events.to_dense().reshape(-1, 48)
+    charged = modules[modules.any(axis=1)]
+
+    def stream():
+        yield events[:3]
+        yield events[3:9]
+        pytest.fail("nobody needs these")
+
+    np.testing.assert_array_equal(first_modules(stream(), 14), charged[:14])
+    np.testing.assert_array_equal(first_modules([events], 1000), charged)
+    assert first_modules([events[:0]], 5).shape == (0, 48)

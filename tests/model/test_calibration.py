@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from hgcae.errors import GeometryError
 from hgcae.model.calibration import Calibration
+from hgcae.model.sums import UNITS, from_charge
 from model.toys import STACK, WEIGHT, showers
 
 
@@ -33,6 +35,19 @@ def test_charges_that_are_not_whole_are_counted_finely():
     fine = replace(events, charge=events.charge + 0.5)
     assert Calibration.measure([events, fine]).lsb == pytest.approx(events.charge.min() / 32)
     assert Calibration.measure([fine]).lsb == pytest.approx(fine.charge.min() / 32)
+
+
+def test_sums_of_charges_of_all_sizes_fit_into_32_bits():
+    """What a codec spreads over all cells may be a millionth of its strongest charge."""
+    events = showers()
+    charge = events.charge.astype(np.float64)
+    charge[::2] *= 1e-6
+    events = replace(events, charge=charge)
+    found = Calibration.measure([events])
+    assert found.lsb > charge.min() / 32
+    total = np.asarray(from_charge(jnp.asarray(events.unit_sums("STACK"), dtype=jnp.float32), found.lsb))
+    np.testing.assert_allclose(total * found.lsb / UNITS, events.unit_sums("STACK"), rtol=1e-6)
+    assert 8 * total.max() < 2**31
 
 
 def test_nothing_to_measure():

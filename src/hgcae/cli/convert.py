@@ -10,10 +10,14 @@ import typer
 
 from hgcae import __version__
 from hgcae.cli import console
-from hgcae.errors import DataFormatError
+from hgcae.errors import DataFormatError, SettingsError
 
 if TYPE_CHECKING:
+    from hgcae.codec.events import Delivery
     from hgcae.events import Events
+
+FIT_MODULES = 50_000
+"""Modules that a codec is fitted to, at most."""
 
 
 def convert(
@@ -22,6 +26,15 @@ def convert(
     detector: console.DetectorOption = None,
     root: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="Fail unless one event is one unit of this level, e.g. MODULE.", show_default="any")
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Send every module by this codec, see hgcae compare --help.", show_default="none")
+    ] = None,
+    links: Annotated[int | None, typer.Option(min=1, help="ECON-T links per module, with --codec.")] = None,
+    fit: Annotated[Path | None, typer.Option(metavar="FILE", help="Events or modules to fit the codec to.", show_default="IN")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", envvar="HGCAE_DATA", help="Folder that holds cms_autoencoder/, for the codecs cms-pu and cms-signal."),
     ] = None,
     as_json: console.JsonOption = False,
 ) -> None:
@@ -35,19 +48,40 @@ def convert(
     A pickle is read without running anything in it. Parquet and csv files are converted as a stream; a pickle takes the memory of its dense
     charges. Nothing is written unless all of IN is good.
 
+    With --codec, OUT holds what a concentrator with this codec delivers: each module with charge is sent and decoded, so that levels above
+    MODULE can be trained on it. IN needs a level MODULE of 48 trigger cells and whole charges; decoded charges need not be whole. Codecs
+    that need it are fitted to the first 50,000 modules with charge of IN, or of --fit FILE: files that are fitted to the same modules have
+    the same codec, named by its fingerprint. Learned codecs train for a minute. Columns and truth are kept. Printed besides: payload bits
+    per event, and decoded charge over charge.
+
     Examples:
       hgcae convert electrons.pickle electrons.parquet
       hgcae convert ttbar_0PU.csv modules.parquet --root MODULE
       hgcae convert events_00-59.npz modules.parquet --root MODULE
       hgcae convert electrons.parquet electrons.pickle
+      hgcae convert electrons.parquet sent.parquet --codec lattice --links 3
+      hgcae convert test.parquet sent_test.parquet --codec lattice --links 3 --fit electrons.parquet
     """
     from hgcae.sources import write_events
     from hgcae.sources.summary import Summary
 
     summary = Summary()
-    chunks = summary.watch(_rooted(console.events_of(source, detector, root), root, source))
-    provenance = {"program": f"hgcae {__version__} convert", "source": source.name, "source_provenance": _provenance(source)}
-    write_events(target, chunks, provenance)
+    provenance: dict[str, Any] = {
+        "program": f"hgcae {__version__} convert",
+        "source": source.name,
+        "source_provenance": _provenance(source),
+    }
+    chunks: Iterable[Events] = _rooted(console.events_of(source, detector, root), root, source)
+    delivery = None
+    if codec is not None and links is not None:
+        # The fit reads a stream of its own.
+        training = console.events_of(fit, detector) if fit else _rooted(console.events_of(source, detector, root), root, source)
+        delivery, provenance["codec"] = _delivery(codec, links, training, source, fit or source, data)
+        chunks = delivery.send(chunks)
+    elif any(option is not None for option in (codec, links, fit)):
+        msg = f"found --codec {codec}, --links {links}, --fit {fit}; expected --codec and --links, or none of them"
+        raise SettingsError(msg)
+    write_events(target, summary.watch(chunks), provenance)
     figures = summary.figures()
     console.show(
         {
@@ -57,9 +91,32 @@ def convert(
             "root": figures["root"],
             "trigger_cells_per_event": summary.mean_occupied("CELL"),
             "charge": {key: figures["charge"].get(key) for key in ("dtype", "min", "max")},
+            **({} if delivery is None else {"codec": provenance["codec"], **_delivered(delivery)}),
         },
         as_json=as_json,
     )
+
+
+def _delivery(
+    name: str, links: int, training: Iterable[Events], source: Path, fit: Path, data: Path | None
+) -> tuple[Delivery, dict[str, Any]]:
+    """Makes a codec; returns what sends events by it, and what names it."""
+    from hgcae.codec.events import Delivery, first_modules
+    from hgcae.settings import fingerprint
+    from hgcae.train.module_codecs import Fit, make_codec
+
+    modules = first_modules(training, FIT_MODULES, fit)
+    codec = make_codec(name, links, modules, Fit(data=data))
+    config = fingerprint(codec.get_config())
+    made = {"name": name, "links": links, "fingerprint": config, "fit": fit.name, "fit_modules": len(modules)}
+    return Delivery(codec, source), made
+
+
+def _delivered(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "payload_bits_per_event": {"mean": delivery.bits_per_event, "max": delivery.most_bits},
+        "charge_kept": delivery.charge_kept,
+    }
 
 
 def _rooted(chunks: Iterable[Events], root: str | None, source: Path) -> Iterator[Events]:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from hgcae.errors import GeometryError
 from hgcae.events import Events
 
+MOST_LSB = 2**24
+"""Charge sums of a unit in LSB, at most: in sixteenths they leave 32-bit integers room for eight times as much charge."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -19,7 +22,8 @@ class Calibration:
     Args:
         maximum: Largest charge sum of a unit of each level, ADC counts (weighted at the root).
         smallest_charge: Smallest charge of a trigger cell, ADC counts: decoded charges well below it are noise of the decoder.
-        lsb: Least significant bit of charges: 1 ADC count for integers, else 1/32 of the smallest charge.
+        lsb: Least significant bit of charges: 1 ADC count for integers, else 1/32 of the smallest charge or, where charges differ by
+            more orders of magnitude than integers have room for, what brings the largest sum to `MOST_LSB`.
         root_weight: Weight of each child of the root, e.g. energy per MIP of the layers relative to their median; None = 1.
     """
 
@@ -47,7 +51,8 @@ class Calibration:
         if not np.isfinite(smallest):
             msg = "the training sample has no charges"
             raise GeometryError(msg)
-        return cls(maximum, smallest, 1.0 if whole else smallest / 32, None if root_weight is None else tuple(map(float, root_weight)))
+        lsb = 1.0 if whole else max(smallest / 32, max(maximum.values()) / MOST_LSB)
+        return cls(maximum, smallest, lsb, None if root_weight is None else tuple(map(float, root_weight)))
 
 
 def _largest_sum(events: Events, level: str, child_weight: NDArray[np.float64] | None) -> float:
