@@ -48,11 +48,12 @@ class Displays:
         """Returns all that the page needs to draw them.
 
         Returns:
-            `layers`, `cells_per_layer`, `z_cm`, `depth_x0`, `unit` of charges, `energy_unit`; `modules` (centres, cm) and `cells` (outlines
-            of the trigger cells about a centre, cm); `colours`; `events`: `label`, `truth`, `scale` (smallest and largest true charge), `window`
-            (corners of a square that holds 95 % of the charge, cm; whole detectors only) and `pictures` by name, the `input` first. A picture has `cell` and `charge` (base64 of little-endian uint32 and float32; cells above
-            the lower end of the colour scale only, at most `MAX_CELLS`), `hidden` (number of charged cells that are left out), `energy` of
-            the layers, `total` energy, `cells` and `charge_sum`.
+            `layers`, `cells_per_layer`, `z_cm`, `depth_x0`, `unit` of charges, `energy_unit`; `modules` (centres, cm), `outline` of a
+            module, `cells` and `cell_xy` (outlines and centres of the trigger cells about a module's centre, cm); `colours`; `events`:
+            `label`, `truth`, `scale` (smallest and largest true charge), `window` (corners of a square that holds 95 % of the charge, cm;
+            whole detectors only) and `pictures` by name, the `input` first. A picture has `cell` and `charge` (base64 of little-endian
+            uint32 and float32; cells above the lower end of the colour scale only, at most `MAX_CELLS`), `hidden` (charged cells left
+            out), `energy` of the layers, `total` energy, `cells` and `charge_sum`.
 
         Raises:
             GeometryError: Units whose shape is not known, or decoded events of another root.

@@ -24,8 +24,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], caption
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
     body = "".join(f"<tr>{''.join(_cell(text, first=i == 0) for i, text in enumerate(row))}</tr>" for row in rows)
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    identity = f' id="{escape(name)}"' if name else ""
-    return f'<div class="scroll" tabindex="0"><table{identity}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    kind = f' class="{escape(name)}"' if name else ""
+    return f'<div class="scroll" tabindex="0"><table{kind}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cell(text: str | Cell, *, first: bool) -> str:
@@ -69,16 +69,18 @@ def stage_table(history: Sequence[Mapping[str, Any]]) -> str:
     for part in stages(history):
         last, seconds = part[-1], sum(row.get("seconds", 0.0) for row in part)
         trains = part[0].get("trains", [])
-        rows.append([
-            str(last["stage"]),
-            str(last.get("loss_level", MISSING)),
-            ", ".join(trains) if isinstance(trains, list) else str(trains),
-            f"{len(part):,}",
-            f"{last['step'] - before:,}",
-            f"{last['loss_train']:.4g}",
-            f"{last['loss_test']:.4g}",
-            f"{seconds:,.0f}",
-        ])
+        rows.append(
+            [
+                str(last["stage"]),
+                str(last.get("loss_level", MISSING)),
+                ", ".join(trains) if isinstance(trains, list) else str(trains),
+                f"{len(part):,}",
+                f"{last['step'] - before:,}",
+                f"{last['loss_train']:.4g}",
+                f"{last['loss_test']:.4g}",
+                f"{seconds:,.0f}",
+            ]
+        )
         before = last["step"]
     headings = ["stage", "loss of", "trains", "epochs", "steps", "last training loss", "last test loss", "time [s]"]
     return table(headings, rows, "Stages of the schedule", "stages")
@@ -108,10 +110,10 @@ def _section(title: str, inside: str, depth: int, size: int) -> str:
 
 
 def _group(value: Any) -> bool:
-    """Whether a value is worth a heading of its own."""
-    return isinstance(value, Mapping | list) and any(isinstance(item, Mapping | list) for item in _items(value)) or (
-        isinstance(value, Mapping) and bool(value)
-    )
+    """Whether a value is worth a heading of its own: a mapping, or a list that holds more than plain values."""
+    if isinstance(value, Mapping):
+        return bool(value)
+    return isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value)
 
 
 def _alike(value: Any) -> str:
@@ -154,13 +156,15 @@ def text(value: Any) -> str:
         if len(value) > _MANY and all(isinstance(item, int | float) for item in value):
             return f"{len(value):,} numbers from {text(min(value))} to {text(max(value))}"
         return ", ".join(map(text, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: MISSING}[value]
+    return _number(value) if isinstance(value, int | float) else str(value)
+
+
+def _number(value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
-    if isinstance(value, float):
-        return f"{value:,.0f}" if 10_000 <= abs(value) < 1e9 else f"{value:.4g}"
-    return MISSING if value is None else str(value)
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _words(key: str) -> str:

@@ -311,7 +311,10 @@ def _reference(sample: Mapping[str, Any] | None, key: str, scale: float = 1.0, s
 def _energy_layout(traces: Sequence[Mapping[str, Any]], y_title: str, *, line: float | None = None, log: bool = False) -> dict[str, Any]:
     energies = [x for trace in traces for x in trace["x"]] or [1.0, 500.0]
     ticks = [e for e in _ENERGIES_GEV if 0.5 * min(energies) <= e <= 2 * max(energies)]
-    x = _axis("true energy [GeV]", log=True) | {"tickvals": ticks, "range": [np.log10(0.75 * min(energies)), np.log10(1.35 * max(energies))]}
+    x = _axis("true energy [GeV]", log=True) | {
+        "tickvals": ticks,
+        "range": [np.log10(0.75 * min(energies)), np.log10(1.35 * max(energies))],
+    }
     layout = _layout(y_title, log_y=log) | {"xaxis": x}
     if line is None and not log:
         layout["yaxis"]["rangemode"] = "tozero"

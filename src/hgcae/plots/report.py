@@ -95,19 +95,20 @@ def _sections(
     return {name: section for name, section in sections.items() if section[1]}, figures
 
 
-_SUMMARY_TEXT = """Each row decodes the codes of one level through all levels below it. Bits of an event count every unit, occupied or not.
-MSE and PCA are over the trigger cells of truly occupied units, PCA with as many components as the code has numbers. L1 is
-Σ|decoded − true| / Σ true of the trigger cells of whole events. Energy, the ratio of energy resolutions σ (decoded over uncompressed, against
-the truth), barycentre (rms per axis) and layers (Σ|decoded − true| / total) are those of events above {}. Errors are standard errors."""
-_ENERGY_TEXT = """Response and resolution compare the calibrated energy with the truth, for showers that do not leave the detector sideways;
-crosses are the uncompressed events, with their fit. The other figures compare decoded with uncompressed events. σ<sub>eff</sub> is half the
-smallest interval with 68.27 % of the entries."""
-_POSITION_TEXT = """Barycentres are weighted with energy and compared, decoded with uncompressed. The distance to the true axis compares
-log-weighted layer centres with the particle's line; crosses are the uncompressed events."""
-_RATE_TEXT = """From right to left an event costs fewer bits. Baselines spend as many bits on a unit as this model, or as many numbers (PCA); a
-mean unit and nothing cost no bits and stand there to compare with. Largest cells keep their charges exactly."""
-_HEADS_TEXT = """What small heads read off the codes, against the truth of showers that do not leave the detector sideways: width (filled) and
-bias (hollow)."""
+_SUMMARY_TEXT = """Each row decodes the codes of one level through all levels below it. Bits of an event count every unit,
+occupied or not. MSE and PCA are over the trigger cells of truly occupied units, PCA with as many components as the code has numbers. L1 is
+Σ|decoded − true| / Σ true of the trigger cells of whole events. Energy, the ratio of energy resolutions σ (decoded over uncompressed,
+against the truth), barycentre (rms per axis) and layers (Σ|decoded − true| / total) are those of events above {}. Errors are standard
+errors."""
+_ENERGY_TEXT = """Response and resolution compare the calibrated energy with the truth, for showers that do not leave the detector
+sideways; crosses are the uncompressed events, with their fit. The other figures compare decoded with uncompressed events.
+σ<sub>eff</sub> is half the smallest interval with 68.27 % of the entries."""
+_POSITION_TEXT = """Barycentres are weighted with energy and compared, decoded with uncompressed. The distance to the true axis
+compares log-weighted layer centres with the particle's line; crosses are the uncompressed events."""
+_RATE_TEXT = """From right to left an event costs fewer bits. Baselines spend as many bits on a unit as this model, or as many
+numbers (PCA); a mean unit and nothing cost no bits and stand there to compare with. Largest cells keep their charges exactly."""
+_HEADS_TEXT = """What small heads read off the codes, against the truth of showers that do not leave the detector sideways:
+width (filled) and bias (hollow)."""
 
 
 def _text(words: str, *values: str) -> str:
@@ -156,7 +157,9 @@ _COLUMNS = ("stage", "epoch", "step", "loss_train", "loss_test", "learning_rate"
 def _checked(history: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     for number, row in enumerate(history, 1):
         if missing := [name for name in _COLUMNS if name not in row]:
-            raise DataFormatError("history", f"row {number}", f"no {', '.join(missing)}", f"the columns {', '.join(_COLUMNS)}")
+            raise DataFormatError(
+                source="history", where=f"row {number}", found=f"no {', '.join(missing)}", expected=f"the columns {', '.join(_COLUMNS)}"
+            )
     return history
 
 

@@ -8,16 +8,26 @@
   const FONT = { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif", size: 13, color: INK };
 
   const figures = read("figure-data");
-  const drawn = Object.entries(figures).map(([name, figure]) => Plotly.newPlot(name, figure.data, figure.layout, CONFIG));
+  /* One after the other, with a pause between, so that the page can be read and scrolled meanwhile. */
+  const pause = () => new Promise((resolve) => { setTimeout(resolve); });
+  async function drawFigures() {
+    for (const [name, { data, layout }] of Object.entries(figures)) {
+      await pause();
+      for (const trace of data) if (hidden.has(trace.legendgroup)) trace.visible = false;
+      await Plotly.newPlot(name, data, layout, CONFIG);
+    }
+  }
 
   /* A level hidden in one strip is hidden in every figure that shows it, and in the other strips. */
+  const hidden = new Set();
   function showLevel(level, visible) {
+    if (visible) hidden.delete(level); else hidden.add(level);
     for (const button of document.querySelectorAll(".strip button")) {
       if (button.dataset.level === level) button.setAttribute("aria-pressed", String(visible));
     }
     for (const name of Object.keys(figures)) {
       const plot = element(name);
-      const traces = plot.data.flatMap((trace, i) => (trace.legendgroup === level ? [i] : []));
+      const traces = (plot.data ?? []).flatMap((trace, i) => (trace.legendgroup === level ? [i] : []));
       if (traces.length) Plotly.restyle(plot, { visible }, traces);
     }
   }
@@ -26,7 +36,7 @@
   }
 
   const data = read("event-data");
-  const ready = Promise.all(drawn).then(() => (data ? showEvents(data) : undefined));
+  const ready = drawFigures().then(pause).then(() => (data ? showEvents(data) : undefined));
 
   /* Where the reader is, in the table of contents. */
   const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
@@ -57,6 +67,7 @@
     const perModule = data.cells.length;
     const levels = Object.keys(data.events[0].pictures).filter((name) => name !== "input");
     const layered = data.layers > 1;
+    const spatial = layered && Boolean(document.createElement("canvas").getContext("webgl2") ?? document.createElement("canvas").getContext("webgl"));
     const state = { event: data.events.length - 1, level: levels[Math.min(1, levels.length - 1)], layer: 0, zoom: true };
     const numbers = (text, Kind) => new Kind(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
     for (const event of data.events) {
@@ -246,15 +257,17 @@
       writeFacts();
       if (busy) { again = again || space; return; }
       busy = true;
+      document.documentElement.dataset.drawing = "true";
       do {
         const wanted = space || again;
         again = null;
         await drawMap();
         if (layered) await drawProfile();
-        if (layered && wanted) await drawSpace();
+        if (spatial && wanted) await drawSpace();
         space = false;
       } while (again !== null);
       busy = false;
+      document.documentElement.dataset.drawing = "false";
     }
 
     function choices(id, names, chosen, act) {
@@ -275,12 +288,13 @@
     slider.addEventListener("input", () => goTo(Number(slider.value) - 1));
     slider.addEventListener("change", () => draw(true));
     element("zoom").addEventListener("change", () => { state.zoom = element("zoom").checked; draw(true); });
-    if (!layered) for (const id of ["layer-control", "space"]) element(id).hidden = true;
-    if (!layered) document.querySelector(".beside figure").hidden = true;
+    if (!layered) for (const hidden of [element("layer-control"), element("space"), document.querySelector(".beside figure")]) hidden.hidden = true;
+    if (layered && !spatial) element("event-space").outerHTML = "<p class='warning'>This browser draws nothing in space: it has no WebGL.</p>";
 
     return draw(true).then(() => {
       if (!layered) return;
       element("event-profile").on("plotly_click", (click) => { state.layer = click.points[0].x - 1; draw(true); });
+      if (!spatial) return;
       const space = element("event-space");
       let turning = false;
       const follow = async (change) => {
