@@ -57,6 +57,8 @@ Estimates of the physics heads against the truth of showers that do not leave th
 
 {markdown(*heads_table(results))}
 
+All of this, with events to look at, is on the page `report.html` of the demo's folder; see [Report](report.md).
+
 ![Levels](figures/levels.png)
 
 ![Energy](figures/energy.png)

@@ -35,6 +35,7 @@ def demo(
       run/                              the training: model, history, cost figure, film
       results.json, *.png               what the judge found
       event_LEVEL.png                   a test event decoded from each level
+      report.html                       all of it on one interactive page
       demo.json                         seconds of each part, peak memory
 
     Examples:
@@ -42,7 +43,8 @@ def demo(
       hgcae demo -o quick --n-train 500 --n-test 200 --epochs 10
     """
     from hgcae import simulate as stage
-    from hgcae.cli.evaluate import judge, report
+    from hgcae.cli.evaluate import OpenRun, judge, report
+    from hgcae.cli.report import write_run_report
     from hgcae.cli.train import train_run
     from hgcae.evaluate import EvaluateSettings
     from hgcae.geometry.detector import Detector
@@ -70,12 +72,15 @@ def demo(
     clock.lap("training")
     console.note("judging them")
     test = Reader(files["test"][0]).read()
-    results = judge(trainer.model, Reader(files["electrons"][0]).take(0, 4000), test, detector, EvaluateSettings(), output)
+    opened = OpenRun(run, trainer.model, Reader(files["electrons"][0]).take(0, 4000), test, detector)
+    results = judge(opened.model, opened.train, test, detector, EvaluateSettings(), output)
     event = test[:1]
     for name in trainer.model.hierarchy.names:
         draw_event(event, trainer.model.reconstruct(event, name), detector, output / f"event_{name}.png", title=f"decoded from {name}")
     report(results, output, as_json=as_json)
     clock.lap("judgement")
+    page = write_run_report(opened, results, output / "report.html", output / "run", [output])
+    clock.lap("report")
     figures = {
         "seconds": clock.laps,
         "peak_rss_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
@@ -85,6 +90,7 @@ def demo(
     }
     with atomic_path(output / "demo.json") as path:
         path.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    console.note(f"{page}: all of it on one page, for any browser")
     console.note(f"done in {sum(clock.laps.values()):.0f} s, with at most {figures['peak_rss_gib']:.1f} GiB of memory")
 
 

@@ -85,7 +85,7 @@ def draw_event(
     if not chosen or not all(0 <= layer < detector.n_layers for layer in chosen):
         msg = f"layers to draw: found {chosen}, expected numbers from 0 to {detector.n_layers - 1}"
         raise GeometryError(msg)
-    page = _Page(detector, sides, chosen, layer_shapes(detector), _window(sides[0], detector))
+    page = _Page(detector, sides, chosen, layer_shapes(detector), window(sides[0].charge, detector))
     with styled():
         heights = [0.35 + 1.88 * len(sides) * page.bands, 3.4]
         figure = Figure(figsize=(16, 0.3 + sum(heights)))
@@ -107,9 +107,13 @@ def _side(name: str, events: Events, detector: Detector) -> _Side:
     return _Side(name, charge, moments(events, frame).energy[0])
 
 
-def _window(side: _Side, detector: Detector) -> NDArray[np.float64]:
-    """Returns the square that holds 95 % of the charge with some margin, at most the whole arrangement."""
-    xy, charge = detector.layer_cell_xy, side.charge.sum(axis=0)
+def window(charge: NDArray[np.float64], detector: Detector) -> NDArray[np.float64]:
+    """Returns the square that holds 95 % of the charge (n_layers, cells_per_layer) with some margin, at most the whole arrangement.
+
+    Returns:
+        Its lower left and its upper right corner, cm: (2, 2).
+    """
+    xy, charge = detector.layer_cell_xy, charge.sum(axis=0)
     outline = detector.outline_cm.reshape(-1, 2)
     low, high = outline.min(axis=0), outline.max(axis=0)
     whole = 1.02 * (high - low).max() / 2

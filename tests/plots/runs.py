@@ -1,0 +1,58 @@
+"""A run without a training: constructed showers, decoded a little wrong at each level, judged, with a history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluate.toys import scaled
+from hgcae.evaluate import EvaluateSettings, head_summary, judge_level, leading_particle, write_results
+from hgcae.events import Events
+from hgcae.geometry.detector import Detector
+from hgcae.plots.eventdata import Displays
+
+QUICK = EvaluateSettings(bootstrap_replicas=5, max_units=50, energy_edges_gev=(1, 100, 200, 300, 400, 500))
+FACTORS = {"ROC": 1.01, "TRIPLET": 0.97, "STAGE2": 1.05}
+"""Decoded over true charge of every cell, by level."""
+
+
+def toy_results(showers: Events, detector: Detector, folder: Path) -> dict[str, Any]:
+    """Returns results of three levels, with baselines and with heads that are a hundredth too large."""
+    levels = {
+        name: judge_level(
+            showers,
+            scaled(showers, factor),
+            name,
+            settings=QUICK,
+            detector=detector,
+            baselines=QUICK.baselines(showers, name, 4, bits_per_unit=72),
+            latent_numbers=8,
+            bits_per_unit=72,
+            bits_per_event=72 * detector.hierarchy.n_units(name),
+        )
+        for name, factor in FACTORS.items()
+    }
+    truth = leading_particle(showers)
+    estimate = {name: 1.01 * truth[name] for name in ("energy_gev", "eta", "phi", "impact_x_cm")}
+    summary = head_summary(estimate, truth, edges_gev=QUICK.energy_edges_gev, above_gev=QUICK.above_gev, bootstrap=QUICK.bootstrap())
+    fingerprints = {"model": "0123456789abcdef"}
+    how = {"date": "2026-01-01", "settings": QUICK, "fingerprints": fingerprints, "heads": {"STAGE2": summary}}
+    return write_results(folder / "results.json", levels, **how)
+
+
+def toy_displays(showers: Events, detector: Detector | None, n: int = 3) -> Displays:
+    """Returns the first events, as each level decodes them."""
+    return Displays(showers[:n], {name: scaled(showers[:n], factor) for name, factor in FACTORS.items()}, detector)
+
+
+def toy_history(**stages: int) -> list[dict[str, Any]]:
+    """Returns a history with so many epochs in each stage, by the level it trains."""
+    rows: list[dict[str, Any]] = []
+    for number, (level, epochs) in enumerate(stages.items(), 1):
+        for epoch in range(epochs):
+            loss = float(np.exp(-epoch / 5) + 0.1)
+            names = {"stage": number, "loss_level": level, "trains": [level], "epoch": len(rows) + 1, "step": 10 * (len(rows) + 1)}
+            rows.append({**names, "loss_train": loss, "loss_test": 1.1 * loss, "learning_rate": 1e-3, "seconds": 2.0})
+    return rows
