@@ -24,10 +24,10 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs test lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-robustness test lint format bench bench-peers constraints clean
 
 help: ## Show these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Simulate, train, compress and judge in a few minutes; results in demo/
 	$(BIN)/hgcae demo -o $(DEMO)
@@ -38,6 +38,10 @@ docs: demo ## Run the demo, then write its figures and tables into docs/
 docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA), then write docs/codecs.md
 	for name in events ttbar electron; do $(BIN)/hgcae compare --sample $$name --data $(HGCAE_DATA) --steps $(STEPS) --max-modules $(MODULES) -o $(VERDICT)/$$name || exit 1; done
 	$(BIN)/python docs/refresh_codecs.py $(VERDICT)
+
+docs-robustness: demo ## Disturb the demo's events and codes, then write docs/robustness.md
+	$(BIN)/hgcae stress $(DEMO)/run -o $(DEMO)/stress
+	$(BIN)/python docs/refresh_robustness.py $(DEMO)/stress
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term

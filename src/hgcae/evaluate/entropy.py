@@ -164,15 +164,14 @@ class EntropyCoder:
     def decode(self, message: NDArray[np.uint32], n_events: int) -> UnitCodes:
         """Returns the codes that a message holds."""
         decoder = constriction.stream.queue.RangeDecoder(message)
-        parent = np.ones((n_events, 1, 1), dtype=bool)
+        parent = np.ones((n_events, 1, 1, 1), dtype=bool)
         for tier, shape in enumerate(self._tiers):
             known = np.zeros((n_events, shape.layers, shape.parents, shape.children), dtype=bool)
-            above = np.broadcast_to(parent.reshape(n_events, -1, 1), (n_events, *known.shape[1:3])) if tier < 2 else parent
-            for layer, child, active, context in shape.steps(above.reshape(known.shape[:3]), known):
+            for layer, child, active, context in shape.steps(_parents(parent, known), known):
                 if len(context):
                     known[:, layer, :, child][active] = decoder.decode(_BERNOULLI, self._probabilities(tier, context)) == 1
-            parent = known.reshape(n_events, shape.layers, -1)
-        event, unit = np.nonzero(parent.reshape(n_events, -1))
+            parent = known
+        event, unit = np.nonzero(parent.reshape(n_events, self.hierarchy.n_units(self.level)))
         columns = [decoder.decode(table, len(event)) if len(event) else np.zeros(0, dtype=np.int32) for table in self._models()]
         words = np.stack(columns, axis=1).astype(np.int64)
         return UnitCodes(self.hierarchy, self.level, n_events, event, unit, words, self.widths)
@@ -211,11 +210,16 @@ def _tier_masks(codes: UnitCodes, tiers: list[_Tier]) -> list[NDArray[np.bool_]]
 def _walk(tiers: list[_Tier], masks: list[NDArray[np.bool_]], see: Callable[[int, NDArray[np.int64], NDArray[np.bool_]], None]) -> None:
     """Shows every bit of the occupancy with its context, in the order in which it is sent."""
     for number, (tier, mask) in enumerate(zip(tiers, masks, strict=True)):
-        n = len(mask)
-        above = np.ones((n, 1), dtype=bool) if number == 0 else masks[number - 1].reshape(n, -1)
-        parent = np.broadcast_to(above.reshape(n, -1, 1) if number < 2 else above.reshape(n, tier.layers, -1), mask.shape[:3])
-        for layer, child, active, context in tier.steps(parent, mask):
+        above = masks[number - 1] if number else np.ones((len(mask), 1, 1, 1), dtype=bool)
+        for layer, child, active, context in tier.steps(_parents(above, mask), mask):
             see(number, context, mask[:, layer, :, child][active])
+
+
+def _parents(above: NDArray[np.bool_], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Returns the tier above as the parents (n, layers, parents) of a tier; the one root is the parent of every layer."""
+    n, layers, parents, _ = mask.shape
+    root = above.shape[1:] == (1, 1, 1)
+    return np.broadcast_to(above.reshape(n, 1, 1), (n, layers, parents)) if root else above.reshape(n, layers, parents)
 
 
 def _table(words: NDArray[np.int64], width: int) -> NDArray[np.float64]:
