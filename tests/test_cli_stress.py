@@ -69,6 +69,7 @@ def test_one_disturbance_as_a_table(run):
     ("arguments", "message"),
     [
         (["run", "--only", "fire"], "unknown disturbance 'fire', expected some of nominal"),
+        (["run", "--only", "photons"], "photons need events that hgcae simulated"),
         (["nowhere"], "nowhere/model: not a model"),
     ],
 )

@@ -83,9 +83,9 @@ class TestSimulated:
         assert low <= energy.min() <= energy.max() <= high
         np.testing.assert_allclose(pair.given.particles["impact_x_cm"], events.particles["impact_x_cm"])
 
-    def test_numbers_are_needed(self, events):
-        with pytest.raises(DataFormatError, match="column event"):
-            list(perturbed(events[[0, 2]], SETTINGS, 1, ("photons",)))
+    def test_numbers_without_gaps_are_needed(self, events):
+        assert list(perturbed(events[[0, 2]], SETTINGS, 1, ("photons",))) == []
+        assert list(perturbed(replace(events, columns={}), SETTINGS, 1, ("photons",))) == []
 
 
 def test_what_can_be_made():

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import DataFormatError, SettingsError
+from hgcae.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from hgcae.evaluate import Bootstrap
     from hgcae.events import Events
     from hgcae.geometry.detector import Detector
     from hgcae.model.autoencoder import Autoencoder
+    from hgcae.model.level import LevelModel
+    from hgcae.model.sparse import Codes
     from hgcae.simulate import SimulateSettings
     from hgcae.train.run import Split
 
@@ -73,6 +76,9 @@ def stress(
     whole = detector if detector is not None and model.hierarchy.levels == detector.hierarchy.levels else None
     settings = _simulation(test) if whole is not None else None
     cases = _cases(model, events, settings, whole, Bootstrap(seed=seed), seed, names or tuple(known))
+    if not cases:
+        msg = f"found nothing that can be done to these events: {', '.join(names)} need events that hgcae simulated"
+        raise SettingsError(msg)
     folder = output or run
     provenance = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -118,23 +124,28 @@ def _cases(
     cases = []
     perturbations = tuple(perturbation.name for perturbation in PERTURBATIONS if perturbation.name in names)
     with console.progress(len(names), "disturbances") as progress:
-        try:
-            for kind, pair in perturbed(events, settings, seed, perturbations) if perturbations else ():
-                decoded = {level: model.reconstruct(pair.given, level) for level in model.hierarchy.names}
-                alone = None if pair.given is pair.undisturbed else measure(pair.undisturbed, pair.given)
-                levels = {
-                    level: {"undisturbed": measure(pair.undisturbed, found)}
-                    | ({} if alone is None else {"input": measure(pair.given, found)})
-                    for level, found in decoded.items()
-                }
-                cases.append({"name": kind.name, "what": kind.what, "uncompressed": alone, "levels": levels})
-                progress(len(cases))
-        except DataFormatError as error:
-            console.note(f"hgcae: nothing more was simulated: {error}")
+        for kind, pair in perturbed(events, settings, seed, perturbations) if perturbations else ():
+            alone = None if pair.given is pair.undisturbed else measure(pair.undisturbed, pair.given)
+            levels = {
+                level: {"undisturbed": measure(pair.undisturbed, found)} | ({} if alone is None else {"input": measure(pair.given, found)})
+                for level, found in _decoded(model, pair.given)
+            }
+            cases.append({"name": kind.name, "what": kind.what, "uncompressed": alone, "levels": levels})
+            progress(len(cases))
         for name in (name for name in FLIPS if name in names):
             cases.append(_flipped(model, events, name, seed, measure))
             progress(len(cases))
     return cases
+
+
+def _decoded(
+    model: Autoencoder, events: Events, disturb: Callable[[LevelModel, Codes], Codes] = lambda _, codes: codes
+) -> Iterator[tuple[str, Events]]:
+    """Yields every level and the events decoded from its codes, which may be disturbed; each level is encoded once."""
+    codes = None
+    for name in model.hierarchy.names:
+        codes = model.encode_events(events, name, codes)
+        yield name, model.decode_codes(disturb(model.level(name), codes), events.hierarchy)
 
 
 def _flipped(
@@ -145,10 +156,6 @@ def _flipped(
     from hgcae.model.flips import flip_bits
 
     what, probability = FLIPS[name]
-    levels, codes = {}, None
-    for level in model.hierarchy.names:
-        codes = model.encode_events(events, level, codes)
-        rng = np.random.default_rng(seed)
-        flipped = flip_bits(model.level(level), codes, rng, hierarchy=events.hierarchy, probability=probability)
-        levels[level] = {"undisturbed": measure(events, model.decode_codes(flipped, events.hierarchy))}
+    flip = partial(flip_bits, rng=np.random.default_rng(seed), hierarchy=events.hierarchy, probability=probability)
+    levels = {level: {"undisturbed": measure(events, found)} for level, found in _decoded(model, events, flip)}
     return {"name": name, "what": what, "uncompressed": None, "levels": levels}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import DataFormatError, SettingsError
+from hgcae.errors import SettingsError
 from hgcae.events import Events
 from hgcae.simulate.engine import SimulateSettings, simulate
 
@@ -115,10 +115,7 @@ def _gun(**changes: Any) -> Callable[..., Pair]:
 
 def _simulated(events: Events, settings: SimulateSettings) -> Events:
     """Simulates events of the same numbers: where only the digitisation differs, the showers are the same, energy by energy."""
-    numbers = events.columns.get("event")
-    if numbers is None or not len(numbers) or (np.diff(numbers) != 1).any():
-        expected = "numbers of consecutive events"
-        raise DataFormatError(source="events to simulate again", where="column event", found="none, or gaps", expected=expected)
+    numbers = events.columns["event"]
     return Events.concatenate(list(simulate(settings, len(numbers), first=int(numbers[0]))))
 
 
@@ -138,6 +135,12 @@ PERTURBATIONS: tuple[Perturbation, ...] = (
 """All perturbations of events; one line adds another."""
 
 
+def can_be_simulated(events: Events, settings: SimulateSettings | None) -> bool:
+    """Returns whether the events are known to be consecutive ones of a simulation, so that it can be repeated with other settings."""
+    numbers = events.columns.get("event", np.zeros(0))
+    return settings is not None and len(numbers) > 0 and bool((np.diff(numbers) == 1).all())
+
+
 def perturbed(
     events: Events, settings: SimulateSettings | None, seed: int, names: tuple[str, ...] = ()
 ) -> Iterator[tuple[Perturbation, Pair]]:
@@ -145,7 +148,7 @@ def perturbed(
 
     Args:
         events: Undisturbed events.
-        settings: What simulated them; None leaves out what has to be simulated.
+        settings: What simulated them; None leaves out what has to be simulated, as do events with gaps between their numbers.
         seed: Draws the maps.
         names: Only these; all if empty.
 
@@ -159,7 +162,7 @@ def perturbed(
     for perturbation in PERTURBATIONS:
         if names and perturbation.name not in names:
             continue
-        if perturbation.simulates and settings is None:
+        if perturbation.simulates and not can_be_simulated(events, settings):
             continue
         if perturbation.name.startswith("dead_modules") and "MODULE" not in events.hierarchy.names:
             continue
