@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import constriction
 import numpy as np
+from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
@@ -30,7 +30,7 @@ _WIDTHS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Widths of the smoothing of histograms that are tried, in steps of a number."""
 _FLAT = 0.01
 """Share of a flat distribution in every table, so that every number can be sent."""
-_BERNOULLI: Any = constriction.stream.model.Bernoulli(perfect=False)
+_BERNOULLI: Any = stream.model.Bernoulli(perfect=False)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class EntropyCoder:
 
     def encode(self, codes: UnitCodes) -> tuple[NDArray[np.uint32], int]:
         """Returns the codes of a sample as one message, and how many bits of it say which units are occupied."""
-        encoder = constriction.stream.queue.RangeEncoder()
+        encoder = stream.queue.RangeEncoder()
 
         def write(tier: int, context: NDArray[np.int64], bits: NDArray[np.bool_]) -> None:
             if len(bits):
@@ -163,7 +163,7 @@ class EntropyCoder:
 
     def decode(self, message: NDArray[np.uint32], n_events: int) -> UnitCodes:
         """Returns the codes that a message holds."""
-        decoder = constriction.stream.queue.RangeDecoder(message)
+        decoder = stream.queue.RangeDecoder(message)
         parent = np.ones((n_events, 1, 1, 1), dtype=bool)
         for tier, shape in enumerate(self._tiers):
             known = np.zeros((n_events, shape.layers, shape.parents, shape.children), dtype=bool)
@@ -193,7 +193,7 @@ class EntropyCoder:
         return self._occupancy[tier][context].astype(np.float32)
 
     def _models(self) -> list[Any]:
-        return [constriction.stream.model.Categorical(table.astype(np.float32), perfect=False) for table in self._numbers]
+        return [stream.model.Categorical(table.astype(np.float32), perfect=False) for table in self._numbers]
 
 
 def _tier_masks(codes: UnitCodes, tiers: list[_Tier]) -> list[NDArray[np.bool_]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,6 +167,20 @@ def _images(units: Events) -> tuple[csr_matrix, NDArray[np.float64]]:
     return csr_matrix((share, units.cell, units.offsets), shape=(len(units), units.hierarchy.n_cells())), total
 
 
+class _Centred(LinearOperator):
+    """Weighted rows less their weighted mean; never made: its products are those of the sparse rows, less those of the mean."""
+
+    def __init__(self, rows: Any, root: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
+        super().__init__(np.dtype(np.float64), rows.shape)
+        self._rows, self._root, self._mean = rows, root, mean
+
+    def _matvec(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._rows @ x.ravel() - self._root * (self._mean @ x.ravel())
+
+    def _rmatvec(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._rows.T @ x.ravel() - self._mean * (self._root @ x.ravel())
+
+
 def principal_axes(image: csr_matrix, weight: NDArray[np.float64], mean: NDArray[np.float64], k: int, seed: int) -> NDArray[np.float64]:
     """Returns the leading principal axes of weighted rows; large matrices are never dense.
 
@@ -180,9 +194,9 @@ def principal_axes(image: csr_matrix, weight: NDArray[np.float64], mean: NDArray
     Returns:
         Orthonormal axes (k, n_cells), that of the largest variance first; their largest entries are positive.
     """
-    n, n_cells = image.shape
+    n, n_cells = len(weight), len(mean)
     root = np.sqrt(weight / weight.sum())
-    scaled = diags_array(root) @ image
+    scaled: Any = diags_array(root) @ image
     if n_cells <= _COVARIANCE_CELLS:
         covariance = (scaled.T @ scaled).toarray() - np.outer(mean, mean)
         axes = np.ascontiguousarray(np.linalg.eigh(covariance)[1].T[::-1][:k])
@@ -190,14 +204,7 @@ def principal_axes(image: csr_matrix, weight: NDArray[np.float64], mean: NDArray
         k = min(k, n - 1, n_cells - 1)
         if k < 1:
             return np.zeros((0, n_cells))
-        # The centred matrix is never made: its products are those of the sparse one, less those of the mean.
-        centred = LinearOperator(
-            (n, n_cells),
-            matvec=lambda x: scaled @ x.ravel() - root * (mean @ x.ravel()),
-            rmatvec=lambda y: scaled.T @ y.ravel() - mean * (root @ y.ravel()),
-            dtype=np.float64,
-        )
         start = np.random.default_rng(seed).standard_normal(min(n, n_cells))
-        _, singular, vectors = svds(centred, k, v0=start)
-        axes = vectors[np.argsort(-singular)]
+        found: Any = svds(_Centred(scaled, root, mean), k, v0=start)
+        axes = found[2][np.argsort(-found[1])]
     return axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
