@@ -24,10 +24,10 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-report test lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-report test lint format bench bench-peers constraints clean docs-robustness
 
 help: ## Show these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Simulate, train, compress and judge in a few minutes; results in demo/
 	$(BIN)/hgcae demo -o $(DEMO)
@@ -41,6 +41,9 @@ docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA
 
 docs-report: demo $(TOOLS) ## Photograph the demo's report in Chromium, for docs/report.md
 	$(BIN)/python docs/refresh_report.py $(DEMO)/report.html
+docs-robustness: demo ## Disturb the demo's events and codes, then write docs/robustness.md
+	$(BIN)/hgcae stress $(DEMO)/run -o $(DEMO)/stress
+	$(BIN)/python docs/refresh_robustness.py $(DEMO)/stress
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term

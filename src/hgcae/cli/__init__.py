@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hgcae import __version__
-from hgcae.cli import compare, convert, demo, econt, evaluate, info, report, show, simulate, train
+from hgcae.cli import compare, convert, demo, econt, evaluate, info, report, show, simulate, stress, train
 from hgcae.cli.console import manual, note
 from hgcae.errors import HgcaeError
 
@@ -31,7 +31,7 @@ def _hgcae(_version: VersionOption = False) -> None:
     """
 
 
-for verb in (
+VERBS = (
     demo.demo,
     simulate.simulate,
     convert.convert,
@@ -39,9 +39,12 @@ for verb in (
     train.train,
     evaluate.evaluate,
     report.report,
+    stress.stress,
     compare.compare,
     show.show,
-):
+)
+
+for verb in VERBS:
     app.command(help=manual(verb))(verb)
 app.add_typer(econt.app, name="econt")
 

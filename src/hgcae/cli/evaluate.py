@@ -14,11 +14,16 @@ from hgcae.cli import console
 from hgcae.errors import SettingsError
 
 if TYPE_CHECKING:
-    from hgcae.evaluate import EvaluateSettings
+    from hgcae.evaluate import EvaluateSettings, UnitCodes
     from hgcae.events import Events
     from hgcae.geometry.detector import Detector
+    from hgcae.geometry.hierarchy import Hierarchy
     from hgcae.model.autoencoder import Autoencoder
     from hgcae.train.run import RunSettings
+    from hgcae.model.sparse import Codes
+
+_CODED = 2000
+"""Training events whose codes the entropy coder is fitted to, at most."""
 
 
 def evaluate(
@@ -38,7 +43,7 @@ def evaluate(
     At every level the events are encoded up to that level and decoded again through all lower levels. Reported beside each other: squared
     error of the model, of nothing, of the mean, and of as many principal components as the code has numbers; energy of decoded events
     against uncompressed ones and against the truth, with the fit of stochastic, noise and constant terms; barycentres; layer profiles; what
-    the physics heads estimate; bits.
+    the physics heads estimate; bits: of every unit, of occupied ones, and entropy-coded, beside the formats of the ECON-T.
 
       DIR/results.json   all figures with their errors, settings, versions and fingerprints
       DIR/energy.png     response and resolution; levels.png: all levels; heads.png: energy, momentum and impact point from codes
@@ -107,7 +112,7 @@ def judge(
     Raises:
         SettingsError: No test events.
     """
-    from hgcae.evaluate import judge_level, write_results
+    from hgcae.evaluate import judge_level, measure_bits, write_results
 
     if not len(test):
         msg = "found no events to judge, expected at least one"
@@ -116,9 +121,11 @@ def judge(
     whole = detector if detector is not None and hierarchy.levels == detector.hierarchy.levels else None
     levels: dict[str, Any] = {}
     codes: dict[str, Any] = {}
+    train_codes: Codes | None = None
     with console.progress(len(hierarchy.names), "levels") as progress:
         for number, name in enumerate(hierarchy.names, 1):
             codes[name] = model.encode_events(test, name, codes.get(hierarchy.below(name) or ""))
+            train_codes = model.encode_events(train[:_CODED], name, train_codes)
             level, bits = model.level(name), model.bits_per_unit(name)
             levels[name] = judge_level(
                 test,
@@ -132,6 +139,7 @@ def judge(
                 bits_per_event=bits * hierarchy.n_units(name),
             )
             levels[name]["occupied_bits_per_event"] = bits * len(codes[name].event) / len(test)
+            levels[name]["bits"] = measure_bits(*(unit_codes(model, coded, test.hierarchy) for coded in (codes[name], train_codes)))
             progress(number)
     return write_results(
         folder / "results.json",
@@ -141,6 +149,17 @@ def judge(
         fingerprints={"model": model.settings.fingerprint(), "hierarchy": hierarchy.fingerprint()},
         heads=_heads(model, codes, test, whole, settings),
     )
+
+
+def unit_codes(model: Autoencoder, codes: Codes, hierarchy: Hierarchy) -> UnitCodes:
+    """Returns codes as the judge counts them: words of so many bits, whatever model made them."""
+    import numpy as np
+
+    from hgcae.evaluate import UnitCodes
+
+    level = model.level(codes.level)
+    widths = np.full(level.latent, level.number_bits)
+    return UnitCodes(hierarchy, codes.level, codes.n_events, codes.event, codes.unit, level.words(codes.code), widths)
 
 
 def _heads(

@@ -1,7 +1,10 @@
 """The judge: true and decoded charges in, plain results out. It does not know what it judges."""
 
 from hgcae.evaluate.baselines import Baseline, LargestCells, PrincipalComponents, Zero, fit_baselines
+from hgcae.evaluate.bits import map_bits, measure_bits, reference_bits
+from hgcae.evaluate.degradation import degradation, read_stress, stress_table, write_stress
 from hgcae.evaluate.emd import emd
+from hgcae.evaluate.entropy import EntropyCoder, UnitCodes
 from hgcae.evaluate.heads import head_summary
 from hgcae.evaluate.modules import (
     ModuleResult,
@@ -20,12 +23,15 @@ from hgcae.evaluate.truth import contained, leading_particle
 __all__ = [
     "Baseline",
     "Bootstrap",
+    "EntropyCoder",
     "EvaluateSettings",
     "LargestCells",
     "ModuleResult",
     "PrincipalComponents",
+    "UnitCodes",
     "Zero",
     "contained",
+    "degradation",
     "emd",
     "fit_baselines",
     "head_summary",
@@ -33,12 +39,18 @@ __all__ = [
     "judge_level",
     "judge_modules",
     "leading_particle",
+    "map_bits",
+    "measure_bits",
     "module_markdown",
     "module_table",
     "read_module_results",
     "read_results",
+    "read_stress",
+    "reference_bits",
+    "stress_table",
     "table",
     "telescope_loss",
     "write_module_results",
     "write_results",
+    "write_stress",
 ]

@@ -12,6 +12,7 @@ COLUMNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "numbers": lambda r: _number(r["latent_numbers"], "d"),
     "bits/unit": lambda r: _number(r["bits_per_unit"], ".6g"),
     "bits/event": lambda r: _number(r["bits_per_event"], ",.0f"),
+    "coded bits": lambda r: _number(lookup(r, "bits", "entropy_coded"), ",.0f"),
     "MSE [ADC²]": lambda r: _number(lookup(r, "units", "decoded", "mse"), ".3g"),
     "PCA": lambda r: _number(lookup(r, "units", "pca", "mse"), ".3g"),
     "MSE/PCA": lambda r: _number(_quotient(lookup(r, "units", "decoded", "mse"), lookup(r, "units", "pca", "mse")), ".2%"),

@@ -68,6 +68,27 @@ class LevelModel(ABC):
         """Returns the codes of sent integers."""
 
     @property
+    @abstractmethod
+    def lowest(self) -> NDArray[np.int64]:
+        """Smallest integer of each number of the code: (latent,)."""
+
+    @property
+    def number_bits(self) -> int:
+        """Bits of each number of the code."""
+        return self.bits_per_unit // self.latent
+
+    def words(self, code: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Returns codes as words of `number_bits` bits each: integers counted from the smallest, in the order of their values.
+
+        They differ from two's complement by the sign bit alone, so flipping any bit of either means the same.
+        """
+        return self.integers(code) - self.lowest
+
+    def from_words(self, words: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Returns the codes of words."""
+        return self.from_integers(words + self.lowest)
+
+    @property
     def variables(self) -> list[keras.Variable]:
         """All variables of encoder and decoder, the constants of quantisers included."""
         return [*self.encoder.variables, *self.decoder.variables]

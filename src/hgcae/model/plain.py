@@ -78,6 +78,11 @@ class PlainLevel(LevelModel):
     def from_integers(self, integers: NDArray[np.integer]) -> NDArray[np.float32]:
         return (np.asarray(integers) * self.settings.number.step).astype(np.float32)
 
+    @property
+    @override
+    def lowest(self) -> NDArray[np.int64]:
+        return np.full(self.latent, integer.integer_range(self.settings.number)[0])
+
     @override
     def integer_encoder(self) -> IntegerEncoder:
         s = self.settings

@@ -177,6 +177,12 @@ class SharesLevel(LevelModel):
         code[..., 1:] *= np.float32(self.settings.number.step)
         return code
 
+    @property
+    @override
+    def lowest(self) -> NDArray[np.int64]:
+        low, _ = integer.integer_range(self.settings.number)
+        return np.array([0, *[low] * (self.latent - 1)])
+
     @override
     def integer_encoder(self) -> IntegerEncoder:
         s, frame = self.settings, self.frame

@@ -6,6 +6,7 @@ from hgcae.plots.eventpage import draw_event
 from hgcae.plots.figures import cost_figure, occupancy_figure
 from hgcae.plots.modules import emd_occupancy_figure, rate_distortion_figure
 from hgcae.plots.results import energy_figure, heads_figure, levels_figure
+from hgcae.plots.stress import stress_figure
 
 __all__ = [
     "animate",
@@ -19,4 +20,5 @@ __all__ = [
     "levels_figure",
     "occupancy_figure",
     "rate_distortion_figure",
+    "stress_figure",
 ]

@@ -35,6 +35,7 @@ class DigitiseSettings(Settings):
     """Stages of the digitisation, in order."""
 
     noise: bool = Field(default=True, description="Gaussian noise in every trigger cell: that of a sensor cell, times the root of four.")
+    noise_scale: float = Field(default=1.0, ge=0, le=10, description="Factor on that noise: 1 = sensors before irradiation.")
     threshold_mip: float = Field(default=0.5, ge=0, description="Zero suppression: cells below are dropped, MIP; 0 keeps what is positive.")
     saturation: bool = Field(default=True, description="A trigger cell holds at most four times 10 pC.")
     adc: bool = Field(default=True, description="Round to ADC counts; otherwise charges are exact, in the same unit.")
@@ -82,7 +83,8 @@ class Digitiser:
 
     def __init__(self, settings: DigitiseSettings, detector: Detector) -> None:
         sensor = [layer.sensor_um for layer in detector.settings.layers]
-        sigma = [math.sqrt(SENSOR_CELLS) * NOISE_MIP[um] if settings.noise else 0.0 for um in sensor]
+        scale = math.sqrt(SENSOR_CELLS) * settings.noise_scale if settings.noise else 0.0
+        sigma = [scale * NOISE_MIP[um] for um in sensor]
         self._noise = Noise(np.array(sigma), settings.threshold_mip, present_cells(detector))
         self._full_scale_mip = np.array([SENSOR_CELLS * FULL_SCALE_FC / FC_PER_MIP[um] for um in sensor])
         self._cells_per_layer = detector.cells_per_layer

@@ -1,0 +1,126 @@
+# ruff: noqa: INP001 - a script, not part of a package
+"""Writes docs/levels.md from the results of several seeds of one training: `make docs-levels`."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from refresh import DOCS, markdown
+
+from hgcae.evaluate import read_results
+from hgcae.evaluate.table import lookup
+
+Result = Mapping[str, Any]
+
+
+class Figure(NamedTuple):
+    """A column of the table: how it is read, what was aimed at for each level, and how it is printed."""
+
+    name: str
+    read: Callable[[Result], float]
+    aims: Mapping[str, float]
+    form: str
+
+
+def _barycentre(level: Result) -> float:
+    """Returns the root mean square shift of barycentres per axis at 50 to 500 GeV, mm."""
+    bins = [b for b in level["position"]["barycentre_shift"]["per_axis"]["bins"] if b["low_gev"] >= 50 and b["n"]]
+    return math.sqrt(sum(b["n"] * b["rms"] ** 2 for b in bins) / sum(b["n"] for b in bins))
+
+
+def _linearity(level: Result) -> float:
+    """Returns the largest deviation of the mean decoded energy from the uncompressed one in any bin of true energy."""
+    return max(abs(b["mean"] - 1) for b in level["energy"]["decoded_over_uncompressed"]["bins"] if b["mean"] is not None)
+
+
+def _axis(level: Result) -> float:
+    axis = level["position"]["truth_axis"]
+    return axis["decoded"]["per_axis"]["above"]["rms"] / axis["uncompressed"]["per_axis"]["above"]["rms"]
+
+
+LEVELS = ("ROC", "MODULE", "TRIPLET", "STAGE1", "STAGE2")
+FIGURES = (
+    Figure(
+        "σ(E) / uncompressed",
+        lambda level: lookup(level, "energy", "truth", "decoded", "resolution_ratio", "above", "ratio"),
+        dict(zip(LEVELS, (1.005, 1.005, 1.01, 1.01, 1.015), strict=True)),
+        ".4f",
+    ),
+    Figure("barycentre [mm]", _barycentre, dict(zip(LEVELS, (0.2, 0.3, 0.4, 0.6, 0.8), strict=True)), ".3f"),
+    Figure(
+        "layer error",
+        lambda level: lookup(level, "layers", "profile_error", "above", "mean"),
+        dict(zip(LEVELS, (0.003, 0.004, 0.005, 0.007, 0.06), strict=True)),
+        ".2%",
+    ),
+    Figure(
+        "L1 of cells",
+        lambda level: lookup(level, "events", "l1", "CELL"),
+        dict(zip(LEVELS, (0.05, 0.09, 0.12, 0.16, 0.20), strict=True)),
+        ".3f",
+    ),
+    Figure("linearity", _linearity, dict.fromkeys(LEVELS, 0.003), ".2%"),
+    Figure("true axis / uncompressed", _axis, {"STAGE2": 1.10}, ".3f"),
+)
+
+
+def main(folder: Path) -> None:
+    """Reads the results of all seeds under `folder`."""
+    paths = sorted(folder.glob("run*/results.json"))
+    results = [read_results(path) for path in paths]
+    first = results[0]
+    n_events = first["levels"]["ROC"]["n_events"]
+    rows = []
+    for name in LEVELS:
+        rows.append([name, *(_cell(figure, [r["levels"][name] for r in results], name) for figure in FIGURES)])
+    text = f"""# What each level keeps
+
+Measured on {first["date"]} by `make docs-levels`: electrons of 20 to 500 GeV from the interaction point on `prototype`, impacts over the
+whole flower, noise and threshold on; preset `l1`, all encoders quantised, 8 numbers of 9 bits per unit; 24,000 events to train on,
+`--epochs full`; {n_events:,} other events judged; {len(results)} seeds of the training: mean, and standard deviation of the seeds. Behind
+"of" stands what was aimed at; what is missed is marked.
+
+{markdown(["level", *(figure.name for figure in FIGURES)], rows)}
+
+Each row decodes the codes of one level through all lower decoders. σ(E): sigma_eff over mean of the response to the truth, decoded over
+uncompressed, showers that do not leave sideways (one training's statistical error is
+±{_error(results):.4f}). Barycentre: root mean square shift per axis at 50 to 500 GeV. Layer error and L1 as in
+[Evaluation](evaluation.md). Linearity: largest deviation of the mean decoded energy in the bins 20-50-150-500 GeV. True axis: log-weighted
+layer centres against the particle's line, root mean square, decoded over uncompressed.
+
+{_limits()}
+"""
+    (DOCS / "levels.md").write_text(text, encoding="utf-8")
+
+
+def _cell(figure: Figure, levels: list[Result], name: str) -> str:
+    values = [figure.read(level) for level in levels]
+    mean = statistics.fmean(values)
+    text = format(mean, figure.form)
+    if len(values) > 1:
+        text += f" ± {format(statistics.stdev(values), figure.form)}"
+    if name not in figure.aims:
+        return text
+    aim = figure.aims[name]
+    return f"{text} of {format(aim, figure.form)}{'' if mean <= aim else ' **missed**'}"
+
+
+def _error(results: list[Result]) -> float:
+    errors = [
+        lookup(r["levels"][name], "energy", "truth", "decoded", "resolution_ratio", "above", "ratio_error") for r in results for name in LEVELS
+    ]
+    return statistics.fmean(errors)
+
+
+def _limits() -> str:
+    path = DOCS / "levels_limits.md"
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,117 @@
+"""Simple codes of units at the bits of a learned one, decoded to whole events: what a learned code has to beat.
+
+A code joins the comparison with one line in `UNIT_CODECS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae.codec.baselines.base import UnitCodec
+from hgcae.codec.baselines.cells import BestChoiceCode, LargestCellsCode, SpreadChoiceCode
+from hgcae.codec.baselines.floor import FLOOR, fluctuation_floor, has_floor
+from hgcae.codec.baselines.images import ComponentsCode, MeanCode
+from hgcae.errors import SettingsError
+from hgcae.events import Events
+from hgcae.simulate import SimulateSettings
+
+UNIT_CODECS: Mapping[str, type[UnitCodec]] = {
+    codec.name: codec for codec in (ComponentsCode, LargestCellsCode, BestChoiceCode, SpreadChoiceCode, MeanCode)
+}
+"""All simple codes by name."""
+
+MOST_UNITS = 10_000
+"""Occupied training units that a code is fitted to, at most."""
+
+__all__ = ["FLOOR", "UNIT_CODECS", "UnitCodec", "code_events", "equal_bits", "fitted", "fluctuation_floor"]
+
+
+def fitted(name: str, train: Events, level: str, bits_per_unit: int, seed: int = 1) -> UnitCodec:
+    """Returns a simple code fitted to the occupied units of training events.
+
+    Args:
+        name: Key of `UNIT_CODECS`.
+        train: Training events that hold units of the level.
+        level: Level name.
+        bits_per_unit: Bits that the code of a unit may have.
+        seed: Chooses the units, and starts iterations.
+
+    Raises:
+        SettingsError: Unknown name, or nothing useful fits into the bits.
+        DataFormatError: No charge to fit to.
+    """
+    if name not in UNIT_CODECS:
+        msg = f"code {name!r}: expected one of {', '.join(UNIT_CODECS)}"
+        raise SettingsError(msg)
+    return UNIT_CODECS[name].fit(_some_units(train, level, seed), bits_per_unit, seed)
+
+
+def _some_units(train: Events, level: str, seed: int) -> Events:
+    """Returns at most `MOST_UNITS` occupied units; at most as many events are searched, which bounds the memory."""
+    rng = np.random.default_rng(seed)
+    units, _, _ = train[_at_most(np.flatnonzero(train.counts), rng)].units(level)
+    return units[_at_most(np.arange(len(units)), rng)]
+
+
+def _at_most(index: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    return index if len(index) <= MOST_UNITS else np.sort(rng.choice(index, MOST_UNITS, replace=False))
+
+
+def code_events(codec: UnitCodec, events: Events) -> Events:
+    """Returns events whose occupied units have been encoded to bits and decoded again; truth and columns are kept.
+
+    Raises:
+        DataFormatError: A charge is not a whole number.
+    """
+    units, event, index = events.units(codec.hierarchy.root)
+    decoded = codec.decode(codec.encode(units))
+    counts = np.bincount(event, decoded.counts, len(events)).astype(np.int64)
+    cell = np.repeat(index * codec.hierarchy.n_cells(), decoded.counts) + decoded.cell
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return replace(events, offsets=offsets, cell=cell.astype(np.int32), charge=decoded.charge)
+
+
+def equal_bits(
+    events: Events,
+    level: str,
+    bits_per_unit: int,
+    train: Events,
+    *,
+    simulation: SimulateSettings | None = None,
+    copies: int = 12,
+    seed: int = 1,
+) -> dict[str, Events]:
+    """Returns what simple codes make of events, with the same bits for every unit of a level.
+
+    Every unit of the level has `bits_per_unit` bits, occupied or not, so an event has `bits_per_unit` x units of the level, exactly as
+    with a learned code of so many bits. Codes are fitted to training events, written as packed bits and decoded from these alone.
+
+    Args:
+        events: What to encode: whole charges, ADC counts.
+        level: Level whose units are coded.
+        bits_per_unit: Bits of the code of one unit.
+        train: Training events of the same detector.
+        simulation: What simulated the events: adds `fluctuation_floor`, where they are whole events with truth.
+        copies: Showers that the floor averages.
+        seed: Start of all random numbers.
+
+    Returns:
+        By name of the code; codes for which the bits are too few are left out.
+
+    Raises:
+        DataFormatError: Charges that are not whole, or no training charges.
+    """
+    result = {}
+    for name in UNIT_CODECS:
+        try:
+            codec = fitted(name, train, level, bits_per_unit, seed)
+        except SettingsError:
+            continue
+        result[name] = code_events(codec, events)
+    if simulation is not None and has_floor(events):
+        result[FLOOR] = fluctuation_floor(events, level, simulation, copies=copies)
+    return result

@@ -1,0 +1,124 @@
+"""How much worse a code gets when something is otherwise than in training: few figures, the same for every disturbance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hgcae.errors import DataFormatError
+from hgcae.evaluate.distances import compare
+from hgcae.evaluate.frame import Frame, check_pair
+from hgcae.evaluate.moments import moments
+from hgcae.evaluate.position import MM_PER_CM, layer_profile_error
+from hgcae.evaluate.response import ratio
+from hgcae.evaluate.statistics import Bootstrap
+from hgcae.events import Events
+from hgcae.geometry.detector import Detector
+from hgcae.settings import atomic_path
+
+SCHEMA = 1
+"""Version of the result file; raised when a key changes its meaning."""
+
+FIGURES: Mapping[str, str] = {
+    "response": "mean of decoded over reference energy, less 1",
+    "sigma_eff": "width of decoded over reference energy",
+    "barycentre_mm": "rms shift of the barycentre, per axis, mm",
+    "layer_error": "sum over layers |decoded - reference| over the reference energy, mean over events",
+    "l1_cells": "sum over trigger cells |decoded - reference| over the reference charge",
+}
+"""What is measured."""
+
+
+def degradation(reference: Events, decoded: Events, detector: Detector | None, bootstrap: Bootstrap) -> dict[str, float | None]:
+    """Returns the figures of `FIGURES`, each with `<figure>_error`; None where undefined. All events count, of whatever energy.
+
+    Args:
+        reference: What should have come out.
+        decoded: What came out.
+        detector: Gives energies in GeV, layers and positions; None for bare units.
+        bootstrap: For the errors.
+
+    Raises:
+        GeometryError, DataFormatError: The samples do not describe the same events.
+    """
+    check_pair(reference, decoded)
+    frame = Frame.of(reference.hierarchy, detector)
+    before, after = moments(reference, frame), moments(decoded, frame)
+    energy = bootstrap.spread(ratio(after.total, before.total), ("mean", "sigma_eff"))
+    centres = before.barycentre_cm, after.barycentre_cm
+    shift = np.zeros(0) if centres[0] is None or centres[1] is None else MM_PER_CM * (centres[1] - centres[0])
+    position = bootstrap.spread(shift.ravel(), ("rms",))
+    layers = bootstrap.spread(layer_profile_error(before, after), ("mean",))
+    cells = compare(reference, decoded).summary()
+    return {
+        "response": None if energy["mean"] is None else energy["mean"] - 1,
+        "response_error": energy["mean_error"],
+        "sigma_eff": energy["sigma_eff"],
+        "sigma_eff_error": energy["sigma_eff_error"],
+        "barycentre_mm": position["rms"],
+        "barycentre_mm_error": position["rms_error"],
+        "layer_error": layers["mean"],
+        "layer_error_error": layers["mean_error"],
+        "l1_cells": cells["l1"]["CELL"],
+        "l1_cells_error": cells["l1_error"]["CELL"],
+    }
+
+
+def write_stress(path: str | Path, cases: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes the figures of all disturbances as JSON, atomically.
+
+    Args:
+        path: Where to write.
+        cases: One for each disturbance: `name`, `what`, `uncompressed` and `levels`.
+        provenance: What was measured and how.
+
+    Returns:
+        What was written.
+    """
+    results = {"schema": SCHEMA, **provenance, "figures": dict(FIGURES), "cases": list(cases)}
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return results
+
+
+def read_stress(path: str | Path) -> dict[str, Any]:
+    """Reads what `write_stress` wrote.
+
+    Raises:
+        DataFormatError: Not such a file, or one of another version.
+    """
+    try:
+        results = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataFormatError(path, "file", error.strerror or "an error", "a readable file") from None
+    except ValueError:
+        raise DataFormatError(path, "content", "no JSON", "the figures of hgcae stress") from None
+    found = results.get("schema") if isinstance(results, dict) else None
+    if found != SCHEMA or "cases" not in results:
+        raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, with cases")
+    return results
+
+
+def stress_table(results: Mapping[str, Any], reference: str = "undisturbed") -> tuple[list[str], list[list[str]]]:
+    """Returns the headings and one row of texts per disturbance and level, for any table writer.
+
+    Args:
+        results: As from `write_stress`.
+        reference: `undisturbed` or `input`: against what is measured.
+    """
+    rows = []
+    for case in results["cases"]:
+        plain = case["uncompressed"]
+        if plain is not None and reference == "undisturbed":
+            rows.append([case["name"], "uncompressed", *_texts(plain)])
+        rows += [[case["name"], level, *_texts(found[reference])] for level, found in case["levels"].items() if reference in found]
+    return ["disturbance", "level", "E bias", "E width", "barycentre [mm]", "layer error", "L1 cells"], rows
+
+
+def _texts(figures: Mapping[str, float | None]) -> list[str]:
+    forms = {"response": "+.2%", "sigma_eff": ".2%", "barycentre_mm": ".2f", "layer_error": ".2%", "l1_cells": ".3f"}
+    return ["-" if figures[name] is None else format(figures[name], form) for name, form in forms.items()]

@@ -1,0 +1,196 @@
+"""Simple codes of units: their bits are exact, cells come back as they were sent, charge is kept where a code promises it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evaluate.toys import from_entries, random_units
+from hgcae.codec.baselines import UNIT_CODECS, code_events, equal_bits, fitted
+from hgcae.codec.baselines.base import without_small
+from hgcae.codec.baselines.cells import Layout, largest
+from hgcae.codec.baselines.images import principal_axes
+from hgcae.codec.econt import BestChoiceCodec
+from hgcae.codec.events import sent
+from hgcae.errors import DataFormatError, SettingsError
+from hgcae.events import Events
+from hgcae.frontend.econt import best_choice_bits
+from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M
+from hgcae.geometry.hierarchy import Hierarchy
+
+ROC = Hierarchy.of(ROC=(4, 4))
+STACK = Hierarchy.of(ROC=(4, 4), MODULE=3, STACK=5)
+TRAIN = random_units(STACK, 40, seed=2, occupancy=0.15)
+EVENTS = random_units(STACK, 9, seed=3, occupancy=0.15)
+
+
+@pytest.fixture(params=UNIT_CODECS)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+class TestEveryCode:
+    @pytest.mark.parametrize("level", STACK.names)
+    def test_its_bits_are_those_of_its_payload(self, name, level):
+        codec = fitted(name, TRAIN, level, 72)
+        packed = codec.encode(EVENTS.units(level)[0])
+        assert 0 < codec.used_bits <= 72
+        assert packed.shape == (len(EVENTS.units(level)[0]), -(-codec.used_bits // 8))
+        # Bits behind the last field are not used.
+        unused = 8 * packed.shape[1] - codec.used_bits
+        assert not (packed[:, -1] & ((1 << unused) - 1)).any()
+
+    @pytest.mark.parametrize("level", STACK.names)
+    def test_decoded_events_are_events(self, name, level):
+        decoded = code_events(fitted(name, TRAIN, level, 72), EVENTS).validate()
+        assert len(decoded) == len(EVENTS)
+        occupied = EVENTS.unit_sums(level) > 0
+        assert not decoded.unit_sums(level)[~occupied].any()
+
+    def test_units_do_not_depend_on_each_other(self, name):
+        codec = fitted(name, TRAIN, "MODULE", 72)
+        whole, last = code_events(codec, EVENTS)[-2:], code_events(codec, EVENTS[-2:])
+        np.testing.assert_array_equal(whole.cell, last.cell)
+        np.testing.assert_allclose(whole.charge, last.charge)
+
+    def test_no_events(self, name):
+        assert len(code_events(fitted(name, TRAIN, "MODULE", 72), EVENTS[:0]).cell) == 0
+
+    def test_mistakes(self, name):
+        with pytest.raises(SettingsError, match=name):
+            fitted(name, TRAIN, "MODULE", 1)
+        with pytest.raises(DataFormatError, match="training units"):
+            fitted(name, TRAIN[:0], "MODULE", 72)
+        broken = Events(ROC, np.array([0, 1]), np.array([3], dtype=np.int32), np.array([2.5]))
+        with pytest.raises(DataFormatError, match="2.5"):
+            code_events(fitted(name, TRAIN, "ROC", 72), broken)
+
+    @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(data=st.data())
+    def test_any_charges_are_encoded(self, name, data):
+        cell = data.draw(st.lists(st.integers(0, 47), unique=True, min_size=1, max_size=48))
+        charge = np.array(data.draw(st.lists(st.integers(1, 2**20), min_size=len(cell), max_size=len(cell))))
+        order = np.argsort(cell)
+        unit = Events(STACK.rooted("MODULE"), np.array([0, len(cell)]), np.sort(cell).astype(np.int32), charge[order])
+        codec = fitted(name, TRAIN, "MODULE", 72)
+        assert len(codec.decode(codec.encode(unit)).validate()) == 1
+
+
+class TestLargestCells:
+    def test_fields_by_hand(self):
+        """31 bits hold two cells of a ROC: 4 bits of address and 9 of charge each, 5 bits are left over."""
+        unit = Events(ROC, np.array([0, 3]), np.array([2, 5, 9], dtype=np.int32), np.array([40, 7, 100]))
+        codec = fitted("largest_cells", TRAIN, "ROC", 31)
+        assert codec.used_bits == 26
+        assert codec.fields(unit).tolist() == [[2, 9, *FLOAT_5E4M.encode(np.array([40, 100])).tolist()]]
+        decoded = codec.decode(codec.encode(unit))
+        assert decoded.cell.tolist() == [2, 9]
+        # 40 lies in the step 40-41 of 5E4M, 100 in 100-103.
+        assert decoded.charge.tolist() == [41.0, 102.0]
+
+    @pytest.mark.parametrize(("cells", "expected"), [(16, 6), (48, 4), (144, 4), (2736, 3), (82080, 2)])
+    def test_cells_in_72_bits(self, cells, expected):
+        assert Layout.of(72, cells, FLOAT_5E4M, None).n == expected
+
+    def test_of_equal_charges_the_first_are_taken(self):
+        unit = Events(ROC, np.array([0, 4]), np.arange(4, dtype=np.int32), np.array([5, 9, 5, 5]))
+        assert largest(unit, 2).tolist() == [True, True, False, False]
+
+
+class TestBestChoice:
+    @pytest.mark.parametrize("links", [2, 3, 4, 5])
+    def test_bits_and_cells_of_the_econt(self, links):
+        bits = best_choice_bits(links)
+        layout = Layout.of(bits, 48, FLOAT_4E3M, FLOAT_5E3M)
+        assert layout.n == {2: 4, 3: 6, 4: 9, 5: 14}[links]
+        assert int(layout.widths(48).sum()) == bits
+
+    @pytest.mark.parametrize("links", [2, 4])
+    def test_modules_come_back_as_from_the_econt(self, links):
+        """Which of several equal charges is sent depends on the sorting network, so all charges of a module differ here."""
+        rng = np.random.default_rng(1)
+        charge = rng.permuted(np.tile(np.arange(1, 49) * 7, (20, 1)), axis=1)
+        events = Events.from_dense(charge.reshape(20, 3, 4, 4), STACK.rooted("MODULE"))
+        expected, bits = sent(events, BestChoiceCodec(links))
+        codec = fitted("best_choice", events, "MODULE", best_choice_bits(links))
+        decoded = code_events(codec, events)
+        assert (bits == codec.used_bits).all()
+        np.testing.assert_array_equal(decoded.cell, expected.cell)
+        np.testing.assert_array_equal(decoded.charge, expected.charge)
+
+    def test_spread_gives_the_others_their_sum(self):
+        codec = fitted("best_choice_spread", TRAIN, "MODULE", 60)
+        units = EVENTS.units("MODULE")[0]
+        bare, spread = (fitted(name, TRAIN, "MODULE", 60).decode(codec.encode(units)) for name in ("best_choice", "best_choice_spread"))
+        rest = FLOAT_5E3M.decode(codec.fields(units)[:, 0])
+        np.testing.assert_allclose(spread.unit_sums("MODULE")[:, 0] - bare.unit_sums("MODULE")[:, 0], rest)
+        # Where all charged cells are sent, nothing is spread.
+        assert (spread.counts[rest == 0] == bare.counts[rest == 0]).all()
+
+
+class TestImages:
+    def test_the_mean_is_the_mean(self):
+        codec = fitted("mean", TRAIN, "ROC", 16)
+        one = Events(ROC, np.array([0, 1]), np.array([7], dtype=np.int32), np.array([2000]))
+        decoded = codec.decode(codec.encode(one))
+        units = TRAIN.units("ROC")[0]
+        image = np.bincount(units.cell, units.charge, 16)
+        assert decoded.charge.sum() == pytest.approx(2000, rel=0.01)
+        np.testing.assert_allclose(decoded.charge, image[decoded.cell] / image[decoded.cell].sum() * decoded.charge.sum())
+
+    def test_components_find_the_plane_of_the_images(self):
+        """Images with two degrees of freedom are known from two components, up to their steps."""
+        rng = np.random.default_rng(4)
+        patterns = np.array([[8, 4, 2, 1], [1, 2, 4, 8], [4, 1, 8, 2]]).repeat(4, axis=1)
+        share = rng.dirichlet(np.ones(3), 400)
+        units = Events.from_dense(np.rint(200 * share @ patterns).astype(int).reshape(-1, 4, 4), ROC)
+        codec = fitted("pca", units, "ROC", 60)
+        found = code_events(codec, units)
+        difference = np.abs(found.to_dense() - units.to_dense()).sum() / units.charge.sum()
+        assert difference < 0.02
+        np.testing.assert_allclose(found.unit_sums("ROC"), units.unit_sums("ROC"), rtol=0.02)
+
+    def test_axes_by_iteration_are_those_of_the_covariance(self, monkeypatch):
+        from hgcae.codec.baselines import images
+
+        units = random_units(ROC, 60, seed=8, occupancy=0.6)
+        units = units[np.flatnonzero(units.counts)]
+        image, weight = images._images(units)
+        mean = images.mean_image(units)
+        full = principal_axes(image, weight, mean, 5, 1)
+        monkeypatch.setattr(images, "_COVARIANCE_CELLS", 1)
+        np.testing.assert_allclose(principal_axes(image, weight, mean, 5, 1), full, atol=1e-8)
+
+    def test_small_charges_are_dropped_but_not_their_sum(self):
+        dense = np.array([[100.0, 1.0, 2.0, 0.0], [0.5, 0.5, 0.5, 0.5]])
+        result = without_small(dense.copy(), smallest=5.0)
+        # 3 counts of 103 may go; of the flat unit nothing may, because every cell holds more than DROPPED of it.
+        np.testing.assert_allclose(result, [[103, 0, 0, 0], [0.5] * 4])
+
+
+class TestEqualBits:
+    def test_all_codes_but_those_without_room(self):
+        assert set(equal_bits(EVENTS, "MODULE", 72, TRAIN)) == set(UNIT_CODECS)
+        assert set(equal_bits(EVENTS, "MODULE", 12, TRAIN)) == {"pca", "mean"}
+
+    def test_more_bits_are_better(self):
+        def lost(bits: int) -> dict[str, float]:
+            found = equal_bits(EVENTS, "ROC", bits, TRAIN)
+            return {name: float(np.abs(events.to_dense() - EVENTS.to_dense()).sum()) for name, events in found.items()}
+
+        few, many = lost(30), lost(200)
+        assert all(many[name] < few[name] for name in ("pca", "largest_cells", "best_choice", "best_choice_spread"))
+        assert many["largest_cells"] < 0.05 * EVENTS.charge.sum()
+
+    def test_unknown_code(self):
+        with pytest.raises(SettingsError, match="none.*largest_cells"):
+            fitted("none", TRAIN, "ROC", 72)
+
+    def test_columns_are_kept(self):
+        events = from_entries(STACK, 2, np.array([0, 1]), np.array([3, 220]), np.array([20.0, 30.0]))
+        found = code_events(fitted("largest_cells", TRAIN, "STACK", 72), events)
+        assert found.cell.tolist() == [3, 220]
+        # 20 and 30 start steps of two counts in 5E4M: 20 stays (below 32 every count has a code).
+        assert found.charge.tolist() == [20.0, 30.0]

@@ -1,0 +1,75 @@
+"""Figures of disturbances by hand, and their file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from evaluate.toys import scaled, toy_showers
+from hgcae.errors import DataFormatError
+from hgcae.evaluate import Bootstrap, degradation, read_stress, stress_table, write_stress
+from hgcae.evaluate.degradation import FIGURES
+from hgcae.geometry.detector import Detector
+from hgcae.plots import stress_figure
+
+DETECTOR = Detector.load("testbeam")
+SHOWERS = toy_showers(DETECTOR, 40)
+BOOTSTRAP = Bootstrap(5)
+
+
+def test_nothing_is_changed():
+    found = degradation(SHOWERS, SHOWERS, DETECTOR, BOOTSTRAP)
+    assert {name: found[name] for name in FIGURES} == pytest.approx(dict.fromkeys(FIGURES, 0.0), abs=1e-12)
+
+
+def test_a_tenth_is_lost():
+    found = degradation(SHOWERS, scaled(SHOWERS, 0.9), DETECTOR, BOOTSTRAP)
+    assert found["response"] == pytest.approx(-0.1)
+    assert found["l1_cells"] == pytest.approx(0.1)
+    assert found["layer_error"] == pytest.approx(0.1)
+    assert (found["sigma_eff"], found["barycentre_mm"]) == pytest.approx((0, 0), abs=1e-9)
+
+
+def test_bare_units_and_few_events():
+    bare = replace(SHOWERS, detector=None)[:3]
+    found = degradation(bare, bare, None, BOOTSTRAP)
+    assert found["response"] is found["barycentre_mm"] is None
+    assert found["l1_cells"] == 0
+
+
+@pytest.fixture
+def results(tmp_path) -> dict:
+    before, after = SHOWERS, scaled(SHOWERS, np.linspace(0.9, 1.1, len(SHOWERS)))
+    figures = degradation(before, after, DETECTOR, BOOTSTRAP)
+    cases = [
+        {"name": "nominal", "what": "", "uncompressed": None, "levels": {"ROC": {"undisturbed": figures}}},
+        {"name": "dead", "what": "", "uncompressed": figures, "levels": {"ROC": {"undisturbed": figures, "input": figures}}},
+    ]
+    return write_stress(tmp_path / "stress.json", cases, {"n_events": len(before)})
+
+
+def test_the_file(results, tmp_path):
+    assert read_stress(tmp_path / "stress.json") == results
+    headings, rows = stress_table(results)
+    assert [row[:2] for row in rows] == [["nominal", "ROC"], ["dead", "uncompressed"], ["dead", "ROC"]]
+    assert all(len(row) == len(headings) for row in rows)
+    assert [row[:2] for row in stress_table(results, "input")[1]] == [["dead", "ROC"]]
+
+
+@pytest.mark.parametrize("content", ["", "[]", json.dumps({"schema": 2, "cases": []}), json.dumps({"schema": 1})])
+def test_other_files(tmp_path, content):
+    path = tmp_path / "stress.json"
+    path.write_text(content)
+    with pytest.raises(DataFormatError, match="stress.json"):
+        read_stress(path)
+    with pytest.raises(DataFormatError, match="nothing.json"):
+        read_stress(tmp_path / "nothing.json")
+
+
+def test_the_figure(results, tmp_path):
+    assert stress_figure(results, tmp_path / "stress.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(DataFormatError, match="disturbance"):
+        stress_figure(results | {"cases": []}, tmp_path / "none.png")

@@ -1,0 +1,77 @@
+"""Flipped bits: the words that are sent, every bit of them, and only the bits that were to be flipped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hgcae.errors import SettingsError
+from hgcae.model.flips import flip_bits
+from hgcae.model.sparse import Codes
+from model.toys import STACK
+
+
+def popcount(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.bitwise_count((a ^ b).astype(np.uint64)).sum(axis=1)
+
+
+def test_words_are_the_integers_from_the_smallest_on(model, events):
+    for name in STACK.names:
+        level, codes = model.level(name), model.encode_events(events, name)
+        words = level.words(codes.code)
+        assert words.min() >= 0
+        assert (words >> level.number_bits == 0).all()
+        np.testing.assert_array_equal(level.from_words(words), codes.code)
+        np.testing.assert_array_equal(words + level.lowest, level.integers(codes.code))
+
+
+def test_one_bit_of_each_code(model, events):
+    level, codes = model.level("MODULE"), model.encode_events(events, "MODULE")
+    flipped = flip_bits(level, codes, np.random.default_rng(1))
+    assert (popcount(level.words(codes.code), level.words(flipped.code)) == 1).all()
+    np.testing.assert_array_equal(flipped.unit, codes.unit)
+    assert len(model.decode_codes(flipped).validate()) == len(events)
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), number=st.integers(0, 5), value=st.integers(0, 255))
+def test_flipping_back_gives_the_code_again(shares, seed, number, value):
+    level = shares.level("MODULE")
+    words = np.full((3, level.latent), value)
+    words[:, number] = seed % 256
+    one = np.arange(3)
+    codes = Codes("MODULE", 3, one, np.zeros(3, dtype=np.int64), level.from_words(words), np.zeros(level.latent, dtype=np.float32))
+    rng = np.random.default_rng(seed)
+    flipped = flip_bits(level, codes, rng)
+    again = flip_bits(level, flipped, np.random.default_rng(seed))
+    np.testing.assert_array_equal(again.code, codes.code)
+    assert (popcount(level.words(flipped.code), words) == 1).all()
+
+
+def test_bits_are_flipped_with_their_probability(shares, events):
+    level, codes = shares.level("ROC"), shares.encode_events(events, "ROC")
+    flipped = flip_bits(level, codes, np.random.default_rng(2), hierarchy=STACK, probability=0.05)
+    before, after = (level.words(c.dense(STACK).reshape(-1, level.latent)) for c in (codes, flipped))
+    n_bits = len(events) * STACK.n_units("ROC") * level.bits_per_unit
+    n = popcount(before, after).sum()
+    assert abs(n - 0.05 * n_bits) < 5 * np.sqrt(0.05 * 0.95 * n_bits)
+    # Empty units are hit as well.
+    assert len(flipped.unit) > len(codes.unit)
+    assert len(shares.decode_codes(flipped).validate()) == len(events)
+
+
+@pytest.mark.parametrize(("probability", "all_bits"), [(0.0, 0), (1.0, 1)])
+def test_none_and_all(shares, events, probability, all_bits):
+    level, codes = shares.level("MODULE"), shares.encode_events(events, "MODULE")
+    flipped = flip_bits(level, codes, np.random.default_rng(3), hierarchy=STACK, probability=probability)
+    before, after = (level.words(c.dense(STACK).reshape(-1, level.latent)) for c in (codes, flipped))
+    assert (popcount(before, after) == all_bits * level.bits_per_unit).all()
+
+
+def test_mistakes(shares, events):
+    level, codes = shares.level("MODULE"), shares.encode_events(events, "MODULE")
+    for wrong in ({"probability": 1.5, "hierarchy": STACK}, {"probability": 0.1}):
+        with pytest.raises(SettingsError, match="bit flips"):
+            flip_bits(level, codes, np.random.default_rng(1), **wrong)
