@@ -14,7 +14,7 @@ from hgcae.evaluate.modules import (
 from hgcae.evaluate.pairs import calibrate, judge_count, judge_noise, judge_pairs
 from hgcae.evaluate.physics import PhysicsSamples, Sample, judge_physics, judge_transport, read_physics, write_physics
 from hgcae.evaluate.physics_settings import PhysicsSettings
-from hgcae.evaluate.physics_table import physics_tables
+from hgcae.evaluate.physics_table import physics_markdown, physics_tables
 from hgcae.evaluate.report import EvaluateSettings, judge_level, read_results, write_results
 from hgcae.evaluate.seeds import find_seeds
 from hgcae.evaluate.separation import judge_separation
@@ -56,6 +56,7 @@ __all__ = [
     "leading_particle",
     "module_markdown",
     "module_table",
+    "physics_markdown",
     "physics_tables",
     "read_module_results",
     "read_physics",

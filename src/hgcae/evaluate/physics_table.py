@@ -27,6 +27,15 @@ def physics_tables(results: Mapping[str, Any]) -> dict[str, Table]:
     return tables
 
 
+def physics_markdown(results: Mapping[str, Any]) -> str:
+    """Returns all tables as Markdown, each below its title."""
+    parts = []
+    for title, (headings, rows) in physics_tables(results).items():
+        lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
+        parts.append(f"**{title[0].upper()}{title[1:]}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return "\n\n".join(parts) + "\n"
+
+
 def with_error(figures: Any, key: str, form: str, error: str | None = None) -> str:
     """Returns a figure and its error as text, `-` where it was not measured."""
     value, spread = lookup(figures, key), lookup(figures, error or f"{key}_error")

@@ -171,9 +171,9 @@ def shower_start(layer_mip: NDArray[np.float64], depth_x0: NDArray[np.float64]) 
 def shower_maximum(fraction: NDArray[np.float64], depth_x0: NDArray[np.float64], thickness_x0: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the depth of the maximum of a gamma profile fitted to the layers, radiation lengths: (n,).
 
-    dE/dt ~ t^(a-1) e^(-bt) (E. Longo, I. Sestili, Nucl. Instrum. Meth. 128 (1975) 283) is linear in its logarithm, ln dE/dt = c + (a-1) ln t
-    - bt, so that least squares give a and b at once; the weights are the energies, because those of the sampling fluctuate with their
-    square roots. Its maximum is at (a-1)/b.
+    dE/dt ~ t^(a-1) e^(-bt) (E. Longo, I. Sestili, Nucl. Instrum. Meth. 128 (1975) 283) is linear in its logarithm,
+    ln dE/dt = c + (a-1) ln t - bt, so that least squares give a and b at once; the weights are the energies, because sampled energies
+    fluctuate with their square roots. Its maximum is at (a-1)/b.
 
     Args:
         fraction: Share of the energy in each layer: (n, n_layers).
@@ -235,8 +235,8 @@ def angular_widths(events: Events, frame: Frame, detector: Detector) -> tuple[ND
     """Returns sigma_etaeta and sigma_phiphi (radian) of events: (n,) each.
 
     sigma^2 of a layer = sum w (x - <x>)^2 / sum w with w = max(0, 4.7 + ln(E_cell / E_layer)) and x the pseudorapidity or azimuth of the
-    cells seen from the interaction point (cms-sw/cmssw@45d10bbe, EcalClusterTools: covariances); the layers' sigma^2 are averaged with their
-    energies (cms-sw/cmssw@0292d6e2, HGCalShowerShape: sigmaRRMean).
+    cells seen from the interaction point (cms-sw/cmssw@45d10bbe, EcalClusterTools: covariances); the layers' sigma^2 are averaged with
+    their energies (cms-sw/cmssw@0292d6e2, HGCalShowerShape: sigmaRRMean).
     """
     n, n_layers = len(events), frame.n_layers
     layer, cell = np.divmod(events.cell, frame.cells_per_layer)

@@ -95,8 +95,8 @@ STATISTICS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "low": _quantile(0.5 - ONE_SIGMA / 2),
     "high": _quantile(0.5 + ONE_SIGMA / 2),
 }
-"""Functions of ordered values (..., n); `rms` is about zero, `core` is the width of the Gaussian core, `resolution` is sigma_eff / mean, `low` and `high` are the quantiles 15.87 %
-and 84.13 %, one standard deviation off the median of a normal distribution."""
+"""Functions of ordered values (..., n); `rms` is about zero, `core` is the width of the Gaussian core, `resolution` is sigma_eff / mean,
+`low` and `high` are the quantiles 15.87 % and 84.13 %, one standard deviation off the median of a normal distribution."""
 
 WIDTHS = ("mean", "std", "sigma_eff")
 
