@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+PHYSICS := physics
 VERDICT := verdict
 # Optimisation steps of each learned codec.
 STEPS ?= 2000
@@ -24,7 +25,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-report test lint format bench bench-peers constraints clean docs-robustness
+.PHONY: help demo docs docs-codecs docs-report test lint format bench bench-peers constraints clean docs-robustness docs-physics
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ docs-report: demo $(TOOLS) ## Photograph the demo's report in Chromium, for docs
 docs-robustness: demo ## Disturb the demo's events and codes, then write docs/robustness.md
 	$(BIN)/hgcae stress $(DEMO)/run -o $(DEMO)/stress
 	$(BIN)/python docs/refresh_robustness.py $(DEMO)/stress
+docs-physics: $(RUNTIME) ## Judge whole showers of the demo's model, then write docs/physics.md; needs demo/
+	$(BIN)/hgcae physics $(DEMO)/run -o $(PHYSICS)
+	$(BIN)/python docs/refresh_physics.py $(PHYSICS)
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term

@@ -112,7 +112,9 @@ def _cell(figure: Figure, levels: list[Result], name: str) -> str:
 
 def _error(results: list[Result]) -> float:
     errors = [
-        lookup(r["levels"][name], "energy", "truth", "decoded", "resolution_ratio", "above", "ratio_error") for r in results for name in LEVELS
+        lookup(r["levels"][name], "energy", "truth", "decoded", "resolution_ratio", "above", "ratio_error")
+        for r in results
+        for name in LEVELS
     ]
     return statistics.fmean(errors)
 

@@ -7,7 +7,7 @@ import pytest
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import Bootstrap, head_summary, heads_table
-from hgcae.evaluate.heads import wrapped
+from hgcae.evaluate.quantities import wrapped
 
 N = 2000
 HOW = {"edges_gev": (1, 100, 500), "above_gev": 20.0, "bootstrap": Bootstrap(50)}

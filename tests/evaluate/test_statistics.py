@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hgcae.evaluate.statistics import MIN_ENTRIES, ONE_SIGMA, Bootstrap, in_bins, ratio_of_sums, sigma_eff
+from hgcae.evaluate.statistics import MIN_ENTRIES, ONE_SIGMA, Bootstrap, core_width, in_bins, in_ranges, ratio_of_sums, sigma_eff
 
 
 def test_one_sigma_is_68_per_cent():
@@ -120,3 +120,30 @@ def test_the_ratio_of_a_sample_to_itself_is_one():
     assert Bootstrap(20).ratio(values, values) == {"n": 50, "ratio": 1.0, "ratio_error": 0.0}
     assert Bootstrap(20).ratio(values[:5], values[:5])["ratio"] is None
     assert Bootstrap(20).ratio(values, np.ones(51))["ratio"] is None
+
+
+class TestCoreWidth:
+    def test_a_normal_distribution(self):
+        ordered = np.sort(np.random.default_rng(1).normal(3, 2, 40_000))
+        assert core_width(ordered) == pytest.approx(2, rel=0.02)
+
+    def test_tails_do_not_matter(self):
+        rng = np.random.default_rng(2)
+        values = np.concatenate([rng.normal(0, 1, 20_000), rng.uniform(-50, 50, 2_000)])
+        assert core_width(np.sort(values)) == pytest.approx(1, rel=0.05)
+        assert values.std() > 5
+
+    def test_rows_are_independent(self):
+        rows = np.sort(np.random.default_rng(3).normal(0, [[1.0], [5.0]], (2, 5_000)), axis=1)
+        np.testing.assert_allclose(core_width(rows), [core_width(row) for row in rows])
+
+    def test_a_spike_has_no_width(self):
+        assert core_width(np.zeros(20)) == 0
+
+
+def test_ranges_hold_their_lower_edges():
+    values = np.array([0.0, 1.0, 1.5, 2.0, 3.0, np.nan])
+    found = in_ranges(lambda use: {"n": int(use.sum())}, values, (0, 1, 2))
+    assert [(b["low"], b["high"], b["n"]) for b in found] == [(0, 1, 1), (1, 2, 3)]
+    assert found[1]["centre"] == 1.5
+    assert in_ranges(lambda use: {}, values, (8, 9))[0]["centre"] is None

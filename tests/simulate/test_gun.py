@@ -84,6 +84,7 @@ def test_impacts_fill_the_disc_evenly():
 
 def test_numbers_of_particles_cover_their_range():
     assert {len(event) for event in shots(200, count=(2, 4))} == {2, 3, 4}
+    assert {len(event) for event in shots(200, count=(0, 2))} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("separation", [0.5, 12.0])
@@ -101,7 +102,8 @@ def test_further_particles_stand_at_the_separation(separation):
         {"energy_gev": (1, 1001)},
         {"energy_gev": (10, 5)},
         {"energy_gev": (math.nan, 5)},
-        {"count": (0, 1)},
+        {"count": (-1, 1)},
+        {"separation_cm": 5.0, "count": (0, 1)},
         {"count": (3, 2)},
         {"particles": ()},
         {"particles": ("mu-",)},

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hgcae import __version__
-from hgcae.cli import compare, convert, demo, econt, evaluate, info, report, show, simulate, stress, train
+from hgcae.cli import compare, convert, demo, econt, evaluate, info, physics, report, show, simulate, stress, train
 from hgcae.cli.console import manual, note
 from hgcae.errors import HgcaeError
 
@@ -39,6 +39,7 @@ VERBS = (
     train.train,
     evaluate.evaluate,
     report.report,
+    physics.physics,
     stress.stress,
     compare.compare,
     show.show,

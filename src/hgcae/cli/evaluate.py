@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from hgcae.geometry.detector import Detector
     from hgcae.geometry.hierarchy import Hierarchy
     from hgcae.model.autoencoder import Autoencoder
-    from hgcae.train.run import RunSettings
     from hgcae.model.sparse import Codes
+    from hgcae.train.run import RunSettings
 
 _CODED = 2000
 """Training events whose codes the entropy coder is fitted to, at most."""

@@ -48,7 +48,9 @@ def simulate(
         typer.Option(metavar="LOW HIGH", help="Lowest and highest total energy, GeV; twice the same for one energy.", show_default="1 500"),
     ] = None,
     spectrum: Annotated[Spectrum | None, typer.Option(help="Flat in the energy, or in its logarithm.", show_default="flat")] = None,
-    particles_per_event: Annotated[int | None, typer.Option(min=1, help="Particles in each event.", show_default="1")] = None,
+    particles_per_event: Annotated[
+        int | None, typer.Option(min=0, help="Particles in each event; 0 for noise alone.", show_default="1")
+    ] = None,
     direction: Annotated[
         Direction | None, typer.Option(help="Straight from (0, 0, 0), or along the beam.", show_default="interaction_point")
     ] = None,

@@ -14,10 +14,19 @@ from hgcae.evaluate.modules import (
     read_module_results,
     write_module_results,
 )
+from hgcae.evaluate.pairs import calibrate, judge_count, judge_noise, judge_pairs
+from hgcae.evaluate.physics import PhysicsSamples, Sample, judge_physics, judge_transport, read_physics, write_physics
+from hgcae.evaluate.physics_settings import PhysicsSettings
+from hgcae.evaluate.physics_table import physics_markdown, physics_tables
 from hgcae.evaluate.report import EvaluateSettings, judge_level, read_results, write_results
+from hgcae.evaluate.seeds import find_seeds
+from hgcae.evaluate.separation import judge_separation
+from hgcae.evaluate.shapes import shower_shapes
+from hgcae.evaluate.showers import judge_showers
 from hgcae.evaluate.statistics import Bootstrap
 from hgcae.evaluate.table import heads_table, table
 from hgcae.evaluate.telescope import telescope_loss
+from hgcae.evaluate.transport import transport
 from hgcae.evaluate.truth import contained, leading_particle
 
 __all__ = [
@@ -27,30 +36,48 @@ __all__ = [
     "EvaluateSettings",
     "LargestCells",
     "ModuleResult",
+    "PhysicsSamples",
+    "PhysicsSettings",
     "PrincipalComponents",
+    "Sample",
     "UnitCodes",
     "Zero",
+    "calibrate",
     "contained",
     "degradation",
     "emd",
+    "find_seeds",
     "fit_baselines",
     "head_summary",
     "heads_table",
+    "judge_count",
     "judge_level",
     "judge_modules",
+    "judge_noise",
+    "judge_pairs",
+    "judge_physics",
+    "judge_separation",
+    "judge_showers",
+    "judge_transport",
     "leading_particle",
     "map_bits",
     "measure_bits",
     "module_markdown",
     "module_table",
+    "physics_markdown",
+    "physics_tables",
     "read_module_results",
+    "read_physics",
     "read_results",
     "read_stress",
     "reference_bits",
+    "shower_shapes",
     "stress_table",
     "table",
     "telescope_loss",
+    "transport",
     "write_module_results",
+    "write_physics",
     "write_results",
     "write_stress",
 ]

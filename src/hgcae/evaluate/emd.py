@@ -33,6 +33,10 @@ def cell_distances() -> NDArray[np.float64]:
     return np.linalg.norm(xy[:, None] - xy, axis=-1) / spacing
 
 
+def _between_cells(source: NDArray[np.intp], sink: NDArray[np.intp]) -> NDArray[np.float64]:
+    return cell_distances()[np.ix_(source, sink)]
+
+
 def emd(true: NDArray[Any], decoded: NDArray[Any]) -> NDArray[np.float64]:
     """Returns the energy mover's distance of each module.
 
@@ -55,7 +59,7 @@ def emd(true: NDArray[Any], decoded: NDArray[Any]) -> NDArray[np.float64]:
     # What both images have in the same cell may stay there, because distances obey the triangle inequality.
     surplus = true[both] / sums[0][both, None] - decoded[both] / sums[1][both, None]
     # One problem per module: exact transport comes in no batches.
-    result[both] = [_carried(row) for row in surplus]
+    result[both] = [carried(row, _between_cells) for row in surplus]
     return result
 
 
@@ -70,14 +74,19 @@ def _images(charges: NDArray[Any], name: str) -> NDArray[np.float64]:
     return np.maximum(values, 0.0)
 
 
-def _carried(surplus: NDArray[np.float64]) -> float:
-    """Returns the least cost of carrying charge from the cells above zero to those below: (48,) that add up to 0."""
+def carried(surplus: NDArray[np.float64], distance: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float64]]) -> float:
+    """Returns the least cost of carrying shares from the places above zero to those below.
+
+    Args:
+        surplus: What is too much at each place, adding up to 0: (n,).
+        distance: Gives the distances (k, m) between k places to carry from and m to carry to, by their indices.
+    """
     source, sink = np.flatnonzero(surplus > 0), np.flatnonzero(surplus < 0)
     supply, demand = surplus[source], -surplus[sink]
     share = float(supply.sum())
     if share < _ROUNDING:
         return 0.0
-    cost = cell_distances()[np.ix_(source, sink)]
+    cost = distance(source, sink)
     if 1 in cost.shape:  # there is only one way
         return float(np.sum(cost.ravel() * (demand if len(source) == 1 else supply)))
     return share * float(_solver()(supply / share, demand / demand.sum(), cost, check_marginals=False))

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.position import MM_PER_CM
-from hgcae.evaluate.response import ratio, spread_by_energy
+from hgcae.evaluate.quantities import QUANTITIES
+from hgcae.evaluate.response import spread_by_energy
 from hgcae.evaluate.statistics import Bootstrap
-
-Deviation = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
-
-
-def wrapped(angle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns angles in [-pi, pi), radian."""
-    return (angle + np.pi) % (2 * np.pi) - np.pi
-
-
-def _relative(estimate: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    return ratio(estimate, truth) - 1
-
-
-def _difference(estimate: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    return estimate - truth
-
-
-def _angle(estimate: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    return wrapped(estimate - truth)
-
-
-def _millimetres(estimate: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    return MM_PER_CM * (estimate - truth)
-
-
-QUANTITIES: Mapping[str, tuple[Deviation, str]] = {
-    "energy_gev": (_relative, "1"),
-    "pt_gev": (_relative, "1"),
-    "eta": (_difference, "1"),
-    "phi": (_angle, "rad"),
-    "impact_x_cm": (_millimetres, "mm"),
-    "impact_y_cm": (_millimetres, "mm"),
-}
-"""How an estimate is compared with the truth, and the unit of the deviation: relative for energy and pT, absolute for the rest."""
 
 
 def head_summary(

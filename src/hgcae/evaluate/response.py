@@ -43,16 +43,17 @@ def spread_by_energy(
     Returns:
         `all`: every value; `above`: those above `above_gev` (the same as `all` without truth), `bins`.
     """
-    return _by_energy(lambda use: bootstrap.spread(values[use], statistics), len(values), energy_gev, edges_gev, above_gev)
+    return by_energy(lambda use: bootstrap.spread(values[use], statistics), len(values), energy_gev, edges_gev, above_gev)
 
 
-def _by_energy(
+def by_energy(
     describe: Callable[[NDArray[np.bool_]], dict[str, Any]],
     n: int,
     energy_gev: NDArray[np.float64] | None,
     edges_gev: Sequence[float],
     above_gev: float,
 ) -> dict[str, Any]:
+    """Describes a sample as a whole (`all`), above `above_gev`, and in `bins` of true energy; see `spread_by_energy`."""
     everything = describe(np.ones(n, dtype=bool))
     if energy_gev is None:
         return {"all": everything, "above": everything, "bins": []}
@@ -78,6 +79,7 @@ def against_truth(
     edges_gev: Sequence[float],
     above_gev: float,
     bootstrap: Bootstrap,
+    statistics: Sequence[str] = TRUTH_STATISTICS,
 ) -> dict[str, Any]:
     """Compares energies with the truth, side by side, all calibrated with one factor from the first of them.
 
@@ -87,6 +89,7 @@ def against_truth(
         edges_gev: Edges of the bins.
         above_gev: Lower limit of the integrated figures and of the calibration.
         bootstrap: For the errors.
+        statistics: Of the response, `resolution` among them.
 
     Returns:
         `calibration`, and for each name the response energy / truth (see `spread_by_energy`) and the `fit` of its resolution. All but the
@@ -97,11 +100,11 @@ def against_truth(
     reference = next(iter(responses.values()))
     result: dict[str, Any] = {"calibration": factor}
     for name, response in responses.items():
-        figures = spread_by_energy(response, true_gev, edges_gev, above_gev, bootstrap, TRUTH_STATISTICS)
+        figures = spread_by_energy(response, true_gev, edges_gev, above_gev, bootstrap, statistics)
         result[name] = figures | {"fit": fit_resolution(figures["bins"])}
         if response is not reference:
             compared = partial(_compared, response, reference, bootstrap)
-            result[name]["resolution_ratio"] = _by_energy(compared, len(true_gev), true_gev, edges_gev, above_gev)
+            result[name]["resolution_ratio"] = by_energy(compared, len(true_gev), true_gev, edges_gev, above_gev)
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -52,18 +52,51 @@ def _quantile(share: float) -> Callable[[NDArray[np.float64]], NDArray[np.float6
     return quantile
 
 
+CORE_SIGMAS = 1.5
+"""Half width of the window that counts as the core of a distribution, in its own standard deviations."""
+_CORE_STEPS = 10
+# Standard deviation of a normal distribution that is cut at +- CORE_SIGMAS, over the uncut one.
+_CORE_WIDTH = math.sqrt(
+    1 - 2 * CORE_SIGMAS * math.exp(-(CORE_SIGMAS**2) / 2) / math.sqrt(2 * math.pi) / math.erf(CORE_SIGMAS / math.sqrt(2))
+)
+
+
+def core_width(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the standard deviation of the normal distribution that describes the core, whatever the tails do.
+
+    Mean and standard deviation of the values within 1.5 sigma of the mean, the latter corrected for the cut, repeated until they agree
+    with the window: the moments of a truncated normal distribution (N. L. Johnson, S. Kotz, Continuous Univariate Distributions 1, ch. 13).
+
+    Args:
+        ordered: Values in increasing order along the last axis: (..., n).
+
+    Returns:
+        (...), in the unit of the values.
+    """
+    mean, sigma = _quantile(0.5)(ordered), (_quantile(0.5 + ONE_SIGMA / 2)(ordered) - _quantile(0.5 - ONE_SIGMA / 2)(ordered)) / 2
+    for _ in range(_CORE_STEPS):
+        offset = ordered - mean[..., None]
+        inside = np.abs(offset) <= CORE_SIGMAS * sigma[..., None]
+        n = np.maximum(inside.sum(axis=-1), 1)
+        shift = np.where(inside, offset, 0.0).sum(axis=-1) / n
+        square = np.where(inside, offset**2, 0.0).sum(axis=-1) / n - shift**2
+        mean, sigma = mean + shift, np.sqrt(np.maximum(square, 0.0)) / _CORE_WIDTH
+    return sigma
+
+
 STATISTICS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "mean": _mean,
     "std": lambda ordered: ordered.std(axis=-1, ddof=1),
     "rms": lambda ordered: np.sqrt((ordered**2).mean(axis=-1)),
     "sigma_eff": sigma_eff,
+    "core": core_width,
     "resolution": _resolution,
     "median": _quantile(0.5),
     "low": _quantile(0.5 - ONE_SIGMA / 2),
     "high": _quantile(0.5 + ONE_SIGMA / 2),
 }
-"""Functions of ordered values (..., n); `rms` is about zero, `resolution` is sigma_eff / mean, `low` and `high` are the quantiles 15.87 %
-and 84.13 %, one standard deviation off the median of a normal distribution."""
+"""Functions of ordered values (..., n); `rms` is about zero, `core` is the width of the Gaussian core, `resolution` is sigma_eff / mean,
+`low` and `high` are the quantiles 15.87 % and 84.13 %, one standard deviation off the median of a normal distribution."""
 
 WIDTHS = ("mean", "std", "sigma_eff")
 
@@ -155,8 +188,7 @@ def in_bins(
         For each bin `low_gev`, `high_gev`, the means of E, 1/E and 1/E^2 (`energy_gev`, `inverse_gev`, `inverse_gev2`), and its figures.
     """
     bins = []
-    for low, high in pairwise(edges_gev):
-        inside = (energy_gev >= low) & ((energy_gev < high) | ((high == edges_gev[-1]) & (energy_gev == high)))
+    for low, high, inside in _ranges(energy_gev, edges_gev):
         energy = energy_gev[inside]
         means = {
             name: plain(np.mean(energy**power)) if len(energy) else None
@@ -164,6 +196,31 @@ def in_bins(
         }
         bins.append({"low_gev": float(low), "high_gev": float(high)} | means | describe(inside))
     return bins
+
+
+def in_ranges(
+    describe: Callable[[NDArray[np.bool_]], dict[str, Any]], values: NDArray[np.float64], edges: Sequence[float]
+) -> list[dict[str, Any]]:
+    """Describes a sample in bins of any quantity.
+
+    Args:
+        describe: Figures of the chosen entries; called with a mask (n,).
+        values: The quantity: (n,).
+        edges: Edges of the bins, as in `in_bins`.
+
+    Returns:
+        For each bin `low`, `high`, the `centre` (mean) of the quantity, and its figures.
+    """
+    return [
+        {"low": float(low), "high": float(high), "centre": plain(values[inside].mean()) if inside.any() else None} | describe(inside)
+        for low, high, inside in _ranges(values, edges)
+    ]
+
+
+def _ranges(values: NDArray[np.float64], edges: Sequence[float]) -> Iterator[tuple[float, float, NDArray[np.bool_]]]:
+    """Yields the edges of each bin and which values lie in it."""
+    for low, high in pairwise(edges):
+        yield low, high, (values >= low) & ((values < high) | ((high == edges[-1]) & (values == high)))
 
 
 def plain(value: float | np.floating | NDArray[np.float64]) -> float | None:

@@ -36,16 +36,18 @@ def energy_figure(results: Mapping[str, Any], path: str | Path) -> Path:
         for i, level in enumerate(levels):
             bins = level["energy"]["decoded_over_uncompressed"]["bins"]
             style = _level_style(i, level["level"])
-            _points(bias, bins, "mean", i, len(levels), style, scale=100, shift=-1)
-            _points(width, bins, "sigma_eff", i, len(levels), style, scale=100)
+            draw_points(bias, bins, "mean", i, len(levels), style, scale=100, shift=-1)
+            draw_points(width, bins, "sigma_eff", i, len(levels), style, scale=100)
             truth = level["energy"].get("truth")
             if truth:
                 if reference is None:
                     reference = truth["uncompressed"]
-                    _points(curve, reference["bins"], "resolution", 0, 1, {"color": INK, "marker": "o", "label": "uncompressed"}, scale=100)
-                    _draw_fit(curve, reference["fit"])
-                _points(curve, truth["decoded"]["bins"], "resolution", i, len(levels), style | {"mfc": "none"}, scale=100)
-                _points(quotient, truth["decoded"]["resolution_ratio"]["bins"], "ratio", i, len(levels), style)
+                    draw_points(
+                        curve, reference["bins"], "resolution", 0, 1, {"color": INK, "marker": "o", "label": "uncompressed"}, scale=100
+                    )
+                    draw_fit(curve, reference["fit"])
+                draw_points(curve, truth["decoded"]["bins"], "resolution", i, len(levels), style | {"mfc": "none"}, scale=100)
+                draw_points(quotient, truth["decoded"]["resolution_ratio"]["bins"], "ratio", i, len(levels), style)
         _energy_axes(bias, width, curve, quotient, levels)
         label(bias)
         label(curve, "events contained sideways" if reference else "")
@@ -55,7 +57,7 @@ def energy_figure(results: Mapping[str, Any], path: str | Path) -> Path:
 def _energy_axes(bias: Axes, width: Axes, curve: Axes, quotient: Axes, levels: Sequence[Mapping[str, Any]]) -> None:
     bins = levels[0]["energy"]["decoded_over_uncompressed"]["bins"]
     for ax in (bias, width, curve, quotient):
-        _energy_axis(ax, bins)
+        energy_axis(ax, bins)
     bias.axhline(0, color=FAINT, lw=0.8)
     quotient.axhline(1, color=FAINT, lw=0.8)
     bias.set_ylabel("decoded / uncompressed - 1 [%]")
@@ -63,11 +65,12 @@ def _energy_axes(bias: Axes, width: Axes, curve: Axes, quotient: Axes, levels: S
     curve.set(ylabel=r"$\sigma_{eff}(E) / E$ [%]", ylim=(0, None))
     quotient.set(ylabel="resolution, decoded / uncompressed", xlabel="true energy [GeV]")
     width.set_ylim(0, 1.3 * width.get_ylim()[1])
-    _legend(width, loc="upper center", ncols=3)
-    _legend(curve, loc="upper right")
+    explain(width, loc="upper center", ncols=3)
+    explain(curve, loc="upper right")
 
 
-def _energy_axis(ax: Axes, bins: Sequence[Mapping[str, Any]]) -> None:
+def energy_axis(ax: Axes, bins: Sequence[Mapping[str, Any]]) -> None:
+    """Makes the abscissa one of energies, GeV, as wide as the bins."""
     ax.set_xscale("log")
     if bins:
         ax.set_xlim(0.9 * min(b["low_gev"] for b in bins), 1.1 * max(b["high_gev"] for b in bins))
@@ -76,7 +79,8 @@ def _energy_axis(ax: Axes, bins: Sequence[Mapping[str, Any]]) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_fit(ax: Axes, fit: Mapping[str, Any] | None) -> None:
+def draw_fit(ax: Axes, fit: Mapping[str, Any] | None) -> None:
+    """Draws a fitted resolution, if there is one, with its terms in the legend."""
     if fit is None:
         return
     energy = np.geomspace(1, 500, 200)
@@ -86,7 +90,7 @@ def _draw_fit(ax: Axes, fit: Mapping[str, Any] | None) -> None:
     ax.plot(energy, line, color=INK, lw=1, label=f"{terms}, $\\chi^2$/ndf = {fit['chi2']:.1f}/{fit['ndf']}")
 
 
-def _points(
+def draw_points(
     ax: Axes,
     bins: Sequence[Mapping[str, Any]],
     key: str,
@@ -155,7 +159,7 @@ _BASELINES = {"decoded": "decoded", "pca": "PCA", "largest_cells": "largest cell
 _PARTS = {"CELL": "trigger cells", "ROC": "ROC sums", "MODULE": "module sums"}
 
 
-def _legend(ax: Axes, **how: Any) -> None:
+def explain(ax: Axes, **how: Any) -> None:
     """Explains the points of a panel, or says that there are none."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(**how)
@@ -174,7 +178,7 @@ def _level_axis(ax: Axes, levels: Sequence[Mapping[str, Any]]) -> None:
     ax.set_ylim(low, high * (high / low) ** 0.3 if ax.get_yscale() == "log" else high + 0.3 * (high - low))
     if any(n is not None for n in bits):
         ax.set_xlabel("level and bits of an event")
-    _legend(ax, loc="upper left", ncols=3, columnspacing=1.2)
+    explain(ax, loc="upper left", ncols=3, columnspacing=1.2)
 
 
 def _by_level(
@@ -228,9 +232,9 @@ def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Pa
             for i, (estimator, summary) in enumerate(heads.items()):
                 if name in summary:
                     bins, style = summary[name]["bins"], _level_style(i, f"{estimator}, width")
-                    _points(ax, bins, "sigma_eff", i, len(heads), style, scale=scale)
-                    _points(ax, bins, "mean", i, len(heads), style | {"mfc": "white", "label": f"{estimator}, bias"}, scale=scale)
-            _energy_axis(ax, [b for summary in heads.values() if name in summary for b in summary[name]["bins"]])
+                    draw_points(ax, bins, "sigma_eff", i, len(heads), style, scale=scale)
+                    draw_points(ax, bins, "mean", i, len(heads), style | {"mfc": "white", "label": f"{estimator}, bias"}, scale=scale)
+            energy_axis(ax, [b for summary in heads.values() if name in summary for b in summary[name]["bins"]])
             ax.set(xlabel="true energy [GeV]", ylabel=text)
         for ax in axes[len(quantities) :]:
             ax.remove()

@@ -191,14 +191,15 @@ class _Simulation:
         charge = self.digitiser.charges(cell, np.concatenate(energies))
         kept = charge > 0
         kept_before = _offsets(kept)
-        truth = zip(PARTICLE_COLUMNS, zip(*(p + d for p, d in zip(particles, depths, strict=True)), strict=True), strict=True)
+        rows = [particle + depth for particle, depth in zip(particles, depths, strict=True)]
+        truth = zip(PARTICLE_COLUMNS, np.array(rows, dtype=np.float64).reshape(-1, len(PARTICLE_COLUMNS)).T, strict=True)
         return Events(
             self.detector.hierarchy,
             offsets=kept_before[_offsets([len(part) for part in cells])],
             cell=cell[kept],
             charge=charge[kept],
             columns={"event": numbers},
-            particles={name: np.array(values, dtype=np.int32 if name == "pdg" else np.float64) for name, values in truth},
+            particles={name: values.astype(np.int32 if name == "pdg" else np.float64) for name, values in truth},
             particle_offsets=_offsets(n_particles),
             detector=(self.detector.name, self.detector.fingerprint()),
         )

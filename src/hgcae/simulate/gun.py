@@ -51,7 +51,9 @@ class GunSettings(Settings):
     )
     energy_gev: tuple[float, float] = Field(default=(1.0, 500.0), description="Lowest and highest total energy, GeV; equal = fixed.")
     spectrum: Literal["flat", "log"] = Field(default="flat", description="Flat in the energy or in its logarithm.")
-    count: tuple[int, int] = Field(default=(1, 1), description="Lowest and highest number of particles of an event, all equally likely.")
+    count: tuple[int, int] = Field(
+        default=(1, 1), description="Lowest and highest number of particles of an event, all equally likely; 0 = noise."
+    )
     separation_cm: float | None = Field(
         default=None, gt=0, description="Distance of each further particle from the first, in a random direction, cm; none = independent."
     )
@@ -73,14 +75,14 @@ class GunSettings(Settings):
     @field_validator("count")
     @classmethod
     def _counts(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if not 1 <= value[0] <= value[1]:
-            msg = "expected two increasing numbers from 1"
+        if not 0 <= value[0] <= value[1]:
+            msg = "expected two increasing numbers from 0"
             raise ValueError(msg)
         return value
 
     @model_validator(mode="after")
     def _separable(self) -> Self:
-        if self.separation_cm is not None and self.count[1] == 1:
+        if self.separation_cm is not None and self.count[1] < 2:
             msg = "separation_cm needs more than one particle (count)"
             raise ValueError(msg)
         return self
@@ -149,6 +151,8 @@ class Gun:
 
     def _impacts(self, n: int, rng: np.random.Generator) -> list[tuple[float, float]]:
         """Draws impact points inside the modules; an event with a particle outside is drawn again."""
+        if n == 0:
+            return []
         for _ in range(_ATTEMPTS):
             first = self._point(rng)
             points = [first] + [self._point(rng) if self.settings.separation_cm is None else self._beside(first, rng) for _ in range(n - 1)]

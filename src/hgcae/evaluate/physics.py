@@ -1,0 +1,171 @@
+"""The verdict on whole showers: every sample, every way of decoding, in one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hgcae.errors import DataFormatError
+from hgcae.evaluate.pairs import beside, calibrate, judge_count, judge_noise, judge_pairs
+from hgcae.evaluate.physics_settings import PhysicsSettings
+from hgcae.evaluate.report import versions
+from hgcae.evaluate.separation import judge_separation
+from hgcae.evaluate.showers import judge_showers
+from hgcae.evaluate.transport import transport
+from hgcae.events import Events
+from hgcae.geometry.detector import Detector
+from hgcae.settings import atomic_path
+
+SCHEMA = 1
+"""Version of the result file; raised when a key changes its meaning."""
+ELECTRON, PION = "electron", "pion"
+"""Names of the samples that are separated; electrons calibrate the search for second showers."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """True events, and the same events decoded in several ways.
+
+    Args:
+        true: Uncompressed events.
+        decoded: By name: the level of a model, or any other codec; the same names in every sample.
+    """
+
+    true: Events
+    decoded: Mapping[str, Events]
+
+
+@dataclass(frozen=True)
+class PhysicsSamples:
+    """What the physics of showers is judged on.
+
+    Args:
+        singles: One particle in each event, by the name of the particle; `electron` among them.
+        pairs: Two particles, by their distance, cm.
+        crowds: Several particles, by name.
+        dark: No particle, by name: noise, nothing at all.
+    """
+
+    singles: Mapping[str, Sample]
+    pairs: Mapping[float, Sample] = field(default_factory=dict)
+    crowds: Mapping[str, Sample] = field(default_factory=dict)
+    dark: Mapping[str, Sample] = field(default_factory=dict)
+
+
+def judge_physics(
+    samples: PhysicsSamples, detector: Detector, settings: PhysicsSettings, progress: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """Judges all samples in all ways of decoding.
+
+    Args:
+        samples: True and decoded events.
+        detector: Gives energies and positions.
+        settings: How to measure.
+        progress: Called with what is judged next.
+
+    Returns:
+        `showers` (see `judge_showers`), `transport` (energy mover's distance, mm), `separation` of electrons and photons from pions
+        (see `judge_separation`), `pairs` by distance in cm, `crowds` and `dark`, with the `cut` for second showers and the share of single
+        showers that are `split`.
+
+    Raises:
+        DataFormatError: No electrons.
+    """
+    if ELECTRON not in samples.singles:
+        raise DataFormatError(source="samples", where="singles", found=", ".join(samples.singles) or "none", expected=ELECTRON)
+    tell = progress or (lambda _: None)
+    result: dict[str, Any] = {"showers": {}, "transport": {}, "separation": {}, "pairs": {}, "split": {}, "crowds": {}, "dark": {}}
+    cut = result["cut"] = calibrate(samples.singles[ELECTRON].true, detector, settings)
+    for name, sample in samples.singles.items():
+        tell(f"{name}: shapes")
+        result["showers"][name] = judge_showers(sample.true, sample.decoded, detector, settings)
+        result["split"][name] = judge_count(sample.true, sample.decoded, cut, detector, settings)
+        tell(f"{name}: transport")
+        result["transport"][name] = judge_transport(sample.true, sample.decoded, detector, settings)
+    pions = samples.singles.get(PION)
+    for name, sample in samples.singles.items():
+        if pions is None or name == PION:
+            continue
+        tell(f"{name} against {PION}")
+        both = {kind: (events, pions.decoded[kind]) for kind, events in sample.decoded.items()}
+        result["separation"][name] = judge_separation(sample.true, pions.true, both, detector, settings)
+    for distance, sample in samples.pairs.items():
+        tell(f"pairs at {distance:g} cm")
+        result["pairs"][f"{distance:g}"] = judge_pairs(sample.true, sample.decoded, cut, detector, settings)
+    for name, sample in samples.crowds.items():
+        tell(name)
+        result["crowds"][name] = judge_count(sample.true, sample.decoded, cut, detector, settings)
+    for name, sample in samples.dark.items():
+        result["dark"][name] = judge_noise(sample.true, sample.decoded, detector)
+    return result
+
+
+def judge_transport(true: Events, decoded: Mapping[str, Events], detector: Detector, settings: PhysicsSettings) -> dict[str, Any]:
+    """Describes the energy mover's distances of the first `transport_events` events, mm, by name: `total`, `depth`, `across`."""
+    bootstrap, result, first = settings.bootstrap(), {}, slice(0, settings.transport_events)
+    for name, events in list(beside(true, decoded).items())[1:]:
+        found = transport(true[first], events[first], detector)
+        parts = {"total": found.total, "depth": found.depth, "across": found.across}
+        result[name] = {part: bootstrap.spread(values, ("mean", "median")) for part, values in parts.items()}
+    return result
+
+
+def write_physics(
+    path: str | Path,
+    verdict: Mapping[str, Any],
+    *,
+    date: str,
+    settings: PhysicsSettings,
+    fingerprints: Mapping[str, str],
+    codecs: Mapping[str, Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Writes a verdict as JSON, atomically.
+
+    Args:
+        path: Where to write.
+        verdict: From `judge_physics`.
+        date: When this was measured, ISO 8601.
+        settings: How it was measured.
+        fingerprints: Of what was judged, e.g. model and detector.
+        codecs: By the name in the verdict, what is known of each way of decoding, e.g. `level` and `bits_per_event`.
+        provenance: What the samples are: seed, numbers of events.
+
+    Returns:
+        What was written.
+    """
+    results = {
+        "schema": SCHEMA,
+        "date": date,
+        "versions": versions(),
+        "settings": settings.model_dump(mode="json"),
+        "fingerprints": {"physics": settings.fingerprint()} | dict(fingerprints),
+        "provenance": dict(provenance),
+        "codecs": dict(codecs),
+        **verdict,
+    }
+    text = json.dumps(results, indent=1, allow_nan=False)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return results
+
+
+def read_physics(path: str | Path) -> dict[str, Any]:
+    """Reads what `write_physics` wrote.
+
+    Raises:
+        DataFormatError: Not such a file, or one of another version.
+    """
+    try:
+        results = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataFormatError(path, "file", error.strerror or "an error", "a readable file") from None
+    except ValueError:
+        raise DataFormatError(path, "content", "no JSON", "a verdict on showers") from None
+    found = results.get("schema") if isinstance(results, dict) and "showers" in results else None
+    if found != SCHEMA:
+        raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, and showers")
+    return results

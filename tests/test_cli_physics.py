@@ -1,0 +1,108 @@
+"""`hgcae physics`, on a model of whole events that never learned anything."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts.compiled import compiled
+from hgcae.cli import main
+from hgcae.cli.physics import guns
+from hgcae.evaluate import PhysicsSettings, read_physics
+from hgcae.events import Events
+from hgcae.geometry.detector import Detector
+from hgcae.geometry.positions import root_xy_cm
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.calibration import Calibration
+from hgcae.model.frames import frames
+from hgcae.model.presets import l1_preset
+from hgcae.simulate import SimulateSettings, simulate
+from model.toys import MODULE, shares_settings, showers
+
+__all__ = ["compiled"]
+
+PICTURES = {"response.png", "shapes.png", "profiles.png", "separation.png", "pairs.png"}
+SMALL = ("--events", 20, "--levels", "ROC", "--set", "bootstrap_replicas=3", "--set", "transport_events=3", "--set", "folds=2")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with `run`, a model of the prototype as it is before training, and `modules`, one of modules alone."""
+    folder = tmp_path_factory.mktemp("physics")
+    detector = Detector.load("prototype")
+    gun = SimulateSettings.load({"gun": {"energy_gev": [20, 20]}})
+    events = Events.concatenate(list(simulate(gun, 5)))
+    hierarchy, xy = detector.hierarchy, root_xy_cm(detector.hierarchy, detector)
+    settings = l1_preset(hierarchy, 4, 9, barycentre=True)
+    Autoencoder(hierarchy, settings, Calibration.measure([events]), frames(hierarchy, xy), 1, events.detector).save(
+        folder / "run" / "model"
+    )
+    modules = Calibration.measure([showers(MODULE, 20)])
+    Autoencoder(MODULE, shares_settings(MODULE), modules, {}, 1).save(folder / "modules" / "model")
+    return folder
+
+
+@pytest.fixture
+def hgcae(monkeypatch, capfd, folder):
+    """Runs the command in that folder; returns status, output and errors."""
+    monkeypatch.chdir(folder)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hgcae", "physics", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return int(stop.value.code or 0), *capfd.readouterr()
+
+    return run
+
+
+def test_the_whole_command_and_again(hgcae, folder):
+    status, out, err = hgcae("run", "-o", "out", *SMALL, "--json")
+    assert status == 0, err
+    results = read_physics(folder / "out" / "physics.json")
+    assert json.loads(out) == results
+    assert {path.name for path in (folder / "out").iterdir()} == PICTURES | {"physics.json", "physics.md", "samples", "decoded"}
+    assert set(results["codecs"]) == {"ROC"}
+    for sample in ("electron", "photon", "pion"):
+        assert set(results["showers"][sample]["samples"]) == {"uncompressed", "ROC"}
+        # Whatever is decoded, the sum of a unit is part of its code.
+        assert results["showers"][sample]["samples"]["ROC"]["shift"]["energy_gev"]["all"]["mean"] == pytest.approx(0, abs=0.05)
+    assert set(results["separation"]) == {"electron", "photon"}
+    assert set(results["pairs"]) == {"2.5", "5", "10", "15", "20"}
+    assert results["dark"]["empty"]["ROC"]["largest_gev"] == 0
+    assert results["dark"]["noise"]["uncompressed"]["mean_gev"] > 0
+    assert len(re.findall("^simulating", err, re.MULTILINE)) == len(guns(PhysicsSettings(), 20))
+    # All events are there: only the verdict is made again.
+    status, out, err = hgcae("run", "-o", "out", *SMALL)
+    assert status == 0
+    assert "simulating" not in err
+    assert "decoding" not in err
+    assert "two showers: share of events in which both are found" in out
+    again = read_physics(folder / "out" / "physics.json")
+    assert {key: again[key] for key in results if key != "date"} == {key: results[key] for key in results if key != "date"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere/model: not a model"),
+        (["modules"], "modules: found a model of the root MODULE, detector unknown, expected one of whole events"),
+        (["run", "--levels", "LAYER"], "unknown level 'LAYER'"),
+        (["run", "--set", "colour=blue"], "colour: Extra inputs"),
+    ],
+)
+def test_mistakes(hgcae, arguments, message):
+    status, out, err = hgcae(*arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+def test_the_manual(hgcae):
+    status, out, _ = hgcae("--help")
+    assert status == 0
+    assert "Examples:" in out
+    assert "physics.json" in out
