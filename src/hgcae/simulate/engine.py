@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -102,14 +103,14 @@ def simulate(
     if settings.engine == "geant4" and workers > 1:
         msg = f"simulate: found workers={workers}, expected 1: a process holds one Geant4"
         raise SettingsError(msg)
-    simulation = _Simulation(settings)
+    simulation = Simulation(settings)
     pieces = ((start, min(chunk, first + n - start)) for start in range(first, first + n, chunk))
     # Geant4 works only in the thread in which it was set up.
     return _stream(simulation, pieces, 0 if settings.engine == "geant4" else workers, progress)
 
 
 def _stream(
-    simulation: _Simulation, pieces: Iterable[tuple[int, int]], workers: int, progress: Callable[[int], None] | None
+    simulation: Simulation, pieces: Iterable[tuple[int, int]], workers: int, progress: Callable[[int], None] | None
 ) -> Generator[Events]:
     done = 0
     for events in in_order(simulation.events, pieces, workers):
@@ -119,7 +120,7 @@ def _stream(
         yield events
 
 
-class _Simulation:
+class Simulation:
     """What all events share; nothing in it changes, so threads use it together."""
 
     def __init__(self, settings: SimulateSettings) -> None:
@@ -138,15 +139,20 @@ class _Simulation:
 
     def events(self, first: int, n: int) -> Events:
         """Simulates `n` events from number `first` on."""
+        numbers = np.arange(first, first + n)
+        generators = [event_generator(self.seed, number) for number in numbers.tolist()]
+        events = self.record([(self.gun.draw(rng), rng) for rng in generators])
+        return replace(events, columns={"event": numbers})
+
+    def record(self, drawn: Iterable[tuple[list[Particle], np.random.Generator]]) -> Events:
+        """Simulates events of given particles, each with its random numbers."""
         hits = no_hits(self.detector)
         cells, energies, particles, depths, n_particles = [], [], [], [], []
-        for number in range(first, first + n):
-            rng = event_generator(self.seed, number)
-            drawn = self.gun.draw(rng)
-            depths += self.depositor.deposit(rng, drawn, hits)
+        for entering, rng in drawn:
+            depths += self.depositor.deposit(rng, entering, hits)
             cell, mip = self.digitiser.read(rng, hits)
-            particles += drawn
-            n_particles.append(len(drawn))
+            particles += entering
+            n_particles.append(len(entering))
             cells.append(cell)
             energies.append(mip)
         cell = np.concatenate(cells)
@@ -159,7 +165,6 @@ class _Simulation:
             offsets=kept_before[_offsets([len(part) for part in cells])],
             cell=cell[kept],
             charge=charge[kept],
-            columns={"event": np.arange(first, first + n)},
             particles={name: np.array(values, dtype=np.int32 if name == "pdg" else np.float64) for name, values in truth},
             particle_offsets=_offsets(n_particles),
             detector=(self.detector.name, self.detector.fingerprint()),
