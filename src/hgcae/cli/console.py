@@ -44,7 +44,7 @@ def manual(verb: Callable[..., None]) -> str:
 def show(figures: Mapping[str, Any], *, as_json: bool) -> None:
     """Prints figures on standard output: aligned text, or JSON in which numbers that are not finite are null."""
     if as_json:
-        typer.echo(json.dumps(_finite(figures), indent=2))
+        typer.echo(json.dumps(finite(figures), indent=2))
     else:
         for line in _lines(figures):
             typer.echo(line)
@@ -153,9 +153,10 @@ def _text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Returns plain values in which numbers that are not finite are None."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

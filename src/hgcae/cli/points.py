@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.errors import HgcaeError, MissingToolError
+from hgcae.errors import HgcaeError
 
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
@@ -39,25 +39,26 @@ def make_points(bench: Bench, points: Sequence[PointSettings], workers: int, pro
     """Makes points, and yields what went wrong: one line for each that failed, while the others go on.
 
     Raises:
-        MissingToolError: A process died, e.g. for want of memory.
+        HgcaeError: A process died, e.g. for want of memory.
     """
     if workers == 1:
         results: Iterator[tuple[PointSettings, str]] = ((point, _make(bench, point)) for point in points)
         yield from _watched(results, progress)
         return
     # One thread of linear algebra in each process, and no forks: JAX would not survive them.
-    with _environment({"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", "OMP_NUM_THREADS": "1"}):
-        with ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=_TASKS) as pool:
-            waiting = {pool.submit(_make, bench, point): point for point in points}
-            try:
-                yield from _watched(((waiting[future], future.result()) for future in as_completed(waiting)), progress)
-            except BrokenProcessPool:
-                msg = "scan: a process was killed, perhaps for want of memory; finished points are kept: the same command, with fewer workers, goes on"
-                raise MissingToolError(msg) from None
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+    pools = ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=_TASKS)
+    with _environment({"XLA_FLAGS": _ONE_THREAD, "OMP_NUM_THREADS": "1"}), pools as pool:
+        waiting = {pool.submit(_make, bench, point): point for point in points}
+        try:
+            yield from _watched(((waiting[future], future.result()) for future in as_completed(waiting)), progress)
+        except BrokenProcessPool:
+            msg = "scan: a process was killed, perhaps for want of memory; the same command goes on from there, perhaps with fewer workers"
+            raise HgcaeError(msg) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
+_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 _TASKS = 40
 """Points after which a process is replaced: compiled programs add up."""
 
@@ -104,9 +105,6 @@ def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
     Returns:
         `figures` (see `hgcae.evaluate.eventwise`), `loss` at the end of the training, and `seconds` of training and judgement.
     """
-    import jax
-
-
     _keep_compiled(bench.folder)
     start = time.perf_counter()
     data, reference = _data(bench, point.sample, point.level)

@@ -77,8 +77,8 @@ class Reference:
         """
         check_pair(self.events, decoded)
         result = {}
-        for name, (statistic, columns, use) in self._columns(decoded, estimates or {}).items():
-            use = use & np.isfinite(columns).all(axis=0)
+        for name, (statistic, columns, counts) in self._columns(decoded, estimates or {}).items():
+            use = counts & np.isfinite(columns).all(axis=0)
             if use.sum() < MIN_ENTRIES:
                 continue
             value = statistic(columns[:, use])

@@ -86,7 +86,7 @@ class Autoencoder:
     def with_level(self, name: str, settings: SharesSettings, seed: int, maximum: float | None = None) -> Autoencoder:
         """Returns a model with a new, untrained level above the lower levels of this one, which both models share.
 
-        Upper levels are left out, because they were made for other children; so such a model lives in memory only. The heads are not fitted.
+        Upper levels are left out, because they were made for other children; so such a model lives in memory only. Heads are not fitted.
 
         Args:
             name: The level; it and all below it keep their sums.
@@ -94,19 +94,18 @@ class Autoencoder:
             seed: Seed of its initial weights.
             maximum: Range of its sums, ADC counts (weighted at the root); None = as in this model.
         """
-        name = self.level(name).name
-        below = self.hierarchy.below(name)
-        model = copy.copy(self)
+        name, model = self.level(name).name, copy.copy(self)
         if maximum is not None:
             model.calibration = replace(self.calibration, maximum={**self.calibration.maximum, name: maximum})
         lower = self.hierarchy.names[: self.hierarchy.index(name)]
-        level = model._shares_level(name, self.hierarchy.level(name).children, settings, below and self.levels[below])  # type: ignore[arg-type]
-        model.levels = {n: self.levels[n] for n in lower} | {name: level}
         model.settings = self.settings.model_copy(update={"levels": {**self.settings.levels, name: settings}})
-        model.heads = Heads()
+        model.levels = {n: self.levels[n] for n in lower}
         # What lower levels have compiled serves all models that stand on them.
-        model._compiled = {n: self._compiled[n] for n in lower} | {name: {}}
-        _initialise([level], seed)
+        model._compiled = {n: self._compiled[n] for n in lower} | {name: {}}  # noqa: SLF001 - a copy of this model
+        below: Any = model.levels[lower[-1]] if lower else None
+        model.levels[name] = model._shares_level(name, self.hierarchy.level(name).children, settings, below)  # noqa: SLF001
+        model.heads = Heads()
+        _initialise([model.levels[name]], seed)
         return model
 
     @property

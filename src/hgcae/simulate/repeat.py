@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import PARTICLE_COLUMNS, Events
 from hgcae.parallel import in_order
-from hgcae.simulate.engine import Simulation, SimulateSettings
+from hgcae.simulate.engine import SimulateSettings, Simulation
 from hgcae.simulate.gun import MASS_GEV, Particle
 
 
@@ -111,11 +112,13 @@ def _particles(events: Events) -> list[list[Particle]]:
     missing = [name for name in Particle._fields if name not in events.particles]
     if events.particle_offsets is None or missing:
         expected = f"the truth of simulated particles: {', '.join(PARTICLE_COLUMNS)}"
-        raise DataFormatError("events", "particle columns", f"no {missing[0] if missing else 'offsets'}", expected)
+        found = f"no {missing[0] if missing else 'offsets'}"
+        raise DataFormatError(source="events", where="particle columns", found=found, expected=expected)
     unknown = ~np.isin(events.particles["pdg"], list(MASS_GEV))
     if unknown.any():
         at = int(np.argmax(unknown))
-        raise DataFormatError("events", f"particle {at}", f"pdg {events.particles['pdg'][at]}", f"one of {', '.join(map(str, MASS_GEV))}")
+        expected = f"one of {', '.join(map(str, MASS_GEV))}"
+        raise DataFormatError(source="events", where=f"particle {at}", found=f"pdg {events.particles['pdg'][at]}", expected=expected)
     rows = list(map(Particle, *(events.particles[name].tolist() for name in Particle._fields)))
     edges = events.particle_offsets.tolist()
-    return [rows[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [rows[a:b] for a, b in pairwise(edges)]

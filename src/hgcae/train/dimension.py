@@ -77,6 +77,7 @@ class ScanSettings(Settings):
     n_test: int = Field(default=2000, ge=10, description="Other events, to judge on.")
     epochs: int = Field(default=3, ge=1, description="Length of a training, in epochs of the level's stage of the preset l1.")
     copies: int = Field(default=12, ge=1, description="Showers of the same truth whose mean is the fluctuation floor.")
+    intrinsic_points: int = Field(default=1000, ge=100, description="Events (or units) whose intrinsic dimension is estimated.")
     seed: int = Field(default=20, ge=0, description="Start of the random numbers of the samples.")
 
     @field_validator("samples")
@@ -226,7 +227,7 @@ class LevelData:
         lower = model.hierarchy.below(level)
         parts = {"train": train, "test": test}
         paths = {part: folder / "codes" / f"{sample}-{part}-{lower}.npz" for part in parts}
-        known = {part: None if lower is None else _codes(base, events, lower, paths[part]) for part, events in parts.items()}
+        known = {part: None if lower is None else known_codes(base, events, lower, paths[part]) for part, events in parts.items()}
         weight = model.calibration.root_weight if level == model.hierarchy.root else None
         maximum = Calibration.measure([train], None if weight is None else np.asarray(weight)).maximum[level]
         tree = Tree.build(train, level, level, known["train"])
@@ -264,7 +265,7 @@ def stage_of(hierarchy: Hierarchy, level: str, epochs: int) -> Stage:
     return stage.model_copy(update={"epochs": 1, "steps": (stage.steps or 1) * epochs})
 
 
-def _codes(base: Base, events: Events, level: str, path: Path) -> Codes:
+def known_codes(base: Base, events: Events, level: str, path: Path) -> Codes:
     """Returns the codes of a frozen level: those in the file, or new ones, which are put there."""
     made = fingerprint([base.checksum, level, len(events), zlib.crc32(events.cell.tobytes()), zlib.crc32(events.charge.tobytes())])
     try:
@@ -274,7 +275,7 @@ def _codes(base: Base, events: Events, level: str, path: Path) -> Codes:
     except _DAMAGE:
         pass
     lower = base.model.hierarchy.below(level)
-    below = None if lower is None else _codes(base, events, lower, path.with_name(path.name.replace(f"-{level}.", f"-{lower}.")))
+    below = None if lower is None else known_codes(base, events, lower, path.with_name(path.name.replace(f"-{level}.", f"-{lower}.")))
     codes = base.model.encode_events(events, level, below)
     header = np.frombuffer(json.dumps(made).encode(), dtype=np.uint8)
     arrays = {"event": codes.event, "unit": codes.unit, "code": codes.code, "empty": codes.empty}
