@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 VERDICT := verdict
+SCAN := scan
+# Processes of the scan of the size of codes.
+WORKERS ?= 2
 # Optimisation steps of each learned codec.
 STEPS ?= 4000
 # Most modules that each codec is judged on.
@@ -14,7 +17,7 @@ SCRATCH := $(VENV)/scratch
 PEERS := .venv-peers
 PEER_PYTHON ?= python3.11
 # What the tests need beyond the plain installation, and what else constraints.txt pins for users.
-TEST_EXTRAS := dev
+TEST_EXTRAS := dev,scan
 PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware,workflow
 # Without byte code the installation takes half the time; modules are compiled when they are first imported.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
@@ -24,7 +27,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs test lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-dimension test lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +41,10 @@ docs: demo ## Run the demo, then write its figures and tables into docs/
 docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA), then write docs/codecs.md
 	for name in events ttbar electron; do $(BIN)/hgcae compare --sample $$name --data $(HGCAE_DATA) --steps $(STEPS) --max-modules $(MODULES) -o $(VERDICT)/$$name || exit 1; done
 	$(BIN)/python docs/refresh_codecs.py $(VERDICT)
+
+docs-dimension: demo $(TOOLS) ## Train codes of all sizes on the demo's run (hours), then write docs/dimension.md
+	$(BIN)/hgcae scan dimension $(DEMO)/run -o $(SCAN) --workers $(WORKERS)
+	$(BIN)/python docs/refresh_dimension.py $(SCAN)
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term

@@ -103,12 +103,12 @@ def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
     """Trains and judges a point.
 
     Returns:
-        `figures` (see `hgcae.evaluate.eventwise`), `loss` at the end of the training, and `seconds` of training and judgement.
+        `figures` (see `hgcae.evaluate.eventwise`), `loss` at the end of the training, `seconds` of training and judgement, and of them
+        those that the processor was at work (`cpu`): the machine may be busy with other things.
     """
     _keep_compiled(bench.folder)
-    start = time.perf_counter()
     data, reference = _data(bench, point.sample, point.level)
-    ready = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     model, loss = data.train_level(point)
     trained = time.perf_counter()
     train, test = data.encode(model)
@@ -116,10 +116,8 @@ def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
     estimates = {"energy_gev": model.heads.energies(model, test)} if model.heads.energy else {}
     if model.heads.kinematics:
         estimates = model.heads.momenta(model, test)
-    decoded = model.decode_codes(test, data.test.hierarchy)
-    figures = reference.figures(decoded, estimates)
-    end = time.perf_counter()
-    seconds = {"reading": ready - start, "training": trained - ready, "judgement": end - trained}
+    figures = reference.figures(model.decode_codes(test, data.test.hierarchy), estimates)
+    seconds = {"training": trained - start, "judgement": time.perf_counter() - trained, "cpu": time.process_time() - cpu}
     return {"figures": figures, "loss": loss, "seconds": {key: round(value, 2) for key, value in seconds.items()}}
 
 

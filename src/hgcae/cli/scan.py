@@ -39,7 +39,9 @@ def dimension(
     ] = None,
     level: Annotated[list[str] | None, typer.Option(help="Only this level; repeatable.", show_default="all, the root first")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of every size of the root's code.", show_default="3")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Length of a training, epochs of the preset l1.", show_default="3")] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Length of a training, in epochs of the level's stage of the preset l1.", show_default="3")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few sizes, electrons, one short training each: a look at it.")] = False,
     intrinsic: Annotated[bool, typer.Option(help="Estimate intrinsic dimensions, too (the extra hgcae[scan]).")] = True,
     workers: Annotated[int, typer.Option(min=1, help="Processes; points are independent of each other.")] = 1,
@@ -178,14 +180,14 @@ def _collect(
             known.append({"settings": point.model_dump(mode="json"), "content": content})
     seconds: dict[str, list[float]] = {}
     for point in known:
-        seconds.setdefault(point["settings"]["level"], []).append(sum(point["content"]["seconds"].values()))
+        seconds.setdefault(point["settings"]["level"], []).append(point["content"]["seconds"]["cpu"])
     found = {
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         "settings": settings.model_dump(mode="json"),
         "points": len(known),
         "failed": list(failed),
-        "seconds_per_point": {name: round(sum(values) / len(values), 1) for name, values in seconds.items()},
+        "cpu_s_per_point": {name: round(sum(values) / len(values), 1) for name, values in seconds.items()},
         "answers": answers(known, floors),
         "meaning": meaning(settings, base, bench),
         "intrinsic": intrinsic_dimensions(settings, base, bench) if intrinsic else {},

@@ -75,7 +75,7 @@ class ScanSettings(Settings):
     )
     n_train: int = Field(default=6000, ge=10, description="Events to train on, of each sample.")
     n_test: int = Field(default=2000, ge=10, description="Other events, to judge on.")
-    epochs: int = Field(default=3, ge=1, description="Length of a training, in epochs of the level's stage of the preset l1.")
+    epochs: float = Field(default=3, gt=0, description="Length of a training, in epochs of the level's stage of the preset l1.")
     copies: int = Field(default=12, ge=1, description="Showers of the same truth whose mean is the fluctuation floor.")
     intrinsic_points: int = Field(default=1000, ge=100, description="Events (or units) whose intrinsic dimension is estimated.")
     seed: int = Field(default=20, ge=0, description="Start of the random numbers of the samples.")
@@ -100,7 +100,7 @@ class PointSettings(Settings):
     bits: int
     barycentre: bool
     seed: int
-    epochs: int
+    epochs: float
     judge: str = Field(description="Fingerprint of how it is judged.")
 
     @property
@@ -259,10 +259,10 @@ class LevelData:
         return SharesSettings.load(chosen | changed, source=f"point {point.fingerprint()}")
 
 
-def stage_of(hierarchy: Hierarchy, level: str, epochs: int) -> Stage:
+def stage_of(hierarchy: Hierarchy, level: str, epochs: float) -> Stage:
     """Returns the stage of a level in the preset `l1`, of so many epochs, as one: so the learning rate decays over all of them."""
     stage = l1_schedule(hierarchy, len(hierarchy.names)).stages[hierarchy.index(level)]
-    return stage.model_copy(update={"epochs": 1, "steps": (stage.steps or 1) * epochs})
+    return stage.model_copy(update={"epochs": 1, "steps": max(1, round((stage.steps or 1) * epochs))})
 
 
 def known_codes(base: Base, events: Events, level: str, path: Path) -> Codes:
