@@ -58,15 +58,13 @@ def main(folder: Path) -> None:
 
 Written by `make docs-dimension`, which runs `hgcae scan dimension` on the run of the demo and then `docs/refresh_dimension.py`.
 Measured on {found["date"]}: {found["points"]} points, {len(found["failed"])} failed; {s["n_train"]:,} events to train on and
-{s["n_test"]:,} others to judge, of each sample; {s["epochs"]:g} epochs of the level's stage; {s["root_grid"]["seeds"]} trainings of every size
-of the root's code. Processor time of a point: {seconds}. Versions: {versions}.""",
+{s["n_test"]:,} others to judge, of each sample; {s["epochs"]:g} epochs of the level's stage; {s["root_grid"]["seeds"]} trainings of every
+size of the root's code. Processor time of a point: {seconds}. Versions: {versions}.""",
         "## Answer\n\n" + (headline(root) if root else "The root has not been scanned."),
     ]
     for sample, answers in root.items():
         parts.append(f"### {sample}: {WHAT.get(sample, sample)}\n\nThe code of a whole event:\n\n{markdown(*answer_table(answers))}")
-    parts += [
-        picture(folder, f"dimension_{ROOT}_{what}", text) for what, text in (("numbers", "Against numbers"), ("bits", "Against bits"))
-    ]
+    parts += [picture(folder, f"dimension_{ROOT}_{what}", f"Against {what}") for what in ("numbers", "bits")]
     parts.append(METHOD.rstrip())
     parts.append(meaning(folder, found))
     if found["intrinsic"]:
@@ -99,43 +97,6 @@ def meaning(folder: Path, found: Mapping[str, Any]) -> str:
             f"""The {ROOT} code of the base run. Of the {moved} events from {low:.0f} to {high:.0f} GeV, the code nearest to the median is
 taken, and each of its numbers is moved over its 5 to 95 % range, the others held: decoded energy by layer (blue to red as the number
 grows), and summed over layers."""
-        )
-        parts.append(picture(folder, f"traversal_{moved}", "Each number moved"))
-    parts.append("Rank correlations (Spearman) of the numbers with true and observed quantities, over all energies and impacts:")
-    for what in ("numbers", "bits"):
-        parts.append(picture(folder, f"dimension_{ROOT}_{what}", f"Against {what}"))
-    parts.append(METHOD.rstrip())
-    parts.append(meaning(folder, found))
-    if found["intrinsic"]:
-        parts.append(intrinsic(found["intrinsic"]))
-    parts.append(lower_levels(found["answers"]))
-    for sample, answers in root.items():
-        parts.append(f"## All sizes, {sample}\n\n{markdown(*size_table(answers, SHOWN))}")
-    (DOCS / "dimension.md").write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
-
-
-def headline(root: Mapping[str, Mapping[str, Any]]) -> str:
-    """Returns the smallest numbers of all samples, one row each."""
-    figures = list(dict.fromkeys(figure for answers in root.values() for figure in answers))
-    rows = []
-    for sample, answers in root.items():
-        cells = [f"{answers[f]['numbers']['value']} / {answers[f]['bits']['value']}" if f in answers else "-" for f in figures]
-        rows.append([sample, *cells])
-    return "Smallest numbers / smallest bits of the code of an event that keep each figure within 5 % of the plateau:\n\n" + markdown(
-        ["sample", *figures], rows
-    )
-
-
-def meaning(folder: Path, found: Mapping[str, Any]) -> str:
-    """Returns the section on what the numbers of the base run's code mean."""
-    parts = ["## What each number means"]
-    moved = next((sample for sample, entry in found["meaning"].items() if "traversal" in entry), None)
-    if moved is not None:
-        low, high = found["meaning"][moved]["traversal"]["energies_gev"]
-        parts.append(
-            f"""The {ROOT} code of the base run. Of the {moved} events from {low:.0f} to {high:.0f} GeV, the code nearest to the median is taken, and
-each of its numbers is moved over its 5 to 95 % range, the others held: decoded energy by layer (blue to red as the number grows), and
-summed over layers."""
         )
         parts.append(picture(folder, f"traversal_{moved}", "Each number moved"))
     parts.append("Rank correlations (Spearman) of the numbers with true and observed quantities, over all energies and impacts:")

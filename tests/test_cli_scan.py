@@ -119,7 +119,7 @@ class TestResume:
 
     def test_a_damaged_point_is_made_again(self, copy):
         before = points(copy)
-        path = sorted((copy / "scan" / "points").iterdir())[0]
+        path = min((copy / "scan" / "points").iterdir())
         path.write_bytes(path.read_bytes()[:-20])
         result = again(copy)
         assert result.status == 0

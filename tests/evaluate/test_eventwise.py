@@ -77,9 +77,8 @@ def test_a_perfect_code(showers, prototype):
     figures = Reference(showers, prototype, SETTINGS).figures(showers)
     assert figures["resolution_ratio"]["value"] == 1
     assert figures["resolution_ratio"]["error"] == 0
-    assert {
-        name: figures[name]["value"] for name in ("barycentre_mm", "layer_error", "depth_x0", "cells_l1", "energy_width")
-    } == dict.fromkeys(("barycentre_mm", "layer_error", "depth_x0", "cells_l1", "energy_width"), 0)
+    for name in ("barycentre_mm", "layer_error", "depth_x0", "cells_l1", "energy_width"):
+        assert figures[name]["value"] == 0
     assert not {name for name in figures if name.startswith("head")}
 
 

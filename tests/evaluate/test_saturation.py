@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hgcae.evaluate.saturation import Measured, answer, answer_table, answers, chain, size_table
+from hgcae.evaluate.saturation import Measured, answer, answer_table, answers, size_table, usual
 
 
 def point(latent, bits, value, *, seed=1, barycentre=None, noise=0.0, sample="electron", figure="layer_error"):
@@ -73,9 +73,10 @@ def test_one_size_answers_nothing():
     assert found([]) == {}
 
 
-def test_the_chain_has_the_most_bits():
-    sizes = [(8, 9, True), (8, 9, False), (3, 9, False), (8, 4, True), (16, 6, True)]
-    assert chain(sizes) == [(3, 9, False), (8, 9, True)]
+def test_the_codes_that_answer():
+    sizes = [(8, 9, True), (8, 9, False), (3, 9, False), (2, 9, False), (8, 4, True)]
+    assert usual(sizes) == [(2, 9, False), (8, 4, True), (8, 9, True)]
+    assert usual(sizes[1:3]) == [(3, 9, False), (8, 9, False)]
 
 
 def test_samples_apart_with_their_floors():

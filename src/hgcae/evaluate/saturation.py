@@ -61,11 +61,13 @@ class Measured:
         return result
 
 
-def chain(sizes: Iterable[Size]) -> list[Size]:
-    """Returns the codes along which numbers are counted, fewest first: most bits, with the explicit barycentre wherever it is possible."""
-    most = max((size[1] for size in sizes), default=0)
-    best = {size[0]: size for size in sorted(sizes) if size[1] == most}
-    return [best[d] for d in sorted(best)]
+def usual(sizes: Iterable[Size]) -> list[Size]:
+    """Returns the codes that answer, in order: those with an explicit barycentre, which codes of one or two numbers cannot have.
+
+    Learned ones are only compared with them; where no code has a barycentre, all of them answer.
+    """
+    explicit = any(size[2] for size in sizes)
+    return sorted(size for size in sizes if size[2] or size[0] < 3 or not explicit)
 
 
 def answer(measured: Measured, draws: int = 1000, seed: int = 1) -> dict[str, Any]:
@@ -74,9 +76,11 @@ def answer(measured: Measured, draws: int = 1000, seed: int = 1) -> dict[str, An
     Returns:
         `plateau`, its size (`at`), and by size (`sizes`) mean and standard error (`value`, `error`), spread over seeds and the ratio to the
         plateau with its error; `numbers` and `bits`: the smallest sufficient, the central 68 % of what resampling gives (`low`, `high`) and
-        the share of it that agrees (`agree`). Codes of less than three numbers have no barycentre.
+        the share of it that agrees (`agree`)..
     """
-    line = chain(measured.values)
+    answering = usual(measured.values)
+    most = max((size[1] for size in answering), default=0)
+    line = [size for size in answering if size[1] == most]
     if len(line) < 2:
         return {}
     rng = np.random.default_rng(seed)
@@ -98,9 +102,7 @@ def answer(measured: Measured, draws: int = 1000, seed: int = 1) -> dict[str, An
             "ratio_error": _std(relative),
         }
         sizes.append(entry)
-    # Codes without an explicit barycentre are compared, and do not answer, where one with it is measured.
-    usual = [size for size in means if size[2] or size[0] < 3 or not any(s[2] for s in means)]
-    by_bits = sorted(usual, key=lambda size: (size[0] * size[1], size[0]))
+    by_bits = sorted(answering, key=lambda size: (size[0] * size[1], size[0]))
     return {
         "plateau": means[top],
         "plateau_error": _std(drawn[top]),
