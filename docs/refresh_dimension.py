@@ -60,13 +60,14 @@ Written by `make docs-dimension`, which runs `hgcae scan dimension` on the run o
 Measured on {found["date"]}: {found["points"]} points, {len(found["failed"])} failed; {s["n_train"]:,} events to train on and
 {s["n_test"]:,} others to judge, of each sample; {s["epochs"]:g} epochs of the level's stage; {s["root_grid"]["seeds"]} trainings of every
 size of the root's code. Processor time of a point: {seconds}. Versions: {versions}.""",
-        "## Answer\n\n" + (headline(root) if root else "The root has not been scanned."),
+        "## Answer\n\n" + (headline(root) if root else "The scan of the root has not been run yet."),
     ]
     for sample, answers in root.items():
         parts.append(f"### {sample}: {WHAT.get(sample, sample)}\n\nThe code of a whole event:\n\n{markdown(*answer_table(answers))}")
     parts += [picture(folder, f"dimension_{ROOT}_{what}", f"Against {what}") for what in ("numbers", "bits")]
     parts.append(METHOD.rstrip())
-    parts.append(meaning(folder, found))
+    if found["meaning"]:
+        parts.append(meaning(folder, found))
     if found["intrinsic"]:
         parts.append(intrinsic(found["intrinsic"]))
     parts.append(lower_levels(found["answers"]))

@@ -76,7 +76,7 @@ def answer(measured: Measured, draws: int = 1000, seed: int = 1) -> dict[str, An
     Returns:
         `plateau`, its size (`at`), and by size (`sizes`) mean and standard error (`value`, `error`), spread over seeds and the ratio to the
         plateau with its error; `numbers` and `bits`: the smallest sufficient, the central 68 % of what resampling gives (`low`, `high`) and
-        the share of it that agrees (`agree`)..
+        the share of it that agrees (`agree`).
     """
     answering = usual(measured.values)
     most = max((size[1] for size in answering), default=0)
