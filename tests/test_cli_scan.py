@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from contracts.compiled import compiled
+from hgcae.cli import points as cli_points
+from hgcae.errors import SettingsError
 from hgcae.evaluate.eventwise import FIGURES
 from hgcae.model.presets import ModelSettings, SharesSettings
 from hgcae.simulate import GunSettings, SimulateSettings, simulate
@@ -138,12 +140,22 @@ class TestResume:
         assert entry["seeds"] == 2
         assert entry["seed_spread"] > 0
 
-    def test_a_point_that_fails_is_told_and_the_others_go_on(self, copy):
-        result = again(copy, "--set", "root_grid.latent=[2,3,5,0]")
+    def test_a_point_that_fails_is_told_and_the_others_go_on(self, copy, monkeypatch):
+        def measure(bench, point):
+            if point.latent == 4:
+                msg = "no such luck"
+                raise SettingsError(msg)
+            return works(bench, point)
+
+        works = cli_points.measure
+        monkeypatch.setattr(cli_points, "measure", measure)
+        result = again(copy, "--set", "root_grid.latent=[2,4,3,5,6]")
         assert result.status == 2
-        assert "failed: electron STAGE2 0 x 9 bits" in result.err
-        assert "1 of 5 points failed" in result.err
-        assert json.loads((copy / "scan" / "scan.json").read_text())["points"] == 4
+        assert "6 points, 4 of them are there" in result.err
+        assert "failed: electron STAGE2 4 x 9 bits, seed 1: SettingsError: no such luck" in result.err
+        assert "1 of 6 points failed" in result.err
+        assert json.loads((copy / "scan" / "scan.json").read_text())["points"] == 5
+        assert len(points(copy)) == 6
 
     def test_processes_find_the_same(self, copy, compiled, monkeypatch):
         before = points(copy)
@@ -165,6 +177,7 @@ class TestResume:
         (["--sample", "muon"], "found muon, expected one of electron"),
         (["--level", "CRATE"], "unknown level 'CRATE'"),
         (["--set", "samples={'a b': {}}"], "is no name for a file"),
+        (["--set", "root_grid.latent=[0]"], "root_grid.latent.0"),
     ],
 )
 def test_mistakes(copy, arguments, message):

@@ -117,15 +117,17 @@ def events_of(path: Path, detector: str | None, root: str | None = None) -> Iter
         yield replace(chunk, detector=name)
 
 
-def settings_values(path: Path | None, options: Mapping[str, Any], assignments: Sequence[str] | None) -> dict[str, Any]:
-    """Merges a YAML file, options by the name of the setting they stand for (None = not given), and `KEY=VALUE` assignments.
+def settings_values(
+    path: Path | None, options: Mapping[str, Any], assignments: Sequence[str] | None, start: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Merges `start`, a YAML file, options by the name of the setting they stand for (None = not given), and `KEY=VALUE` assignments.
 
     Raises:
         SettingsError: The file cannot be read, or an assignment is not one.
     """
     # JSON is YAML, so an option is one more assignment.
     given = [f"{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
-    return override(read_yaml(path) if path else {}, [*given, *(assignments or [])])
+    return override({**(start or {}), **(read_yaml(path) if path else {})}, [*given, *(assignments or [])])
 
 
 def _lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:

@@ -18,7 +18,7 @@ from hgcae.errors import HgcaeError
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
     from hgcae.evaluate.eventwise import Reference
-    from hgcae.train.dimension import LevelData, PointSettings
+    from hgcae.train.dimension import Base, LevelData, PointSettings
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,7 @@ def make_points(bench: Bench, points: Sequence[PointSettings], workers: int, pro
         HgcaeError: A process died, e.g. for want of memory.
     """
     if workers == 1:
-        results: Iterator[tuple[PointSettings, str]] = ((point, _make(bench, point)) for point in points)
-        yield from _watched(results, progress)
+        yield from _watched(_one_by_one(bench, points), progress)
         return
     # One thread of linear algebra in each process, and no forks: JAX would not survive them.
     pools = ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=_TASKS)
@@ -59,8 +58,17 @@ def make_points(bench: Bench, points: Sequence[PointSettings], workers: int, pro
 
 
 _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-_TASKS = 40
-"""Points after which a process is replaced: compiled programs add up."""
+_TASKS = 20
+"""Points after which a process is replaced, or forgets what it has compiled: that adds up."""
+
+
+def _one_by_one(bench: Bench, points: Sequence[PointSettings]) -> Iterator[tuple[PointSettings, str]]:
+    import jax
+
+    for number, point in enumerate(points, 1):
+        yield point, _make(bench, point)
+        if number % _TASKS == 0:
+            jax.clear_caches()
 
 
 def _watched(results: Iterator[tuple[PointSettings, str]], progress: Callable[[int, str], None]) -> Iterator[str]:
@@ -125,11 +133,19 @@ def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
 def _data(bench: Bench, sample: str, level: str) -> tuple[LevelData, Reference]:
     """Reads what the points of a sample and a level share; the last is kept."""
     from hgcae.evaluate.eventwise import Reference
-    from hgcae.train.dimension import Base, LevelData
+    from hgcae.train.dimension import LevelData
 
-    base = Base.load(bench.run)
+    base = _base(bench.run)
     data = LevelData.load(base, sample, level, bench.folder)
     return data, Reference(data.test, base.detector, bench.judge)
+
+
+@lru_cache(maxsize=1)
+def _base(run: Path) -> Base:
+    """Reads the base run; all points share its lower levels, and what they compile."""
+    from hgcae.train.dimension import Base
+
+    return Base.load(run)
 
 
 def _keep_compiled(folder: Path) -> None:

@@ -21,14 +21,13 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train many 
 
 QUICK: dict[str, Any] = {
     "samples": {"electron": {"particles": ["e-"]}},
-    "levels": ["STAGE2"],
     "root_grid": {"latent": [2, 3, 4, 8, 16], "bits": [5], "corners": [], "learned": [3], "seeds": 1},
     "n_train": 2000,
     "n_test": 1000,
     "epochs": 1,
     "copies": 4,
 }
-"""Settings of a look at it."""
+"""Settings of a look at it; only the root is scanned."""
 
 
 def dimension(
@@ -75,13 +74,14 @@ def dimension(
     if intrinsic:
         require()
     options = {"epochs": epochs, "levels": level or None, "root_grid.seeds": seeds}
-    values = console.settings_values(settings, options, assignments)
-    chosen = ScanSettings.load((QUICK if quick else {}) | values, source=settings or "settings")
-    chosen = _only(chosen, sample)
+    values = console.settings_values(settings, options, assignments, QUICK if quick else None)
     base, bench = Base.load(run), Bench(run, output, EvaluateSettings())
+    if quick:
+        values.setdefault("levels", [base.model.hierarchy.root])
+    chosen = _only(ScanSettings.load(values, source=settings or "settings"), sample)
     points = plan(chosen, base, bench.judge.fingerprint())
     _prepare(chosen, base, output, workers)
-    failed = _make(bench, points, workers)
+    failed = _make(base, bench, points, workers)
     floors = _floors(chosen, base, bench, workers)
     found = _collect(chosen, base, bench, points, floors, failed, intrinsic=intrinsic)
     _report(found, output, as_json=as_json)
@@ -100,7 +100,7 @@ def _only(settings: ScanSettings, names: Sequence[str] | None) -> ScanSettings:
 
 
 def _prepare(settings: ScanSettings, base: Base, folder: Path, workers: int) -> None:
-    """Simulates the samples; the codes of lower levels are made by whoever needs them first."""
+    """Simulates the samples."""
     from hgcae.train.dimension import make_sample
 
     for name in settings.samples:
@@ -108,10 +108,11 @@ def _prepare(settings: ScanSettings, base: Base, folder: Path, workers: int) -> 
             make_sample(settings, name, base.detector, folder, workers, progress)
 
 
-def _make(bench: Bench, points: Sequence[PointSettings], workers: int) -> list[str]:
+def _make(base: Base, bench: Bench, points: Sequence[PointSettings], workers: int) -> list[str]:
     """Makes the points that are not there; returns what went wrong, which it tells at once."""
     from hgcae.cli.points import make_points
     from hgcae.evaluate.points import known_point
+    from hgcae.train.dimension import make_codes
 
     wanted = []
     for point in points:
@@ -121,6 +122,9 @@ def _make(bench: Bench, points: Sequence[PointSettings], workers: int) -> list[s
         if content is None:
             wanted.append(point)
     console.note(f"{len(points)} points, {len(points) - len(wanted)} of them are there")
+    # Made here, once, and not by all processes at the same time.
+    for sample, level in dict.fromkeys((point.sample, point.level) for point in wanted):
+        make_codes(base, sample, level, bench.folder)
     failed = []
     with console.progress(len(wanted), "points") as progress:
         for problem in make_points(bench, wanted, workers, progress):

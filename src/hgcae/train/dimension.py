@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +47,21 @@ SAMPLES = {
 """The events that are scanned by default; a pair is two electrons whose impacts are 10 cm apart."""
 
 
+Numbers = Annotated[int, Field(ge=1)]
+Bits = Annotated[int, Field(ge=2, le=16)]
+
+
 class Grid(Settings):
     """Which sizes of a code are tried."""
 
-    latent: tuple[int, ...] = Field(default=(1, 2, 3, 4, 5, 6, 8, 12, 16), description="Numbers, all at `top_bits`.")
-    bits: tuple[int, ...] = Field(default=(3, 4, 5, 6, 7, 8), description="Bits of each number, all with `at_latent` numbers.")
-    corners: tuple[tuple[int, int], ...] = Field(default=((4, 6), (6, 6), (16, 4), (16, 6)), description="Further numbers and bits.")
-    learned: tuple[int, ...] = Field(default=(3, 4, 8), description="Numbers at which a code without explicit barycentre is tried, too.")
-    at_latent: int = Field(default=8, ge=1)
-    top_bits: int = Field(default=9, ge=2, le=16)
+    latent: tuple[Numbers, ...] = Field(default=(1, 2, 3, 4, 5, 6, 8, 12, 16), description="Numbers, all at `top_bits`.")
+    bits: tuple[Bits, ...] = Field(default=(3, 4, 5, 6, 7, 8), description="Bits of each number, all with `at_latent` numbers.")
+    corners: tuple[tuple[Numbers, Bits], ...] = Field(default=((4, 6), (6, 6), (16, 4), (16, 6)), description="Further numbers and bits.")
+    learned: tuple[Numbers, ...] = Field(
+        default=(3, 4, 8), description="Numbers at which a code without explicit barycentre is tried, too."
+    )
+    at_latent: Numbers = 8
+    top_bits: Bits = 9
     seeds: int = Field(default=3, ge=1, description="Trainings of every size, from other random numbers.")
 
     def sizes(self) -> list[tuple[int, int, bool]]:
@@ -64,15 +71,23 @@ class Grid(Settings):
         return list(dict.fromkeys(sizes))
 
 
+class LowerGrid(Grid):
+    """The same for lower levels, more sparsely."""
+
+    latent: tuple[Numbers, ...] = (3, 4, 6, 8, 12)
+    bits: tuple[Bits, ...] = ()
+    corners: tuple[tuple[Numbers, Bits], ...] = ()
+    learned: tuple[Numbers, ...] = ()
+    seeds: int = Field(default=1, ge=1)
+
+
 class ScanSettings(Settings):
     """What `hgcae scan dimension` does."""
 
     samples: dict[str, GunSettings] = Field(default=SAMPLES, min_length=1, description="Events by name: what the gun shoots.")
     levels: tuple[str, ...] | None = Field(default=None, description="Levels that are scanned, the root first; default all.")
     root_grid: Grid = Field(default=Grid(), description="Sizes of the code of the root.")
-    grid: Grid = Field(
-        default=Grid(latent=(3, 4, 6, 8, 12), bits=(), corners=(), learned=(), seeds=1), description="Sizes of the codes of lower levels."
-    )
+    grid: LowerGrid = Field(default=LowerGrid(), description="Sizes of the codes of lower levels.")
     n_train: int = Field(default=6000, ge=10, description="Events to train on, of each sample.")
     n_test: int = Field(default=2000, ge=10, description="Other events, to judge on.")
     epochs: float = Field(default=3, gt=0, description="Length of a training, in epochs of the level's stage of the preset l1.")
@@ -222,17 +237,13 @@ class LevelData:
     @classmethod
     def load(cls, base: Base, sample: str, level: str, folder: Path) -> LevelData:
         """Reads the events of a sample, and makes or reads the codes of the level below."""
-        train, test = (Reader(_sample_path(folder, sample, part)).read() for part in ("train", "test"))
+        (train, train_codes), (test, test_codes) = make_codes(base, sample, level, folder)
         model = base.model
-        lower = model.hierarchy.below(level)
-        parts = {"train": train, "test": test}
-        paths = {part: folder / "codes" / f"{sample}-{part}-{lower}.npz" for part in parts}
-        known = {part: None if lower is None else known_codes(base, events, lower, paths[part]) for part, events in parts.items()}
         weight = model.calibration.root_weight if level == model.hierarchy.root else None
         maximum = Calibration.measure([train], None if weight is None else np.asarray(weight)).maximum[level]
-        tree = Tree.build(train, level, level, known["train"])
+        tree = Tree.build(train, level, level, train_codes)
         cell_xy = root_xy_cm(model.hierarchy, base.detector)
-        return cls(base, level, train, test, (known["train"], known["test"]), tree, maximum, cell_xy)
+        return cls(base, level, train, test, (train_codes, test_codes), tree, maximum, cell_xy)
 
     def encode(self, model: Autoencoder) -> tuple[Codes, Codes]:
         """Returns the codes of the level of the training and the test events."""
@@ -263,6 +274,17 @@ def stage_of(hierarchy: Hierarchy, level: str, epochs: float) -> Stage:
     """Returns the stage of a level in the preset `l1`, of so many epochs, as one: so the learning rate decays over all of them."""
     stage = l1_schedule(hierarchy, len(hierarchy.names)).stages[hierarchy.index(level)]
     return stage.model_copy(update={"epochs": 1, "steps": max(1, round((stage.steps or 1) * epochs))})
+
+
+def make_codes(base: Base, sample: str, level: str, folder: Path) -> list[tuple[Events, Codes | None]]:
+    """Returns training and test events of a sample, with their codes of the level below `level`; None under the lowest."""
+    lower = base.model.hierarchy.below(level)
+    parts = []
+    for part in ("train", "test"):
+        events = Reader(_sample_path(folder, sample, part)).read()
+        path = folder / "codes" / f"{sample}-{part}-{lower}.npz"
+        parts.append((events, None if lower is None else known_codes(base, events, lower, path)))
+    return parts
 
 
 def known_codes(base: Base, events: Events, level: str, path: Path) -> Codes:
