@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 DEMO := demo
 PHYSICS := physics
 VERDICT := verdict
+SCAN := scan
+# Processes of the scan of the size of codes.
+WORKERS ?= 2
 # Optimisation steps of each learned codec.
 STEPS ?= 2000
 # Most modules that each codec is judged on.
@@ -15,7 +18,7 @@ SCRATCH := $(VENV)/scratch
 PEERS := .venv-peers
 PEER_PYTHON ?= python3.11
 # What the tests need beyond the plain installation, and what else constraints.txt pins for users.
-TEST_EXTRAS := dev
+TEST_EXTRAS := dev,scan
 PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware,workflow
 # Without byte code the installation takes half the time; modules are compiled when they are first imported.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
@@ -25,7 +28,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-report test lint format bench bench-peers constraints clean docs-robustness docs-physics
+.PHONY: help demo docs docs-codecs docs-report test lint format bench bench-peers constraints clean docs-robustness docs-physics docs-dimension
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +51,9 @@ docs-robustness: demo ## Disturb the demo's events and codes, then write docs/ro
 docs-physics: $(RUNTIME) ## Judge whole showers of the demo's model, then write docs/physics.md; needs demo/
 	$(BIN)/hgcae physics $(DEMO)/run -o $(PHYSICS)
 	$(BIN)/python docs/refresh_physics.py $(PHYSICS)
+docs-dimension: demo $(TOOLS) ## Train codes of all sizes on the demo's run (hours), then write docs/dimension.md
+	$(BIN)/hgcae scan dimension $(DEMO)/run -o $(SCAN) --workers $(WORKERS)
+	$(BIN)/python docs/refresh_dimension.py $(SCAN)
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from evaluate.toys import random_units
-from hgcae.errors import DataFormatError, GeometryError, SettingsError
+from hgcae.errors import SettingsError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.simulate import SimulateSettings, simulate, simulate_again
+from hgcae.simulate import SimulateSettings, simulate
 from hgcae.simulate.perturb import PERTURBATIONS, dead_units, miscalibrated, perturbed
 
 STACK = Hierarchy.of(ROC=(4, 4), MODULE=3, STACK=5)
@@ -96,20 +96,3 @@ def test_what_can_be_made():
     assert "dead_modules_1" not in [kind.name for kind, _ in perturbed(bare, None, 1)]
     with pytest.raises(SettingsError, match="fire"):
         list(perturbed(UNITS, None, 1, ("fire",)))
-
-
-class TestAgain:
-    def test_the_same_particles_other_showers(self, events):
-        first, again, other = (simulate_again(events, SETTINGS, copy).validate() for copy in (0, 0, 1))
-        np.testing.assert_array_equal(first.charge, again.charge)
-        for name in ("pdg", "energy_gev", "px_gev", "impact_x_cm"):
-            np.testing.assert_array_equal(first.particles[name], events.particles[name])
-        for different in (events, other):
-            assert not np.array_equal(first.cell, different.cell)
-        assert first.charge.sum() == pytest.approx(events.charge.sum(), rel=0.2)
-
-    def test_mistakes(self, events):
-        with pytest.raises(GeometryError, match="not of the detector"):
-            simulate_again(UNITS, SETTINGS, 0)
-        with pytest.raises(DataFormatError, match="particle columns"):
-            simulate_again(replace(events, particles={}, particle_offsets=None), SETTINGS, 0)

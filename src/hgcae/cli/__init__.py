@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hgcae import __version__
-from hgcae.cli import compare, convert, demo, econt, evaluate, info, physics, report, show, simulate, stress, train
+from hgcae.cli import compare, convert, demo, econt, evaluate, info, physics, report, scan, show, simulate, stress, train
 from hgcae.cli.console import manual, note
 from hgcae.errors import HgcaeError
 
@@ -48,6 +48,7 @@ VERBS = (
 for verb in VERBS:
     app.command(help=manual(verb))(verb)
 app.add_typer(econt.app, name="econt")
+app.add_typer(scan.app, name="scan")
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ def manual(verb: Callable[..., None]) -> str:
 def show(figures: Mapping[str, Any], *, as_json: bool) -> None:
     """Prints figures on standard output: aligned text, or JSON in which numbers that are not finite are null."""
     if as_json:
-        typer.echo(json.dumps(_finite(figures), indent=2))
+        typer.echo(json.dumps(finite(figures), indent=2))
     else:
         for line in _lines(figures):
             typer.echo(line)
@@ -117,15 +117,17 @@ def events_of(path: Path, detector: str | None, root: str | None = None) -> Iter
         yield replace(chunk, detector=name)
 
 
-def settings_values(path: Path | None, options: Mapping[str, Any], assignments: Sequence[str] | None) -> dict[str, Any]:
-    """Merges a YAML file, options by the name of the setting they stand for (None = not given), and `KEY=VALUE` assignments.
+def settings_values(
+    path: Path | None, options: Mapping[str, Any], assignments: Sequence[str] | None, start: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Merges `start`, a YAML file, options by the name of the setting they stand for (None = not given), and `KEY=VALUE` assignments.
 
     Raises:
         SettingsError: The file cannot be read, or an assignment is not one.
     """
     # JSON is YAML, so an option is one more assignment.
     given = [f"{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
-    return override(read_yaml(path) if path else {}, [*given, *(assignments or [])])
+    return override({**(start or {}), **(read_yaml(path) if path else {})}, [*given, *(assignments or [])])
 
 
 def _lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
@@ -153,9 +155,10 @@ def _text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Returns plain values in which numbers that are not finite are None."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -73,8 +74,8 @@ class Autoencoder:
             else:
                 below = self._shares_level(level.name, level.children, chosen, below)
             self.levels[level.name] = below
-        self._initialise(seed)
-        self._compiled: dict[tuple[str, str], Callable[..., Any]] = {}
+        _initialise(self.levels.values(), seed)
+        self._compiled: dict[str, dict[str, Callable[..., Any]]] = {name: {} for name in self.levels}
 
     def _shares_level(self, name: str, children: int, settings: SharesSettings, below: SharesLevel | None) -> SharesLevel:
         weight = self.calibration.root_weight if name == self.hierarchy.root else None
@@ -82,19 +83,30 @@ class Autoencoder:
         maximum, lsb = self.calibration.maximum[name], self.calibration.lsb
         return SharesLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight)
 
-    def _initialise(self, seed: int) -> None:
-        """Draws encoder kernels from He's normal, decoder kernels from Glorot's uniform distribution; biases are zero.
+    def with_level(self, name: str, settings: SharesSettings, seed: int, maximum: float | None = None) -> Autoencoder:
+        """Returns a model with a new, untrained level above the lower levels of this one, which both models share.
 
-        He's wider distribution (the default of QKeras) matters: on the coarse grid of the seeds' weights, Glorot's would all round to zero.
+        Upper levels are left out, because they were made for other children; so such a model lives in memory only. Heads are not fitted.
+
+        Args:
+            name: The level; it and all below it keep their sums.
+            settings: Its settings.
+            seed: Seed of its initial weights.
+            maximum: Range of its sums, ADC counts (weighted at the root); None = as in this model.
         """
-        rng = np.random.default_rng(seed)
-        for level in self.levels.values():
-            for model, quantised in ((level.encoder, True), (level.decoder, False)):
-                kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
-                for variable in model.trainable_variables:
-                    # Numbers of a shares code live in [-1, 1): the last layer starts well inside, where their gradient is not cut.
-                    gain = _LAST_GAIN if isinstance(level, SharesLevel) and variable is kernels[-1] else 1.0
-                    variable.assign(gain * _initial_values(rng, tuple(variable.shape), quantised))
+        name, model = self.level(name).name, copy.copy(self)
+        if maximum is not None:
+            model.calibration = replace(self.calibration, maximum={**self.calibration.maximum, name: maximum})
+        lower = self.hierarchy.names[: self.hierarchy.index(name)]
+        model.settings = self.settings.model_copy(update={"levels": {**self.settings.levels, name: settings}})
+        model.levels = {n: self.levels[n] for n in lower}
+        # What lower levels have compiled serves all models that stand on them.
+        model._compiled = {n: self._compiled[n] for n in lower} | {name: {}}  # noqa: SLF001 - a copy of this model
+        below: Any = model.levels[lower[-1]] if lower else None
+        model.levels[name] = model._shares_level(name, self.hierarchy.level(name).children, settings, below)  # noqa: SLF001
+        model.heads = Heads()
+        _initialise([model.levels[name]], seed)
+        return model
 
     @property
     def shares(self) -> bool:
@@ -112,9 +124,10 @@ class Autoencoder:
     def run(self, action: str, name: str, x: NDArray[Any], *more: NDArray[Any]) -> NDArray[np.float32]:
         """Applies `encode`, `state`, `code` or `decode` of a level to any number of rows, in blocks of few compiled shapes."""
         function, variables = getattr(self.level(name), action), self.level(name).variables
-        if (action, name) not in self._compiled:
-            self._compiled[action, name] = jax.jit(partial(stateless, variables, function))
-        compiled, values = self._compiled[action, name], [v.value for v in variables]
+        known = self._compiled[self.level(name).name]
+        if action not in known:
+            known[action] = jax.jit(partial(stateless, variables, function))
+        compiled, values = known[action], [v.value for v in variables]
         parts = []
         for start in range(0, max(len(x), 1), BLOCKS[-1]):
             block = [array[start : start + BLOCKS[-1]] for array in (x, *more)]
@@ -311,6 +324,21 @@ def stateless(variables: Sequence[keras.Variable], function: Callable[..., Any],
 def present_children(hierarchy: Hierarchy, name: str) -> NDArray[np.bool_]:
     """Returns which children of each unit of a level exist: (n_units, children)."""
     return hierarchy.present(hierarchy.below(name) or "CELL").reshape(-1, hierarchy.level(name).children)
+
+
+def _initialise(levels: Iterable[LevelModel], seed: int) -> None:
+    """Draws encoder kernels from He's normal, decoder kernels from Glorot's uniform distribution; biases are zero.
+
+    He's wider distribution (the default of QKeras) matters: on the coarse grid of the seeds' weights, Glorot's would all round to zero.
+    """
+    rng = np.random.default_rng(seed)
+    for level in levels:
+        for model, quantised in ((level.encoder, True), (level.decoder, False)):
+            kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
+            for variable in model.trainable_variables:
+                # Numbers of a shares code live in [-1, 1): the last layer starts well inside, where their gradient is not cut.
+                gain = _LAST_GAIN if isinstance(level, SharesLevel) and variable is kernels[-1] else 1.0
+                variable.assign(gain * _initial_values(rng, tuple(variable.shape), quantised))
 
 
 def _initial_values(rng: np.random.Generator, shape: tuple[int, ...], quantised: bool) -> NDArray[np.float32]:

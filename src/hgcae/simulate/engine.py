@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
-from itertools import pairwise
+from dataclasses import replace
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from hgcae.errors import DataFormatError, GeometryError, SettingsError
+from hgcae.errors import SettingsError
 from hgcae.events import PARTICLE_COLUMNS, Events
 from hgcae.geometry.detector import Detector
 from hgcae.parallel import in_order
@@ -64,12 +64,9 @@ def _axis(particle: Particle) -> Axis:
     return Axis(particle.impact_x_cm, particle.impact_y_cm, ux, uy, tangent, 1 / math.hypot(1, tangent))
 
 
-def event_generator(seed: int, event: int, copy: int | None = None) -> np.random.Generator:
-    """Returns the random numbers of one event: independent of all other events, so of chunks, workers and starting point.
-
-    Each `copy` of an event has others, independent of those of the event itself.
-    """
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, event], spawn_key=() if copy is None else (copy,))))
+def event_generator(seed: int, event: int) -> np.random.Generator:
+    """Returns the random numbers of one event: independent of all other events, so of chunks, workers and starting point."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, event])))
 
 
 def simulate(
@@ -106,45 +103,14 @@ def simulate(
     if settings.engine == "geant4" and workers > 1:
         msg = f"simulate: found workers={workers}, expected 1: a process holds one Geant4"
         raise SettingsError(msg)
-    simulation = _Simulation(settings)
+    simulation = Simulation(settings)
     pieces = ((start, min(chunk, first + n - start)) for start in range(first, first + n, chunk))
     # Geant4 works only in the thread in which it was set up.
     return _stream(simulation, pieces, 0 if settings.engine == "geant4" else workers, progress)
 
 
-def simulate_again(events: Events, settings: SimulateSettings, copy: int) -> Events:
-    """Simulates the particles of events once more: the same kind, energy, direction and impact, other random numbers.
-
-    Args:
-        events: Whole events of the detector, with truth.
-        settings: What to simulate with; the gun is not asked.
-        copy: Each number gives other showers, independent of each other and of those of the events.
-
-    Returns:
-        As many events, with the truth of the given ones but for the depths of start and maximum, which are those of the new showers.
-
-    Raises:
-        DataFormatError: The events have no truth.
-        GeometryError: They are not events of the detector.
-    """
-    simulation = _Simulation(settings)
-    if events.hierarchy != simulation.detector.hierarchy:
-        msg = f"events of the root {events.hierarchy.root} {events.hierarchy.shape} are not of the detector {settings.detector}"
-        raise GeometryError(msg)
-    offsets, truth = events.particle_offsets, events.particles
-    if offsets is None or not set(Particle._fields) <= set(truth):
-        found, expected = ", ".join(truth) or "none", ", ".join(Particle._fields)
-        raise DataFormatError(source="events to simulate again", where="particle columns", found=found, expected=expected)
-    rows = zip(*(truth[name].tolist() for name in Particle._fields), strict=True)
-    particles = [Particle(*row) for row in rows]
-    numbers = np.asarray(events.columns.get("event", np.arange(len(events))), dtype=np.int64)
-    drawn = (particles[start:stop] for start, stop in pairwise(offsets))
-    generators = (event_generator(settings.seed, int(number), copy) for number in numbers)
-    return simulation.showers(zip(generators, drawn, strict=True), numbers)
-
-
 def _stream(
-    simulation: _Simulation, pieces: Iterable[tuple[int, int]], workers: int, progress: Callable[[int], None] | None
+    simulation: Simulation, pieces: Iterable[tuple[int, int]], workers: int, progress: Callable[[int], None] | None
 ) -> Generator[Events]:
     done = 0
     for events in in_order(simulation.events, pieces, workers):
@@ -154,7 +120,7 @@ def _stream(
         yield events
 
 
-class _Simulation:
+class Simulation:
     """What all events share; nothing in it changes, so threads use it together."""
 
     def __init__(self, settings: SimulateSettings) -> None:
@@ -173,18 +139,20 @@ class _Simulation:
 
     def events(self, first: int, n: int) -> Events:
         """Simulates `n` events from number `first` on."""
-        generators = (event_generator(self.seed, number) for number in range(first, first + n))
-        return self.showers(((rng, self.gun.draw(rng)) for rng in generators), np.arange(first, first + n))
+        numbers = np.arange(first, first + n)
+        generators = [event_generator(self.seed, number) for number in numbers.tolist()]
+        events = self.record([(self.gun.draw(rng), rng) for rng in generators])
+        return replace(events, columns={"event": numbers})
 
-    def showers(self, shots: Iterable[tuple[np.random.Generator, list[Particle]]], numbers: NDArray[np.int64]) -> Events:
-        """Simulates one event for the random numbers and particles of each shot; `numbers` are the events' own."""
+    def record(self, drawn: Iterable[tuple[list[Particle], np.random.Generator]]) -> Events:
+        """Simulates events of given particles, each with its random numbers."""
         hits = no_hits(self.detector)
         cells, energies, particles, depths, n_particles = [], [], [], [], []
-        for rng, drawn in shots:
-            depths += self.depositor.deposit(rng, drawn, hits)
+        for entering, rng in drawn:
+            depths += self.depositor.deposit(rng, entering, hits)
             cell, mip = self.digitiser.read(rng, hits)
-            particles += drawn
-            n_particles.append(len(drawn))
+            particles += entering
+            n_particles.append(len(entering))
             cells.append(cell)
             energies.append(mip)
         cell = np.concatenate(cells)
@@ -198,7 +166,6 @@ class _Simulation:
             offsets=kept_before[_offsets([len(part) for part in cells])],
             cell=cell[kept],
             charge=charge[kept],
-            columns={"event": numbers},
             particles={name: values.astype(np.int32 if name == "pdg" else np.float64) for name, values in truth},
             particle_offsets=_offsets(n_particles),
             detector=(self.detector.name, self.detector.fingerprint()),

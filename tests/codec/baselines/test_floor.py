@@ -38,5 +38,5 @@ def test_it_is_one_of_the_codes(events):
 
 
 def test_mistakes(events):
-    with pytest.raises(SettingsError, match="0 copies"):
+    with pytest.raises(SettingsError, match="k=0"):
         fluctuation_floor(events, "STAGE2", SETTINGS, copies=0)

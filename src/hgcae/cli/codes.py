@@ -1,0 +1,132 @@
+"""What `hgcae scan dimension` says about the codes of the base run itself: how many dimensions they fill, and what their numbers mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hgcae.cli import console
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hgcae.cli.points import Bench
+    from hgcae.events import Events
+    from hgcae.model.sparse import Codes
+    from hgcae.train.dimension import Base, ScanSettings
+
+SHOWER_NUMBERS = 7
+"""Numbers of one shower: energy, depth and shape of its profile, impact x and y, two angles. It is the dimension of the control samples."""
+AT_GEV = 100.0
+"""Energy of the showers whose numbers are moved."""
+NARROW_CM = 1.0
+"""Radius of the impacts of showers that overlap."""
+
+
+def meaning(settings: ScanSettings, base: Base, bench: Bench) -> dict[str, Any]:
+    """Returns what the numbers of the root's code mean, by sample: `names`, `correlations`, and, of the first sample, a `traversal`."""
+    import numpy as np
+
+    from hgcae.evaluate.meaning import correlations, near_energy, quantities, traversal
+    from hgcae.model.sparse import Codes
+
+    model, root = base.model, base.model.hierarchy.root
+
+    def decode(code: NDArray[np.float32]) -> Events:
+        n = np.arange(len(code))
+        return model.decode_codes(Codes(root, len(code), n, np.zeros_like(n), code, np.zeros(code.shape[1], np.float32)))
+
+    result: dict[str, Any] = {}
+    for number, sample in enumerate(settings.samples):
+        test, codes = _test_codes(base, bench, sample, root)
+        values = quantities(test, base.detector)
+        entry = {"names": _names(base), "correlations": correlations(codes.code, {k: v[codes.event] for k, v in values.items()})}
+        energy = test.true_energy_gev
+        if number == 0 and energy is not None:
+            chosen = near_energy(energy[codes.event], AT_GEV)
+            entry["traversal"] = traversal(codes.code[chosen], decode, base.detector) | {
+                "detector": base.detector.name,
+                "energies_gev": [float(energy[codes.event][chosen].min()), float(energy[codes.event][chosen].max())],
+            }
+        result[sample] = entry
+    return result
+
+
+def _names(base: Base) -> list[str]:
+    """Returns the names of the numbers of the root's code."""
+    level: Any = base.model.settings.levels[base.model.hierarchy.root]
+    explicit = ["sum", *(["barycentre x", "barycentre y"] if level.barycentre else [])]
+    return explicit + [f"learned {i}" for i in range(1, level.latent - len(explicit) + 1)]
+
+
+def _test_codes(base: Base, bench: Bench, sample: str, level: str) -> tuple[Events, Codes]:
+    """Returns the test events of a sample, and their codes of a level of the base run."""
+    from hgcae.store import Reader
+    from hgcae.train.dimension import known_codes
+
+    test = Reader(bench.folder / "samples" / f"{sample}-test.parquet").read()
+    return test, known_codes(base, test, level, bench.folder / "codes" / f"{sample}-test-{level}.npz")
+
+
+def intrinsic_dimensions(settings: ScanSettings, base: Base, bench: Bench) -> dict[str, Any]:
+    """Returns the intrinsic dimension of the cells of events and of the codes of units of each level, by sample, with control samples."""
+    from hgcae.evaluate.points import known_point, write_point
+    from hgcae.train.dimension import sample_fingerprint
+
+    result: dict[str, Any] = {}
+    with console.progress(len(settings.samples) * (2 + len(base.model.hierarchy.names)), "estimates") as progress:
+        done = 0
+        for sample in settings.samples:
+            made = sample_fingerprint(settings, sample, base.detector)
+            for what in ("CELLS", "CELLS_NARROW", *base.model.hierarchy.names):
+                key = {"intrinsic": made, "base": base.checksum, "what": what, "n": settings.intrinsic_points, "seed": settings.seed}
+                content, _ = known_point(bench.points, key)
+                if content is None:
+                    content = dict(_estimate(settings, base, bench, sample, what))
+                    write_point(bench.points, key, content)
+                result.setdefault(sample, {})[what] = content
+                done += 1
+                progress(done, f"{sample} {what}")
+    return result
+
+
+def _estimate(settings: ScanSettings, base: Base, bench: Bench, sample: str, what: str) -> dict[str, Any]:
+    import numpy as np
+
+    from hgcae.errors import DataFormatError
+    from hgcae.evaluate.dimension import code_points, shower_points, with_control
+
+    n = settings.intrinsic_points
+    if what.startswith("CELLS"):
+        events = _events(settings, base, bench, sample, n, narrow=what == "CELLS_NARROW")
+        weight = np.repeat(base.detector.layer_mev_per_mip, base.detector.cells_per_layer)
+        points, ambient = shower_points(events, weight), base.model.hierarchy.n_cells()
+    else:
+        _, codes = _test_codes(base, bench, sample, what)
+        level: Any = base.model.level(what)
+        # Units in proportion to their charge: most of all units hold a single cell.
+        total = base.model.run("state", what, codes.code)[:, 0].astype(np.float64)
+        rng = np.random.default_rng(settings.seed)
+        chosen = rng.choice(len(total), min(n, int((total > 0).sum())), replace=False, p=total / total.sum())
+        step = np.append(1.0, np.full(level.latent - 1, level.settings.number.step))
+        points = code_points(codes.code[chosen], step, settings.seed)
+        ambient = points.shape[1]
+    try:
+        return dict(with_control(points, ambient, SHOWER_NUMBERS, seed=settings.seed))
+    except DataFormatError as error:
+        return {"n": len(points), "ambient": ambient, "problem": str(error)}
+
+
+def _events(settings: ScanSettings, base: Base, bench: Bench, sample: str, n: int, *, narrow: bool) -> Events:
+    """Returns test events, or others whose impacts lie so near to each other that the showers overlap."""
+    from hgcae.events import Events
+    from hgcae.simulate import simulate
+    from hgcae.store import Reader
+    from hgcae.train.dimension import simulation
+
+    if not narrow:
+        reader = Reader(bench.folder / "samples" / f"{sample}-test.parquet")
+        return reader.take(0, min(n, len(reader)))
+    how = simulation(settings, sample, base.detector, "test")
+    gun = how.gun.model_copy(update={"radius_cm": NARROW_CM})
+    return Events.concatenate(list(simulate(how.model_copy(update={"gun": gun}), n)))
