@@ -75,9 +75,7 @@ def main(folder: Path) -> None:
     results = [read_results(path) for path in paths]
     first = results[0]
     n_events = first["levels"]["ROC"]["n_events"]
-    rows = []
-    for name in LEVELS:
-        rows.append([name, *(_cell(figure, [r["levels"][name] for r in results], name) for figure in FIGURES)])
+    rows = [[name, *(_cell(figure, [r["levels"][name] for r in results], name) for figure in FIGURES)] for name in LEVELS]
     text = f"""# What each level keeps
 
 Measured on {first["date"]} by `make docs-levels`: electrons of 20 to 500 GeV from the interaction point on `prototype`, impacts over the
