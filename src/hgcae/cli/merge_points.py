@@ -94,7 +94,7 @@ def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, p
                     if problem := future.result():
                         yield f"{name}, seed {seed}: {problem}"
             except BrokenProcessPool:
-                msg = "scan: a process was killed, perhaps for want of memory; what is finished is kept: go on with the same command and fewer workers"
+                msg = "scan: a process was killed, perhaps for want of memory; what is finished is kept: go on with fewer workers"
                 raise MissingToolError(msg) from None
             finally:
                 for future in waiting:
