@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 VERDICT := verdict
+MERGING := merging
 # Optimisation steps of each learned codec.
 STEPS ?= 4000
 # Most modules that each codec is judged on.
@@ -24,7 +25,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs test lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-merging test lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,10 @@ docs: demo ## Run the demo, then write its figures and tables into docs/
 docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA), then write docs/codecs.md
 	for name in events ttbar electron; do $(BIN)/hgcae compare --sample $$name --data $(HGCAE_DATA) --steps $(STEPS) --max-modules $(MODULES) -o $(VERDICT)/$$name || exit 1; done
 	$(BIN)/python docs/refresh_codecs.py $(VERDICT)
+
+docs-merging: $(RUNTIME) ## Compare ways of merging units (an hour and more), then write docs/merging.md
+	$(BIN)/hgcae scan merge -o $(MERGING)
+	$(BIN)/python docs/refresh_merging.py $(MERGING)
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term

@@ -55,8 +55,9 @@ single seed: statistical). "Against merged": L1 of cells over that of `{REFERENC
 
 ![Merging](figures/merging.png)
 
-Showers across borders. The core of a shower is where the particle's line crosses its mean depth; nearer than {settings["margin_cm"]:g} cm to
-a border between two triplets it lies across that, else across one between modules of a triplet, else inside ({counts}).
+Showers across borders. The core of a shower is where the particle's line crosses its mean depth; nearer than
+{settings["margin_cm"]:g} cm to a border between two triplets it lies across that, else across one between modules of a triplet, else inside
+({counts}).
 
 {markdown(*border_table(points))}
 
@@ -66,25 +67,27 @@ Variants:
 
 {variants_list(points)}
 
-* **Bits.** All units of the level that is sent count, occupied or not: 570 triplets or 1,710 modules in an event. Codes on the way to it (ROC
-  to module, module to triplet) do not count, as if one chip merged; "bits of codes" gives the bits of one code of each level, which are
-  those of each link if every level were a chip. What neighbours tell each other is not counted either: each module's code would go to
-  six neighbours, 6 × 72 bits more for each module, which no present link offers.
+* **Bits.** All units of the level that is sent count, occupied or not: 570 triplets or 1,710 modules in an event. Codes on the way to it
+  (ROC to module, module to triplet) do not count, as if one chip merged; "bits of codes" gives the bits of one code of each level, which
+  are those of each link if every level were a chip. What neighbours tell each other is not counted either: the code of a module would go
+  to three more triplets, 216 bits beside the 72 to its own.
 * **Neighbours.** Eight numbers for each module of a triplet, from a quantised convolution over the codes of its six neighbours in the layer
   (one weight for each number of each direction, ReLU); bit for bit the same in floats and in integers.
 * **Shared.** Encoder and decoder of the triplet are those of the module. Both have three children of eight numbers.
-* **Training.** Sampling, losses and rates as in [Training](training.md): ROC {steps(groups, "ROC")} steps, module {steps(groups, "MODULE")},
-  triplet {steps(groups, "TRIPLET")}; without triplets the module takes {steps(groups, "MODULE", "flat 4 x 6")} steps. Joint stages see charges
-  through all decoders, which is dear, so at about equal processor time they take {steps(groups, "MODULE+TRIPLET", "joint")} steps of 128
-  triplets. Measured processor seconds are in the table; variants with a common beginning share it, and its time is counted in each.
+* **Training.** Sampling, losses and rates as in [Training](training.md). Steps: ROC {steps(groups, "ROC")}, module
+  {steps(groups, "MODULE")}, triplet {steps(groups, "TRIPLET")}; without triplets the module takes {steps(groups, "MODULE", "flat 4 x 6")}.
+  Joint stages see charges through all decoders, which is dear: at about equal processor time module and triplet together take
+  {steps(groups, "MODULE+TRIPLET", "joint")} steps of 128 triplets. Measured processor seconds are in the table; variants with a common
+  beginning share it, and its time is counted in each.
 * **Sample.** Electrons of 1 to 500 GeV from the interaction point, impacts over the whole flower, noise and threshold on:
   {settings["n_train"]:,} to train on, {settings["n_test"]:,} others to judge; the same for all variants and seeds.
 
 ## Uncertainty
 
 Seeds change initial weights and the order of units, not the sample: errors over seeds say how well a training is repeated, not how well
-{settings["n_test"]:,} showers stand for all. With {len(seeds)} seeds an error is itself uncertain by {spread(len(seeds))}. Trainings are short; what a variant
-would reach in ten times the time is not measured. Parametrised electrons only: no hadrons, no pile-up, one particle an event.
+{settings["n_test"]:,} showers stand for all. With {len(seeds)} seeds an error is itself uncertain by {spread(len(seeds))}. Trainings are
+short; what a variant would reach in ten times the time is not measured. Parametrised electrons only: no hadrons, no pile-up, one particle
+an event.
 
 ## Command
 
@@ -116,13 +119,12 @@ def answer(points: Sequence[Mapping[str, Any]]) -> str:
         if parts:
             lines.append(f"* **{text}** {'; '.join(parts)}.")
     mean, name, error = best
-    recommended = (
-        f"**Recommended: `{name}`** ({groups[name][0]['text']}): its L1 of cells is {-mean:.1%} ± {error:.1%} below that of `{REFERENCE}` at the\n"
-        f"same {budget:,} bits an event."
-        if name != REFERENCE
-        else f"**Recommended: `{REFERENCE}`** ({groups[REFERENCE][0]['text']}), what the package does: nothing is better by {SIGNIFICANT:g} standard\n"
-        f"errors in the L1 of cells, at the same {budget:,} bits an event."
-    )
+    if name == REFERENCE:
+        why = f"what the package does: nothing is better by {SIGNIFICANT:g} standard errors"
+    else:
+        why = f"{-mean:.1%} ± {error:.1%} below `{REFERENCE}`"
+    recommended = f"""**Recommended: `{name}`** ({groups[name][0]["text"]}), {why}
+in the L1 of cells, at the same {budget:,} bits an event."""
     return f"{recommended} Change of the L1 of cells against `{REFERENCE}`:\n\n" + "\n".join(lines)
 
 

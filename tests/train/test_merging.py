@@ -14,9 +14,9 @@ from hgcae.evaluate.merging import REFERENCE
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.model import files
-from hgcae.model.presets import SharesSettings, check_levels
+from hgcae.model.presets import ModelSettings, SharesSettings, check_levels
 from hgcae.settings import fingerprint
-from hgcae.train.merging import ModelSettings, Variant, Workshop, variants
+from hgcae.train.merging import Variant, Workshop, variants
 from hgcae.train.schedule import Schedule, Stage
 
 __all__ = ["compiled"]

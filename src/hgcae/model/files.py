@@ -78,6 +78,16 @@ def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
     return model
 
 
+def load_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """Returns the trainable weights of a model on disk, as `weight_arrays` does, without building it.
+
+    Raises:
+        DataFormatError: Missing, damaged, or not a model.
+    """
+    _, arrays = _read(path if (path / "model.json").exists() else path / "model")
+    return {key: value for key, value in arrays.items() if not key.startswith("heads/")}
+
+
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Returns the header and the arrays it names; reads again if the model was replaced in between, which removes the old weights."""
     header = _read_header(folder / "model.json")

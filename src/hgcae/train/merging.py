@@ -10,9 +10,11 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hgcae.errors import DataFormatError
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.lattice import unit_neighbours
@@ -28,6 +30,8 @@ from hgcae.train.run import Split
 from hgcae.train.schedule import Schedule, Stage
 from hgcae.train.trainer import Trainer, TrainSettings
 
+CALIBRATION_EVENTS = 2000
+"""Events that give the ranges of sums; they have 20 % of headroom."""
 MONITOR_EVENTS = 100
 """Events at the end of the training sample on which only the loss is watched."""
 
@@ -183,20 +187,19 @@ class Workshop:
         Raises:
             HgcaeError: The folder is damaged, or a variant cannot be trained.
         """
-        seconds, names = 0.0, self.stages_of(variant, seed)[:stages]
+        seconds = 0.0
         weights: dict[str, Any] = {}
-        model = self._model(_levels_of(variant, 1), seed)
+        names = self.stages_of(variant, seed)[:stages]
         for number, name in enumerate(names, 1):
             folder = self.folder / name
-            if number > 1:
-                model = self._model(_levels_of(variant, number), seed)
             if not (folder / "stage.json").exists():
+                model = self._model(_levels_of(variant, number), seed)
                 files.set_weight_arrays(model, files.weight_arrays(model) | weights)
                 self._train(model, variant.stages[number - 1], seed, folder)
-            stage = json.loads((folder / "stage.json").read_text(encoding="utf-8"))
-            weights = files.weight_arrays(Autoencoder.load(folder))
-            files.set_weight_arrays(model, weights, folder)
-            seconds += float(stage["cpu_seconds"])
+            weights = files.load_weights(folder)
+            seconds += _seconds(folder / "stage.json")
+        model = self._model(_levels_of(variant, len(names)), seed)
+        files.set_weight_arrays(model, weights, self.folder / names[-1])
         return model, seconds
 
     def _train(self, model: Autoencoder, stage: Stage, seed: int, folder: Path) -> None:
@@ -216,12 +219,25 @@ class Workshop:
         whole = self.detector.hierarchy
         hierarchy = whole.rooted(list(levels)[-1])
         xy = root_xy_cm(whole, self.detector)
-        reader = Reader(self.train)
-        calibration = Calibration.measure(Split(reader, 0, min(len(reader), 2000)).chunks())
+        calibration = _calibration(self.train, self.data_fingerprint())
         lattices = {"MODULE": unit_neighbours(self.detector, "MODULE")} if any(level.neighbours for level in levels.values()) else None
         settings = ModelSettings(preset="merging", levels={**levels})
         named = (self.detector.name, self.detector.fingerprint())
         return Autoencoder(hierarchy, settings, calibration, frames(hierarchy, xy), seed, named, lattices)
+
+
+@lru_cache(maxsize=1)
+def _calibration(path: Path, fingerprint: str) -> Calibration:  # noqa: ARG001 - another sample at the same place is measured again
+    reader = Reader(path)
+    return Calibration.measure(Split(reader, 0, min(len(reader), CALIBRATION_EVENTS)).chunks())
+
+
+def _seconds(path: Path) -> float:
+    """Reads the processor seconds of a stage."""
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["cpu_seconds"])
+    except (ValueError, KeyError, TypeError):
+        raise DataFormatError(path, "contents", "damaged JSON", "the seconds of a stage; remove its folder to train it again") from None
 
 
 def _levels_of(variant: Variant, number: int) -> dict[str, SharesSettings]:
