@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import t as student
+
 from hgcae.evaluate.borders import REGIONS
 from hgcae.evaluate.merging import REFERENCE, border_table, by_variant, markdown, merge_table, relative
 
@@ -23,8 +25,8 @@ QUESTIONS = {
 }
 AGAINST = {"shared": "joint", "merged 24 x 9": "flat 8 x 9"}
 """What variants are compared with, if not the reference: what is trained alike, or sends as many bits."""
-SIGNIFICANT = 2.0
-"""Standard errors over seeds from which a difference is called one."""
+CONFIDENCE = 0.95
+"""Differences are called such where Student's distribution, which knows how few the seeds are, excludes zero with this confidence."""
 
 
 def main(folder: Path) -> None:
@@ -88,7 +90,8 @@ Variants:
 ## Uncertainty
 
 Seeds change initial weights and the order of units, not the sample: errors over seeds say how well a training is repeated, not how well
-{settings["n_test"]:,} showers stand for all. With {len(seeds)} seeds an error is itself uncertain by {spread(len(seeds))}. Trainings are
+{settings["n_test"]:,} showers stand for all. With {len(seeds)} seeds an error is itself uncertain by {spread(len(seeds))}; "no difference"
+takes that into account ({CONFIDENCE:.0%} confidence, Student's distribution), but not that many variants are compared at a time. Trainings are
 short; what a variant would reach in ten times the time is not measured. Parametrised electrons only: no hadrons, no pile-up, one particle
 an event.
 
@@ -115,13 +118,13 @@ def answer(points: Sequence[Mapping[str, Any]]) -> str:
         if change is None or name == REFERENCE or group[0]["bits_per_event"] not in other_bits:
             continue
         other = "" if against == REFERENCE else f" against `{against}`"
-        asked[group[0]["question"]].append(f"{name} {change[0]:+.1%}{verdict(*change)}{other}")
+        asked[group[0]["question"]].append(f"{name} {change[0]:+.1%}{verdict(*change, len(group))}{other}")
         gain, error = relative(group, groups[REFERENCE], "l1_cells") or (0.0, None)
-        if group[0]["bits_per_event"] == budget and error is not None and gain < min(best[0], -SIGNIFICANT * error):
+        if group[0]["bits_per_event"] == budget and error is not None and gain < best[0] and differs(gain, error, len(group)):
             best = (gain, name, error)
     gain, name, error = best
     if name == REFERENCE:
-        why = f"what the package does: nothing is better by {SIGNIFICANT:g} standard errors"
+        why = f"what the package does: nothing is better with {CONFIDENCE:.0%} confidence"
     else:
         why = f"{-gain:.1%} ± {error:.1%} below `{REFERENCE}`"
     recommended = f"""**Recommended: `{name}`** ({groups[name][0]["text"]}), {why}
@@ -130,11 +133,16 @@ in the L1 of cells, at the same {budget:,} bits an event."""
     return f"{recommended} Change of the L1 of cells against `{REFERENCE}`:\n\n" + "\n".join(lines)
 
 
-def verdict(mean: float, error: float | None) -> str:
+def verdict(mean: float, error: float | None, seeds: int) -> str:
     """Returns the error of a difference, and whether it is one."""
     if error is None:
         return " (one seed)"
-    return f" ± {error:.1%}" + ("" if abs(mean) > SIGNIFICANT * error else " (no difference)")
+    return f" ± {error:.1%}" + ("" if differs(mean, error, seeds) else " (no difference)")
+
+
+def differs(mean: float, error: float, seeds: int) -> bool:
+    """Returns whether a mean over seeds with its standard error excludes zero."""
+    return abs(mean) > float(student.ppf((1 + CONFIDENCE) / 2, seeds - 1)) * error
 
 
 def variants_list(points: Sequence[Mapping[str, Any]]) -> str:
