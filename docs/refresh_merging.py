@@ -91,9 +91,9 @@ Variants:
 
 Seeds change initial weights and the order of units, not the sample: errors over seeds say how well a training is repeated, not how well
 {settings["n_test"]:,} showers stand for all. With {len(seeds)} seeds an error is itself uncertain by {spread(len(seeds))}; "no difference"
-takes that into account ({CONFIDENCE:.0%} confidence, Student's distribution), but not that many variants are compared at a time. Trainings are
-short; what a variant would reach in ten times the time is not measured. Parametrised electrons only: no hadrons, no pile-up, one particle
-an event.
+takes that into account ({CONFIDENCE:.0%} confidence, Student's distribution), but not that many variants are compared at a time.
+Trainings are short; what a variant would reach in ten times the time is not measured. Parametrised electrons only: no hadrons, no pile-up,
+one particle an event.
 
 ## Command
 
