@@ -6,9 +6,9 @@ DEMO := demo
 VERDICT := verdict
 MERGING := merging
 # Optimisation steps of each learned codec.
-STEPS ?= 4000
+STEPS ?= 2000
 # Most modules that each codec is judged on.
-MODULES ?= 20000
+MODULES ?= 5000
 HGCAE_DATA ?= ../shared/data
 SCRATCH := $(VENV)/scratch
 # TensorFlow 2.15 and QKeras, to compare with: they do not fit beside what the package needs, nor on a newer Python.

@@ -43,7 +43,7 @@ def stages(trainer: Trainer) -> list[dict[str, Any]]:
         base = stage.trains[0]
         tree = trainer.tree(events, base, stage.loss_level)
         devices = trainer.settings.devices
-        loop = StageLoop(trainer.model, stage, base, trainer.settings.loss, trainer.cell_xy, devices)
+        loop = trainer.loop(stage, base)
         batch = next(iter(Batches(stage, tree, trainer.model.hierarchy, devices).draw(np.random.default_rng(1), 1)))
         steps = stage.steps or 1
         row = {"loss_level": stage.loss_level, "batch": stage.batch, "epochs": len(history), "first_epoch_s": history[0]["seconds"]}

@@ -63,21 +63,21 @@ class TestSumCode:
     @quick
     @given(CODES)
     def test_small_whole_sums_are_exact(self, code):
-        exact = 2**code.bits - 1 if code.scale == 0 else math.floor(1 / (4 * code.scale))
+        exact = math.floor(code.knee)
         total = np.resize(UNITS * np.arange(min(exact, N - 1) + 1), N)
         np.testing.assert_array_equal(decoded(code, encoded(code, total)), total)
 
     @quick
     @given(CODES, st.integers(0, 100))
     def test_the_error_is_at_most_half_a_step(self, code, seed):
-        """The step at a sum S is 2 sqrt(s S) above the linear part and one LSB in it; sums that are not whole are cut to whole ones.
+        """The step at a sum S is (S / knee)^(2/3) above the linear part and one LSB in it; sums that are not whole are cut to whole ones.
 
         The first code also stands for all smaller sums, because a unit with charge is never sent as an empty one.
         """
         total = some_sums(code, seed)
         k = encoded(code, total)
         total, found = total / UNITS, decoded(code, k) / UNITS
-        bound = np.sqrt(code.scale * np.maximum(total, found)) + 1
+        bound = np.maximum(np.maximum(total, found) / code.knee, 1) ** (2 / 3) / 2 + 1
         assert (np.abs(found - total) <= np.where(k == 1, np.maximum(bound, found), bound)).all()
 
     @pytest.mark.parametrize(("maximum", "bits"), [(5000.0, 9), (120_000.0, 9), (120_000.0, 5), (900.0, 8)])
@@ -97,11 +97,11 @@ class TestSumCode:
     @given(CODES)
     def test_sums_above_the_maximum_have_the_last_code(self, code):
         top = 2**code.bits - 1
-        beyond = max(code.maximum, top) + 2 * math.sqrt(code.scale * code.maximum) + 1
+        beyond = max(code.maximum, top) + (code.maximum / code.knee) ** (2 / 3) + 1
         total = np.full(N, UNITS * beyond)
         total[1:] = 2**31 - 1
         assert (encoded(code, total) == top).all()
-        assert encoded(code, np.full(N, UNITS * code.maximum))[0] == (top if code.scale else code.maximum)
+        assert encoded(code, np.full(N, UNITS * code.maximum))[0] == (top if code.knee < top else code.maximum)
 
     @quick
     @given(CODES)
@@ -115,7 +115,7 @@ class TestSumCode:
 
     def test_it_is_linear_where_all_sums_fit(self):
         code = SumCode(500.0, 9)
-        assert code.scale == 0
+        assert code.knee == 511
         np.testing.assert_array_equal(code.table, UNITS * np.arange(512))
 
 

@@ -197,6 +197,9 @@ def shares_model() -> Autoencoder:
     return autoencoder(shares_settings())
 
 
+COSTS = np.full(shares_settings().levels["MODULE"].latent - 1, 2.0, dtype=np.float32)
+
+
 class TestChildLoss:
     @staticmethod
     def children(shares_model: Autoencoder, n: int = 6) -> np.ndarray:
@@ -205,7 +208,7 @@ class TestChildLoss:
 
     def test_what_is_decoded_is_no_distance_away(self, shares_model):
         """Children that are what the decoder makes of a code, found again from their states."""
-        loss = ChildLoss(shares_model, "STACK", LossSettings())
+        loss = ChildLoss(shares_model, "STACK", LossSettings(), COSTS)
         code = shares_model.encode_events(showers(STACK, 6), "STACK").code
         decoded = shares_model.run("decode", "STACK", shares_model.run("state", "STACK", code))
         children = shares_model.run("code", "MODULE", decoded.reshape(-1, decoded.shape[-1])).reshape(decoded.shape)
@@ -214,17 +217,17 @@ class TestChildLoss:
     def test_each_term_counts(self, shares_model):
         children = self.children(shares_model)
         code = shares_model.encode_events(showers(STACK, 6), "STACK").code
-        none = LossSettings(root_share=0, absolute=0, position=0, number=0, child_barycentre=0)
-        for name in ("root_share", "absolute", "position", "number", "child_barycentre"):
-            settings = none.model_copy(update={name: 1.0})
-            found = np.asarray(ChildLoss(shares_model, "STACK", settings)(code, children[: len(code)]))
+        none, free = LossSettings(root_share=0, absolute=0, position=0, children=1), np.zeros(len(COSTS), np.float32)
+        for name in ("root_share", "absolute", "position", "numbers"):
+            settings, costs = (none, COSTS) if name == "numbers" else (none.model_copy(update={name: 1.0}), free)
+            found = np.asarray(ChildLoss(shares_model, "STACK", settings, costs)(code, children[: len(code)]))
             assert (found >= 0).all(), name
             assert found.max() > 1e-3, name
-        np.testing.assert_array_equal(ChildLoss(shares_model, "STACK", none)(code, children[: len(code)]), 0)
+        np.testing.assert_array_equal(ChildLoss(shares_model, "STACK", none, free)(code, children[: len(code)]), 0)
 
     def test_gradients_are_finite_where_there_is_nothing(self, shares_model):
         children = np.zeros((3, *self.children(shares_model).shape[1:]), dtype=np.float32)
-        gradient = jax.grad(lambda code: ChildLoss(shares_model, "STACK", LossSettings())(code, children).sum())(
+        gradient = jax.grad(lambda code: ChildLoss(shares_model, "STACK", LossSettings(), COSTS)(code, children).sum())(
             np.zeros((3, shares_model.level("STACK").latent), dtype=np.float32)
         )
         assert np.isfinite(gradient).all()

@@ -67,7 +67,20 @@ def test_any_hierarchy_and_length(hierarchy, epochs, preset):
     trained = {name for stage in schedule.stages for name in stage.trains}
     assert trained == set(hierarchy.names)
     alone = [stage.trains[0] for stage in schedule.stages if len(stage.trains) == 1]
-    assert alone == list(hierarchy.names)
+    assert list(dict.fromkeys(alone)) == list(hierarchy.names)
+
+
+def test_long_schedules_end_with_charges():
+    stages = l1_schedule(SEED, 75).stages
+    assert [(s.loss_level, s.epochs, s.compare, s.strongest) for s in stages[2:]] == [
+        ("TRIPLET", 10, "children", None),
+        ("TRIPLET", 5, "cells", 12),
+        ("STAGE1", 10, "children", None),
+        ("STAGE1", 5, "cells", 38),
+        ("STAGE2", 10, "children", None),
+        ("STAGE2", 5, "cells", 60),
+    ]
+    assert [s.compare for s in l1_schedule(SEED, 15).stages[2:]] == ["children"] * 3
 
 
 @pytest.mark.parametrize("schedule", [seed_schedule, l1_schedule])

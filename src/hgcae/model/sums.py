@@ -3,10 +3,10 @@
 Everything here is integer arithmetic (or floats that hold integers exactly), so that hardware and software agree bit for bit. Sums count
 sixteenths of the least significant bit (LSB) of a charge, one ADC count for digitised charges.
 
-Small sums are sent as they are, larger ones as their square root: q = S up to S = 1 / (4 s), then q = sqrt(S / s) - 1 / (4 s), where both
-values and slopes meet; no step is finer than the LSB, and above it the steps grow with the root of the sum, as its own fluctuations do (the
-root was found best of root, linear, logarithm and exponent-mantissa codes at 9 bits). All in LSB. A code is decoded to the middle of the
-sums that are sent as it: rounding the root instead would raise every sum by s / 12 on average.
+Small sums are sent as they are, larger ones as their cube root: q = S up to the knee k, then S = k ((q / k + 2) / 3)^3, where both values
+and slopes meet; no step is finer than the LSB. All in LSB. Of the powers of a sum, tried at 9 bits on electrons of 20 to 500 GeV, roots
+between the third and the fourth keep the energies of layers best: 0.28 % at ROC, 0.34 % with the square root, 0.33 % with the logarithm.
+A code is decoded to the middle of the sums that are sent as it: rounding the root instead would raise sums.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 UNITS = 16
 """Resolution of sums: sixteenths of the LSB, so that the middle of an interval of integers is exact."""
@@ -31,7 +32,7 @@ WEIGHT_ONE = 1 << WEIGHT_BITS
 
 @dataclass(frozen=True)
 class SumCode:
-    """Linear, then square-root code of charge sums.
+    """Linear, then cube-root code of charge sums.
 
     Args:
         maximum: Largest sum that is coded without saturation, LSB.
@@ -42,22 +43,24 @@ class SumCode:
     bits: int
 
     @cached_property
-    def scale(self) -> float:
-        """s, from q(maximum) = 2^bits - 1; 0 where all sums fit linearly."""
-        top = 2**self.bits - 1
+    def knee(self) -> float:
+        """Sum up to which the code is linear, from q(maximum) = 2^bits - 1; that last code itself where all sums fit linearly."""
+        top = 2.0**self.bits - 1
         if self.maximum <= top:
-            return 0.0
-        # sqrt(M) u - u^2 / 4 = top for u = 1 / sqrt(s), written without the difference of two large roots.
-        u = 2 * top / (math.sqrt(self.maximum) + math.sqrt(self.maximum - top))
-        return 1 / u**2
+            return top
+
+        def excess(knee: float) -> float:
+            return knee * ((top / knee + 2) / 3) ** 3 - self.maximum
+
+        # The largest sum falls from infinity to the last code as the knee grows from zero to it.
+        return float(brentq(excess, math.sqrt(top**3 / (27 * self.maximum)), top))
 
     @cached_property
     def _edges(self) -> NDArray[np.int64]:
         """Smallest sum of each code, and where the last would end: (2^bits + 1,) LSB."""
         k = np.arange(2**self.bits + 1) - 0.5
-        if self.scale:
-            offset = 1 / (4 * self.scale)
-            k = np.where(k < offset, k, self.scale * (k + offset) ** 2)
+        if self.maximum > 2**self.bits - 1:
+            k = np.where(k < self.knee, k, self.knee * ((k / self.knee + 2) / 3) ** 3)
         return np.maximum(np.ceil(k), 0).astype(np.int64)
 
     @cached_property

@@ -28,6 +28,7 @@ class StageLoop:
         loss: Weights of the terms of the loss.
         cell_xy: Position of each trigger cell of the root, cm: (n_cells, 2); None where unknown.
         devices: Devices that share each step, every one with a part of its units and all weights.
+        sensitivity: Of the children's numbers, where codes are compared.
 
     Raises:
         SettingsError: There are fewer devices.
@@ -41,6 +42,7 @@ class StageLoop:
         loss: LossSettings,
         cell_xy: NDArray[np.float64] | None,
         devices: int = 1,
+        sensitivity: NDArray[np.float32] | None = None,
     ) -> None:
         self.model, self.stage = model, stage
         self._parallel = _data_parallel(devices) if devices > 1 else None
@@ -66,17 +68,19 @@ class StageLoop:
         self._constants = [self._everywhere(v.value) for v in self._frozen]
         self._state = [self._everywhere(v.value) for v in self._optimiser.variables]
         self._path = names[names.index(base) : names.index(stage.loss_level) + 1]
-        self._loss = self._loss_of(loss, cell_xy)
+        self._loss = self._loss_of(loss, cell_xy, sensitivity)
         self._step = jax.jit(self._step_function, donate_argnums=(0, 1))
         self._test = jax.jit(self._mean_loss)
 
-    def _loss_of(self, settings: LossSettings, cell_xy: NDArray[np.float64] | None) -> Callable[[Any, Batch], Any]:
+    def _loss_of(
+        self, settings: LossSettings, cell_xy: NDArray[np.float64] | None, sensitivity: NDArray[np.float32] | None
+    ) -> Callable[[Any, Batch], Any]:
         """Returns the weighted sum of the losses of the units of a batch, as a function of codes and batch."""
         model, level = self.model, self.stage.loss_level
         if not model.shares:
             return lambda code, batch: squared_error(model, level, code, batch.target, batch.weight, batch.picks)
-        if self.stage.compare == "children":
-            of_children = ChildLoss(model, level, settings)
+        if sensitivity is not None:
+            of_children = ChildLoss(model, level, settings, sensitivity)
             return lambda code, batch: jnp.where(batch.weight > 0, of_children(code, batch.base) * batch.weight, 0).sum()
         xy = None if cell_xy is None else cell_xy[: model.hierarchy.n_cells(level)]
         loss = MultiScaleLoss(model, level, settings, xy, self.stage.strongest)

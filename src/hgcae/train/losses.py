@@ -31,8 +31,9 @@ class LossSettings(Settings):
     absolute: float = Field(default=0.1, ge=0, description="Absolute difference of shares, at every level.")
     position_cm: float = Field(default=0.5, gt=0, description="Barycentre error that costs as much as a squared distance of 1.")
     position: float = Field(default=0.1, ge=0, description="Weight of the barycentre term.")
-    number: float = Field(default=1.0, ge=0, description="Squared difference of the children's learned numbers, where codes are compared.")
-    child_barycentre: float = Field(default=8.0, ge=0, description="The same of the barycentres in their codes.")
+    children: float = Field(
+        default=6.0, ge=0, description="Weight of the children's shares where codes are compared: at how many scales they are seen."
+    )
 
 
 def squared_error(model: Autoencoder, level: str, code: Any, target: Any, weight: Any, picks: Sequence[Pick] = ()) -> Any:
@@ -188,18 +189,21 @@ class MultiScaleLoss:
 class ChildLoss:
     """Loss of units of one level whose children's codes are fixed: how far the decoded codes are from them.
 
-    What lower decoders would make of a code is not looked at, so a step costs a fraction of one with `MultiScaleLoss`; at equal time, it
-    learns more.
+    To second order it is the distance of the trigger cells' shares (Hellinger): that of the children's shares, and the children's own
+    distances with the weight of their shares. What lower decoders make of a code is known from `sensitivity`, so a step costs a fraction of
+    one with `MultiScaleLoss`; at equal time, it learns more.
 
     Args:
         model: The autoencoder.
         level: Level of the units, above the lowest.
         settings: Weights of the terms.
+        sensitivity: Cost of errors of the children's numbers, see `hgcae.train.sensitivity`: (latent - 1,).
     """
 
     model: Autoencoder
     level: str
     settings: LossSettings
+    sensitivity: NDArray[np.float32]
 
     def __call__(self, code: Any, children: Any) -> Any:
         """Returns the loss of each unit (n,) from codes (n, latent) and the children's codes (n, children, latent), or with neighbours."""
@@ -217,10 +221,8 @@ class ChildLoss:
         weight = level.relative_weight
         norm = jnp.maximum((true[..., 0] * weight).sum(axis=1, keepdims=True), 1e-6)
         p, t = (state[..., 0] * weight / norm for state in (found, true))
-        explicit = 2 if below.frame is not None else 0
-        importance = jnp.where(jnp.arange(below.latent - 1) < explicit, s.child_barycentre, s.number)
-        difference = (jnp.square(found[..., 1:] - true[..., 1:]) * importance).sum(axis=2)
-        return _share_distance(p, t, s) + (t * difference).sum(axis=1) + self._position(level.frame, p, t, found, true)
+        inside = (jnp.square(found[..., 1:] - true[..., 1:]) * jnp.asarray(self.sensitivity)).sum(axis=2)
+        return s.children * _share_distance(p, t, s) + (t * inside).sum(axis=1) + self._position(level.frame, p, t, found, true)
 
     def _position(self, frame: Frame | None, p: Any, t: Any, found: Any, true: Any) -> Any:
         """The barycentre term: the children's shares with their places in the unit."""

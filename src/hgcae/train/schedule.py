@@ -118,37 +118,42 @@ def l1_schedule(hierarchy: Hierarchy, epochs: int = 15, batch: int | None = None
     """Returns the staged schedule of the `l1` preset: each level alone, from the lowest up.
 
     The two lowest compare charges, the others the codes of their children, which takes a fraction of the time; at MODULE it was tried, and
-    was worse. `batch` scales the number of units in a step, which falls with the number of trigger cells in a unit (default: made for two
-    cores).
+    was worse. Where a level above MODULE has six epochs or more, the last third compares charges, of the strongest units. `batch` scales
+    the number of units in a step, which falls with the number of trigger cells in a unit (default: made for two cores).
 
     Raises:
         SettingsError: Fewer epochs than stages.
     """
     stages = []
     lengths = _shares(epochs, [1] * len(hierarchy.names))
-    for i, (name, n) in enumerate(zip(hierarchy.names, lengths, strict=True)):
+    for i, (level, n) in enumerate(zip(hierarchy.levels, lengths, strict=True)):
         size, steps, rate = _STEPS[min(i, 4)]
-        stages.append(
-            Stage(
-                loss_level=name,
-                trains=(name,),
-                epochs=n,
-                learning_rate=rate,
-                decay=True,
-                batch=max(1, size * batch // 32) if batch else size,
-                sampling="charge",
-                steps=steps,
-                compare="cells" if i < 2 else "children",
-            )
+        stage = Stage(
+            loss_level=level.name,
+            trains=(level.name,),
+            epochs=n,
+            learning_rate=rate,
+            decay=True,
+            batch=max(1, size * batch // 32) if batch else size,
+            sampling="charge",
+            steps=steps,
+            compare="cells" if i < 2 else "children",
         )
+        last = n // 3 if i >= 2 and n >= 6 else 0
+        stages.append(stage.model_copy(update={"epochs": n - last}))
+        if last:
+            strongest = max(_STRONGEST, 2 * level.children)
+            stages.append(stage.model_copy(update={"epochs": last, "learning_rate": rate / 4, "compare": "cells", "strongest": strongest}))
     return Schedule(stages=tuple(stages))
 
 
 _STEPS = ((256, 1000, 6e-3), (256, 600, 6e-3), (256, 650, 8e-3), (128, 420, 4e-3), (64, 480, 3e-3))
 """Units in a step, steps in an epoch and learning rate, lowest level first: an epoch takes two to five seconds on two cores."""
+_STRONGEST = 12
+"""At least so many of the strongest units of each level are decoded where a level above MODULE compares charges."""
 
 SCHEDULES = {"l1": l1_schedule, "seed": seed_schedule}
-EPOCHS = {"l1": {"demo": 15, "full": FULL_EPOCHS}, "seed": {"demo": 14, "full": FULL_EPOCHS}}
+EPOCHS = {"l1": {"demo": 15, "full": 75}, "seed": {"demo": 14, "full": FULL_EPOCHS}}
 """Named lengths by preset."""
 
 

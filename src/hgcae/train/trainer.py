@@ -27,6 +27,7 @@ from hgcae.train.checkpoint import Checkpoint
 from hgcae.train.loop import StageLoop
 from hgcae.train.losses import LossSettings
 from hgcae.train.schedule import Schedule, Stage
+from hgcae.train.sensitivity import sensitivity
 
 
 class TrainSettings(Settings):
@@ -49,6 +50,7 @@ _SHARD_CHARGES = 2_000_000
 """Charges of a shard: with the tree above them some hundred MiB."""
 _SHARDS_PER_EPOCH = 4
 """Fewer shards stay in memory, and an epoch passes through all; of a larger sample it passes through the next four."""
+_SENSITIVITY_EVENTS = 200
 
 
 class Sample(Protocol):
@@ -152,7 +154,7 @@ class Trainer:
 
     def _run_stage(self, number: int, stage: Stage, first: int, done: int, step: int, optimiser: list[NDArray[Any]]) -> int:
         base = self._base(stage)
-        loop = StageLoop(self.model, stage, base, self.settings.loss, self.cell_xy, self.settings.devices)
+        loop = self.loop(stage, base)
         if optimiser:
             loop.set_optimiser(optimiser)
         tests = self._test_batches(stage, base)
@@ -186,6 +188,12 @@ class Trainer:
             }
             self._finish_epoch(row, loop)
         return step
+
+    def loop(self, stage: Stage, base: str) -> StageLoop:
+        """Returns the step of a stage; `base` is the lowest level that learns."""
+        lower = self.model.hierarchy.below(stage.loss_level) if stage.compare == "children" else None
+        costs = None if lower is None else sensitivity(self.model, self.train.take(0, _SENSITIVITY_EVENTS), lower, self.settings.seed)
+        return StageLoop(self.model, stage, base, self.settings.loss, self.cell_xy, self.settings.devices, costs)
 
     def _base(self, stage: Stage) -> str:
         """Returns the lowest level that learns: all below it are encoded once."""
