@@ -103,6 +103,12 @@ def variants(hierarchy: Hierarchy, length: float = 1.0) -> tuple[Variant, ...]:
         merged("neighbours", "neighbours", "triplets see the six neighbours of each module", TRIPLET={"neighbours": 8}),
         merged("joint", "training", "module and triplet in one stage", (first, _joint(upper, length, 1.0))),
         merged("joint, all", "training", "ROC, module and triplet in one stage", (_joint(lower, length, 1.5),)),
+        merged(
+            "charges last",
+            "training",
+            "each alone, the triplet at last through charges",
+            (*staged[:2], _cut(third), _fine(upper[1:], length)),
+        ),
         merged("staged + joint", "training", "each alone, then both together", (*staged[:2], _cut(third), _fine(upper, length))),
         merged(
             "shared",
@@ -146,7 +152,7 @@ def _cut(stage: Stage) -> Stage:
 
 _STAGE: dict[str, Any] = {"epochs": 2, "decay": True, "sampling": "charge"}
 _JOINT_STEPS = 300
-"""Steps of 128 triplets in an epoch that take as long as an epoch of modules and one of triplets alone."""
+"""Steps of 128 triplets in an epoch that take as long as an epoch of modules and one of triplets alone, roughly."""
 
 
 @dataclass(frozen=True)
