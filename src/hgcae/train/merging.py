@@ -85,6 +85,7 @@ def variants(hierarchy: Hierarchy, length: float = 1.0) -> tuple[Variant, ...]:
     # Without a third stage, the second gets its time as well.
     longer = second.model_copy(update={"epochs": second.epochs * 2})
     staged = (first, second, third)
+    cut = (first, second, third.model_copy(update={"epochs": 1}))
     upper, lower = ("MODULE", "TRIPLET"), ("ROC", "MODULE", "TRIPLET")
 
     def merged(name: str, question: str, text: str, stages: Sequence[Stage] = staged, **changes: Mapping[str, object]) -> Variant:
@@ -107,9 +108,9 @@ def variants(hierarchy: Hierarchy, length: float = 1.0) -> tuple[Variant, ...]:
             "charges last",
             "training",
             "each alone, the triplet at last through charges",
-            (*staged[:2], _cut(third), _fine(upper[1:], length)),
+            (*cut, _fine(upper[1:], length)),
         ),
-        merged("staged + joint", "training", "each alone, then both together", (*staged[:2], _cut(third), _fine(upper, length))),
+        merged("staged + joint", "training", "each alone, then both together", (*cut, _fine(upper, length))),
         merged(
             "shared",
             "weights",
@@ -144,10 +145,6 @@ def _joint(trains: tuple[str, ...], length: float, times: float) -> Stage:
 
 def _fine(trains: tuple[str, ...], length: float) -> Stage:
     return _joint(trains, length, 0.5).model_copy(update={"epochs": 1, "learning_rate": 1e-3})
-
-
-def _cut(stage: Stage) -> Stage:
-    return stage.model_copy(update={"epochs": 1})
 
 
 _STAGE: dict[str, Any] = {"epochs": 2, "decay": True, "sampling": "charge"}
