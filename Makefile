@@ -8,6 +8,7 @@ VERDICT := verdict
 SCAN := scan
 # Processes of the scan of the size of codes.
 WORKERS ?= 2
+MERGING := merging
 # Optimisation steps of each learned codec.
 STEPS ?= 2000
 # Most modules that each codec is judged on.
@@ -28,7 +29,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-report test lint format bench bench-peers constraints clean docs-robustness docs-physics docs-dimension
+.PHONY: help demo docs docs-codecs docs-report test lint format bench bench-peers constraints clean docs-robustness docs-physics docs-dimension docs-merging
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ docs-physics: $(RUNTIME) ## Judge whole showers of the demo's model, then write 
 docs-dimension: demo $(TOOLS) ## Train codes of all sizes on the demo's run (hours), then write docs/dimension.md
 	$(BIN)/hgcae scan dimension $(DEMO)/run -o $(SCAN) --workers $(WORKERS)
 	$(BIN)/python docs/refresh_dimension.py $(SCAN)
+docs-merging: $(RUNTIME) ## Compare ways of merging units (an hour and more), then write docs/merging.md
+	$(BIN)/hgcae scan merge -o $(MERGING)
+	$(BIN)/python docs/refresh_merging.py $(MERGING)
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term

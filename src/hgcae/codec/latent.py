@@ -54,6 +54,7 @@ class LatentCodec(NumbersCodec):
     def _integer_encoder(self) -> integer.IntegerEncoder:
         feature = self.encoder.feature
         tables = integer.SharesTables(
+            messages=0,
             n_inputs=N_FEATURES,
             scale=np.float32(sums.UNITS),
             below=np.zeros(0),

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import GeometryError
+from hgcae.errors import GeometryError, SettingsError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model import files
@@ -47,9 +47,11 @@ class Autoencoder:
         frames: Positions of the children of each level, see `hgcae.model.frames`; empty where they are unknown.
         seed: Seed of the initial weights.
         detector: Name and fingerprint of the detector, None where unknown.
+        lattices: Neighbours of the units of a layer by level name, -1 = none: (units in a layer, 6); needed of the children of levels that
+            look at neighbours.
 
     Raises:
-        SettingsError: The settings describe other levels than the hierarchy.
+        SettingsError: The settings describe other levels than the hierarchy, or ask for neighbours that are not known.
     """
 
     def __init__(
@@ -60,10 +62,11 @@ class Autoencoder:
         frames: Mapping[str, Frame],
         seed: int = 0,
         detector: tuple[str, str] | None = None,
+        lattices: Mapping[str, NDArray[np.integer]] | None = None,
     ) -> None:
         check_levels(settings, hierarchy)
         self.hierarchy, self.settings, self.calibration, self.detector = hierarchy, settings, calibration, detector
-        self.frames = dict(frames)
+        self.frames, self.lattices = dict(frames), dict(lattices or {})
         self.heads = Heads()
         self.levels: dict[str, LevelModel] = {}
         below: Any = None
@@ -81,7 +84,11 @@ class Autoencoder:
         weight = self.calibration.root_weight if name == self.hierarchy.root else None
         child_weight = None if weight is None else np.asarray(weight)
         maximum, lsb = self.calibration.maximum[name], self.calibration.lsb
-        return SharesLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight)
+        if settings.neighbours and (below is None or below.name not in self.lattices):
+            msg = f"model: {name}: neighbours: those of its children are not known; a whole detector of modules or triplets has them"
+            raise SettingsError(msg)
+        like: Any = self.levels[settings.like] if settings.like else None
+        return SharesLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight, like)
 
     def with_level(self, name: str, settings: SharesSettings, seed: int, maximum: float | None = None) -> Autoencoder:
         """Returns a model with a new, untrained level above the lower levels of this one, which both models share.
@@ -121,6 +128,15 @@ class Autoencoder:
         """Returns the encoder and decoder of a level."""
         return self.levels[self.hierarchy.level(name).name]
 
+    def owner(self, name: str) -> str:
+        """Returns the level whose encoder and decoder a level uses: itself, or the one it shares them with."""
+        settings = self.settings.levels[name]
+        return (settings.like if isinstance(settings, SharesSettings) else None) or name
+
+    def lattice(self, name: str) -> NDArray[np.integer] | None:
+        """Returns the neighbours of the children of a level, where it looks at them."""
+        return self.lattices[self.hierarchy.below(name) or ""] if self.level(name).neighbours else None
+
     def run(self, action: str, name: str, x: NDArray[Any], *more: NDArray[Any]) -> NDArray[np.float32]:
         """Applies `encode`, `state`, `code` or `decode` of a level to any number of rows, in blocks of few compiled shapes."""
         function, variables = getattr(self.level(name), action), self.level(name).variables
@@ -142,7 +158,7 @@ class Autoencoder:
 
         Args:
             name: Level of the units.
-            x: Their charges (n, trigger cells), or their children's codes (n, children, latent).
+            x: Their charges (n, trigger cells), or their children's codes (n, children, latent), with neighbours (n, children, 7, latent).
             workers: Threads; default one for each core.
 
         Returns:
@@ -179,7 +195,7 @@ class Autoencoder:
             zero = np.zeros((1, *x.shape[1:]), dtype=np.float32)
         else:
             below = below or self.encode_events(events, lower)
-            x, event, unit = below.children_of(hierarchy, name)
+            x, event, unit = below.children_of(hierarchy, name, self.lattice(name))
             zero = np.broadcast_to(below.empty, (1, *x.shape[1:]))
         code = self.encode_units(name, np.concatenate([zero, x]))
         return Codes(name, len(events), event, unit, code[1:], code[0])
@@ -263,7 +279,10 @@ class Autoencoder:
         if x.shape[1:] != expected:
             msg = f"codes of {lower}: found shape {x.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
             raise GeometryError(msg)
-        rows = np.asarray(x, dtype=np.float32).reshape(-1, *expected[len(hierarchy.unit_shape(level)) :])
+        code = np.asarray(x, dtype=np.float32).reshape(-1, expected[-1])
+        event, unit = (i.ravel() for i in np.indices((len(x), hierarchy.n_units(lower))))
+        below = Codes(lower, len(x), event, unit, code, np.zeros(expected[-1], dtype=np.float32))
+        rows, _, _ = below.children_of(hierarchy, level, self.lattice(level))
         return self.encode_units(level, rows).reshape(len(x), *hierarchy.unit_shape(level), self.level(level).latent)
 
     def decode(self, z: NDArray[Any], level: str, root: str | None = None, recursive: bool = True) -> NDArray[np.float32]:
@@ -295,9 +314,11 @@ class Autoencoder:
         return code.reshape(len(z), *hierarchy.unit_shape(lower), code.shape[-1])
 
     def _check_hierarchy(self, hierarchy: Hierarchy) -> None:
-        own = self.hierarchy.levels[: len(hierarchy.levels)]
-        if hierarchy.levels != own:
-            found, expected = (", ".join(f"{level.name} x {level.children}" for level in levels) for levels in (hierarchy.levels, own))
+        # A model of the lower levels takes events with more levels above, and one of more levels takes units of a lower one.
+        common = min(len(hierarchy.levels), len(self.hierarchy.levels))
+        found, own = hierarchy.levels[:common], self.hierarchy.levels[:common]
+        if found != own:
+            found, expected = (", ".join(f"{level.name} x {level.children}" for level in levels) for levels in (found, own))
             msg = f"the events have levels {found}; this model has {expected}"
             raise GeometryError(msg)
 

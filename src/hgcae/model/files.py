@@ -45,6 +45,7 @@ def save(model: Autoencoder, folder: Path) -> None:
         "settings": model.settings.model_dump(mode="json"),
         "calibration": asdict(model.calibration),
         "frames": {name: frame.to_dict() for name, frame in model.frames.items()},
+        "lattices": {name: lattice.tolist() for name, lattice in model.lattices.items()},
     }
     with atomic_path(folder / "model.json") as path:
         path.write_text(json.dumps(header | {"fingerprint": fingerprint(header)}, indent=1), encoding="utf-8")
@@ -68,12 +69,23 @@ def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
             Calibration(**calibration),
             {name: Frame.from_dict(frame) for name, frame in header["frames"].items()},
             detector=None if header["detector"] is None else tuple(header["detector"]),
+            lattices={name: np.array(lattice, dtype=np.int64) for name, lattice in header.get("lattices", {}).items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataFormatError(folder / "model.json", "contents", f"{type(error).__name__}: {error}", "a model of hgcae") from None
     set_weight_arrays(model, {k: v for k, v in arrays.items() if not k.startswith("heads/")}, folder / header["weights"])
     model.heads = Heads.from_arrays({k.removeprefix("heads/"): v for k, v in arrays.items() if k.startswith("heads/")})
     return model
+
+
+def load_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """Returns the trainable weights of a model on disk, as `weight_arrays` does, without building it.
+
+    Raises:
+        DataFormatError: Missing, damaged, or not a model.
+    """
+    _, arrays = _read(path if (path / "model.json").exists() else path / "model")
+    return {key: value for key, value in arrays.items() if not key.startswith("heads/")}
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -131,10 +143,11 @@ def unpack(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 def weight_arrays(model: Autoencoder) -> dict[str, NDArray[np.float32]]:
-    """Returns the trainable weights under stable names, `LEVEL/encoder/0` and so on."""
+    """Returns the trainable weights under stable names, `LEVEL/encoder/0` and so on; shared ones once, under the lowest level's name."""
     return {
         f"{name}/{part}/{i}": np.asarray(variable.value)
         for name, level in model.levels.items()
+        if model.owner(name) == name
         for part, network in (("encoder", level.encoder), ("decoder", level.decoder))
         for i, variable in enumerate(network.trainable_variables)
     }
@@ -151,7 +164,7 @@ def set_weight_arrays(model: Autoencoder, arrays: Mapping[str, NDArray[Any]], so
         difference = sorted(set(arrays) ^ set(expected))
         raise DataFormatError(source, "arrays", f"a difference in {', '.join(difference[:3])}", f"the {len(expected)} of these settings")
     for name, level in model.levels.items():
-        for part, network in (("encoder", level.encoder), ("decoder", level.decoder)):
+        for part, network in (("encoder", level.encoder), ("decoder", level.decoder)) if model.owner(name) == name else ():
             for i, variable in enumerate(network.trainable_variables):
                 key = f"{name}/{part}/{i}"
                 if arrays[key].shape != expected[key].shape:

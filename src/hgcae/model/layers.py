@@ -77,9 +77,16 @@ def precision(name: str) -> Iterator[None]:
 
 
 def quantised_dense(
-    x: Any, units: Sequence[int], weight: FixedPoint, first: FixedPoint, activation: FixedPoint, output: FixedPoint, name: str
+    x: Any,
+    units: Sequence[int],
+    weight: FixedPoint,
+    first: FixedPoint,
+    activation: FixedPoint,
+    output: FixedPoint,
+    name: str,
+    last_activation: str | None = None,
 ) -> Any:
-    """Stacks dense layers; ReLU between them, none after the last.
+    """Stacks dense layers; ReLU between them, `last_activation` after the last.
 
     Args:
         x: Keras tensor (..., n).
@@ -89,6 +96,7 @@ def quantised_dense(
         activation: Format of the hidden activations.
         output: Format of the output.
         name: Prefix of the layer names.
+        last_activation: Activation after the last layer; None = none.
 
     Returns:
         Keras tensor (..., units[-1]) on the grid of `output`.
@@ -97,7 +105,7 @@ def quantised_dense(
     for i, width in enumerate(units):
         x = QDense(
             width,
-            activation=None if i == last else "relu",
+            activation=last_activation if i == last else "relu",
             kernel_initializer="zeros",
             kq_conf=weight.config("weight"),
             bq_conf=weight.config("bias"),

@@ -37,6 +37,7 @@ class SharesLevel(LevelModel):
         lsb: Least significant bit of charges, ADC counts.
         child_weight: Weight of each child's sum, e.g. energy per MIP of the layers; None = 1. The sum that is sent and preserved is the
             weighted one.
+        like: Level whose networks are this level's too; None = networks of its own.
 
     Raises:
         SettingsError: A barycentre is asked for where positions are unknown.
@@ -52,6 +53,7 @@ class SharesLevel(LevelModel):
         maximum: float,
         lsb: float = 1.0,
         child_weight: NDArray[np.float64] | None = None,
+        like: SharesLevel | None = None,
     ) -> None:
         if settings.barycentre and frame is None:
             msg = f"model: {name}: barycentre: the positions of the trigger cells are unknown; set it to false"
@@ -63,18 +65,29 @@ class SharesLevel(LevelModel):
         self.child_weight = sums.integer_weights(child_weight)
         self._numbers_below = 0 if below is None else below.latent - 1
         self._follows = self.frame is not None and below is not None and below.frame is not None
+        self.neighbours = settings.neighbours
+        self._own_features = children * (1 + 2 * self._numbers_below) + 1
+        if like is not None:
+            self.encoder, self.decoder = like.encoder, like.decoder
+            return
         self.encoder = self._build_encoder()
         with layers.precision(settings.precision):
             self.decoder = self._build_decoder()
 
     def _build_encoder(self) -> keras.Model:
         s, prefix = self.settings, f"{self.name}_encoder"
-        first: Any = keras.Input((self.children * (1 + 2 * self._numbers_below) + 1,))
+        first: Any = keras.Input((self._own_features,))
         x = first
         if not s.learned:
             return keras.Model(first, first[:, :0], name=prefix)
+        around: Any = keras.Input((self.children, 6 * (self._numbers_below + 1))) if s.neighbours else None
+        if around is not None:
+            # One weight for each number of each of the six directions: a convolution on the hexagonal lattice.
+            formats = (s.weight, s.feature, s.activation, s.feature)
+            message = layers.quantised_dense(around, (s.neighbours,), *formats, f"{prefix}_around", last_activation="relu")
+            x = keras.layers.Concatenate()([first, keras.layers.Flatten()(message)])
         x = layers.quantised_dense(x, (*s.encoder, s.learned), s.weight, s.feature, s.activation, s.number, prefix)
-        return keras.Model(first, x, name=prefix)
+        return keras.Model(first if around is None else [first, around], x, name=prefix)
 
     def _build_decoder(self) -> keras.Model:
         s, prefix, outputs = self.settings, f"{self.name}_decoder", 1 + self._numbers_below
@@ -128,12 +141,23 @@ class SharesLevel(LevelModel):
         top = 2 ** (self.settings.bits - 1)
         return jnp.clip((2 * mean + step) // (2 * step), -top, top - 1).astype(jnp.float32) * self.settings.number.step
 
+    def _around(self, x: Any) -> Any:
+        """Returns what the convolution sees: the numbers of the neighbours of each child, sums as fractions of twice the range."""
+        if self.below is None:
+            msg = f"{self.name}: trigger cells have no codes that neighbours could see"
+            raise SettingsError(msg)
+        numbers = jnp.concatenate([x[..., :1] * self.below.settings.number.step, x[..., 1:]], axis=-1)
+        return jnp.reshape(numbers, (*numbers.shape[:2], -1))
+
     @override
     def encode(self, x: Any, training: bool = False) -> Any:
+        around = [self._around(x[:, :, 1:])] if self.neighbours else []
+        x = x[:, :, 0] if self.neighbours else x
         features, child = self.features(x)
         total = jnp.sum(child, axis=1)
         parts = [] if self.frame is None else [self._barycentre(self.frame, child, x)]
-        numbers = jnp.concatenate([*parts, self.encoder(features, training=training)], axis=1)
+        learned: Any = self.encoder([features, *around] if around else features, training=training)
+        numbers = jnp.concatenate([*parts, learned], axis=1)
         return jnp.concatenate([self.sums.encode(total)[:, None], jnp.where(total[:, None] > 0, numbers, 0.0)], axis=1)
 
     @override
@@ -187,6 +211,8 @@ class SharesLevel(LevelModel):
     def integer_encoder(self) -> IntegerEncoder:
         s, frame = self.settings, self.frame
         arrays = [np.asarray(v.value) for v in self.encoder.trainable_variables]
+        around = self._integer_messages(arrays[:2]) if self.neighbours else None
+        arrays = arrays[2:] if self.neighbours else arrays
         dense = zip(arrays[::2], arrays[1::2], strict=True)
         number = 0 if self.below is None else self.below.settings.number.fraction
         native = (sums.ROOT_BITS, sums.ROOT_BITS + number, number, sums.LOG_FRACTION)
@@ -194,7 +220,8 @@ class SharesLevel(LevelModel):
         one = np.ones((1, self.children))
         matrix = self._matrix(frame) if self._follows and frame is not None else np.zeros((0, 2, 2))
         tables = integer.SharesTables(
-            n_inputs=self.encoder.input_shape[1],
+            n_inputs=self._own_features + self.children * self.neighbours,
+            messages=self.neighbours,
             scale=np.float32(sums.UNITS / self.lsb),
             below=np.zeros(0) if self.below is None else self.below.sums.table.astype(np.float64),
             thresholds=self.sums.thresholds.astype(np.float64),
@@ -207,7 +234,14 @@ class SharesLevel(LevelModel):
             top=2 ** (s.bits - 1),
         )
         steps = np.append(1.0, np.full(self.latent - 1, s.number.step))
-        return IntegerEncoder(integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, steps)
+        return IntegerEncoder(integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, steps, around)
+
+    def _integer_messages(self, arrays: list[NDArray[Any]]) -> IntegerEncoder:
+        """Returns the convolution over neighbours in integers: their codes' integers in, steps of the encoder's input out."""
+        s, step = self.settings, 1.0 if self.below is None else self.below.settings.number.step
+        layer = integer.affine(arrays[0], arrays[1], s.weight, s.feature, s.feature, relu=True)
+        tables = integer.PlainTables(len(arrays[0]), step / s.feature.step, *integer.integer_range(s.feature))
+        return IntegerEncoder(integer.Network(s.feature, (layer,)), tables, np.ones(s.neighbours))
 
     def _matrix(self, frame: Frame) -> NDArray[np.int32]:
         """Returns the fixed-point maps from the children's own barycentres, zero where a child has no frame of its own."""

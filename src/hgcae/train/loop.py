@@ -48,7 +48,9 @@ class StageLoop:
         self._parallel = _data_parallel(devices) if devices > 1 else None
         learns = {id(v) for name in stage.trains for v in model.level(name).weights}
         names = model.hierarchy.names
-        used = [v for name in names[: names.index(stage.loss_level) + 1] for v in model.level(name).variables]
+        # Levels that share networks have the same variables, which count once.
+        levels = names[: names.index(stage.loss_level) + 1]
+        used = list({id(v): v for name in levels for v in model.level(name).variables}.values())
         self._learning = [v for v in used if id(v) in learns]
         self._frozen = [v for v in used if id(v) not in learns]
         rate: Any = stage.learning_rate

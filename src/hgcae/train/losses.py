@@ -206,8 +206,10 @@ class ChildLoss:
     sensitivity: NDArray[np.float32]
 
     def __call__(self, code: Any, children: Any) -> Any:
-        """Returns the loss of each unit (n,) from codes (n, latent) and the children's codes (n, children, latent)."""
+        """Returns the loss of each unit (n,) from codes (n, latent) and the children's codes (n, children, latent), or with neighbours."""
         level: Any = self.model.level(self.level)
+        if level.neighbours:
+            children = children[:, :, 0]
         s = self.settings
         hierarchy = self.model.hierarchy.rooted(self.level)
         present = None

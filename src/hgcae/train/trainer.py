@@ -115,6 +115,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.settings.schedule.check(self.model.hierarchy, self.model.shares)
+        for stage in self.settings.schedule.stages:
+            _check_networks(self.model, stage)
         if not len(self.train) or not len(self.test):
             msg = "training needs at least one training and one test event"
             raise SettingsError(msg)
@@ -126,14 +128,18 @@ class Trainer:
 
     def run(self) -> None:
         """Trains until the schedule is done, from the last checkpoint if there is one; then fits the heads."""
+        self.train_stages()
+        self.fit_heads()
+        self.model.save(self.folder / "model")
+
+    def train_stages(self) -> None:
+        """Trains until the schedule is done, from the last checkpoint if there is one."""
         done, step, optimiser = self._resume()
         first = 0
         for number, stage in enumerate(self.settings.schedule.stages):
             if done < first + stage.epochs:
                 step = self._run_stage(number, stage, first, max(done, first), step, optimiser if done > first else [])
             first += stage.epochs
-        self.fit_heads()
-        self.model.save(self.folder / "model")
 
     def _resume(self) -> tuple[int, int, list[NDArray[Any]]]:
         path = self.folder / "checkpoint.npz"
@@ -245,7 +251,8 @@ class Trainer:
     def tree(self, events: Events, base: str, top: str) -> Tree:
         """Returns the tree of events; the levels below `base` do not learn, so they are encoded here and not in every step."""
         lower = self.model.hierarchy.below(base)
-        return Tree.build(events, base, top, None if lower is None else self.model.encode_events(events, lower))
+        codes = None if lower is None else self.model.encode_events(events, lower)
+        return Tree.build(events, base, top, codes, self.model.lattice(base))
 
     def _test_batches(self, stage: Stage, base: str) -> list[Batch]:
         tree = self.tree(self.test, base, stage.loss_level)
@@ -260,6 +267,25 @@ class Trainer:
         for name in self.model.hierarchy.names:
             codes[name] = below = self.model.encode_events(events, name, below)
         self.model.heads.fit(self.model, events, codes)
+
+
+def _check_networks(model: Autoencoder, stage: Stage) -> None:
+    """Checks that what a stage trains leaves the frozen levels below the loss as they are, and that neighbours are at hand.
+
+    Raises:
+        SettingsError: A level learns with the networks of another one that does not, or looks at neighbours whose codes still change.
+    """
+    names = model.hierarchy.names[: model.hierarchy.index(stage.loss_level) + 1]
+    owners = {model.owner(name) for name in stage.trains}
+    for name in names:
+        if name not in stage.trains and model.owner(name) in owners:
+            msg = f"schedule: trains {', '.join(stage.trains)}: {name} has the same encoder and decoder, so it must learn with them"
+            raise SettingsError(msg)
+    base = min(map(names.index, stage.trains))
+    for name in names[base + 1 :]:
+        if model.level(name).neighbours:
+            msg = f"schedule: trains {', '.join(stage.trains)}: {name} looks at neighbours, so no level below it may learn with it"
+            raise SettingsError(msg)
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:

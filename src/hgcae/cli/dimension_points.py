@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hgcae.cli.processes import keep_compiled, single_threads
 from hgcae.errors import HgcaeError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def make_points(bench: Bench, points: Sequence[PointSettings], workers: int, pro
         return
     # One thread of linear algebra in each process, and no forks: JAX would not survive them.
     pools = ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=_TASKS)
-    with _environment({"XLA_FLAGS": _ONE_THREAD, "OMP_NUM_THREADS": "1"}), pools as pool:
+    with single_threads(), pools as pool:
         waiting = {pool.submit(_make, bench, point): point for point in points}
         try:
             yield from _watched(((waiting[future], future.result()) for future in as_completed(waiting)), progress)
@@ -57,7 +57,6 @@ def make_points(bench: Bench, points: Sequence[PointSettings], workers: int, pro
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 _TASKS = 20
 """Points after which a process is replaced, or forgets what it has compiled: that adds up."""
 
@@ -78,24 +77,6 @@ def _watched(results: Iterator[tuple[PointSettings, str]], progress: Callable[[i
             yield f"{point.sample} {point.level} {point.latent} x {point.bits} bits, seed {point.seed}: {problem}"
 
 
-class _environment:  # noqa: N801 - read as a function
-    """Sets variables of the environment that new processes inherit, and puts them back."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._new = variables
-
-    def __enter__(self) -> None:
-        self._old = {name: os.environ.get(name) for name in self._new}
-        os.environ.update(self._new)
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self._old.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _make(bench: Bench, point: PointSettings) -> str:
     """Makes a point and its file; returns what went wrong, or nothing."""
     from hgcae.evaluate.points import write_point
@@ -114,7 +95,7 @@ def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
         `figures` (see `hgcae.evaluate.eventwise`), `loss` at the end of the training, `seconds` of training and judgement, and of them
         those that the processor was at work (`cpu`): the machine may be busy with other things.
     """
-    _keep_compiled(bench.folder)
+    keep_compiled(bench.folder)
     data, reference = _data(bench, point.sample, point.level)
     start, cpu = time.perf_counter(), time.process_time()
     model, loss = data.train_level(point)
@@ -146,12 +127,3 @@ def _base(run: Path) -> Base:
     from hgcae.train.dimension import Base
 
     return Base.load(run)
-
-
-def _keep_compiled(folder: Path) -> None:
-    """Lets JAX keep what it compiles in the scan's folder: points that differ in seed or sample only run the same programs."""
-    import jax
-
-    if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str((folder / "compiled").resolve()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

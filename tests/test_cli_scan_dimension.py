@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from contracts.compiled import compiled
-from hgcae.cli import points as cli_points
+from hgcae.cli import dimension_points as cli_points
 from hgcae.errors import SettingsError
 from hgcae.evaluate.eventwise import FIGURES
 from hgcae.model.presets import ModelSettings, SharesSettings

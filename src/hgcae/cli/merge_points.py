@@ -1,0 +1,163 @@
+"""The points of `hgcae scan merge`: variants trained and judged, in this process or in several, each kept as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hgcae.cli.processes import keep_compiled, single_threads
+from hgcae.errors import HgcaeError, MissingToolError
+
+if TYPE_CHECKING:
+    from hgcae.evaluate import EvaluateSettings
+    from hgcae.events import Events
+    from hgcae.train.merging import Variant, Workshop
+
+Task = tuple[str, int, int]
+"""Name of a variant, seed, and number of stages; 0 stages = the whole point."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where points are made, and how they are judged.
+
+    Args:
+        folder: Folder of the scan; it holds `train.parquet`, `test.parquet`, `stages/` and `points/`.
+        length: Factor on the steps of all stages.
+        judge: How to measure.
+        margin_cm: Showers whose core is nearer to a border lie across it.
+    """
+
+    folder: Path
+    length: float
+    judge: EvaluateSettings
+    margin_cm: float
+
+    @property
+    def points(self) -> Path:
+        """Folder of the points."""
+        return self.folder / "points"
+
+    def variants(self) -> dict[str, Variant]:
+        """Returns all variants by name."""
+        from hgcae.train.merging import variants
+
+        return {variant.name: variant for variant in variants(self.workshop().detector.hierarchy, self.length)}
+
+    def workshop(self) -> Workshop:
+        """Returns what trains them."""
+        from hgcae.geometry.detector import Detector
+        from hgcae.train.merging import Workshop
+
+        return Workshop(self.folder / "train.parquet", Detector.load("prototype"), self.folder / "stages")
+
+    def settings(self, variant: Variant, seed: int) -> dict[str, Any]:
+        """Returns what decides a point; its fingerprint names the file."""
+        from hgcae.store import Reader
+
+        judged = [Reader(self.folder / "test.parquet").content_fingerprint, self.judge.fingerprint(), self.margin_cm]
+        return variant.settings(seed, self.workshop().data_fingerprint()) | {"judged": judged}
+
+
+def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, progress: Callable[[int, str], None]) -> Iterator[str]:
+    """Makes the points (variant, seed), and yields one line for each that failed, while the others go on.
+
+    Several processes first train, depth by depth, the stages that variants of a seed share, so that none is trained twice.
+
+    Raises:
+        MissingToolError: A process died, e.g. for want of memory.
+    """
+    done = 0
+    if workers == 1:
+        for done, (name, seed) in enumerate(points, 1):
+            if problem := make(bench, (name, seed, 0)):
+                yield f"{name}, seed {seed}: {problem}"
+            progress(done, name)
+        return
+    with single_threads(), ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for tasks in _rounds(bench, points):
+            waiting = {pool.submit(make, bench, task): task for task in tasks}
+            try:
+                for future in as_completed(waiting):
+                    name, seed, stages = waiting[future]
+                    if stages:
+                        continue  # whoever needs a stage that failed tells
+                    done += 1
+                    progress(done, name)
+                    if problem := future.result():
+                        yield f"{name}, seed {seed}: {problem}"
+            except BrokenProcessPool:
+                msg = "scan: a process was killed, perhaps for want of memory; what is finished is kept: go on with fewer workers"
+                raise MissingToolError(msg) from None
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+def _rounds(bench: Bench, points: Sequence[tuple[str, int]]) -> Iterator[list[Task]]:
+    """Yields what may be done at the same time: for each seed all first stages, all second ones, ..., then the points."""
+    variants, workshop = bench.variants(), bench.workshop()
+    for seed in dict.fromkeys(seed for _, seed in points):
+        chosen = [name for name, number in points if number == seed]
+        stages = {name: workshop.stages_of(variants[name], seed) for name in chosen}
+        for depth in range(1, max(map(len, stages.values())) + 1):
+            first = {stages[name][depth - 1]: name for name in reversed(chosen) if len(stages[name]) >= depth}
+            yield [(name, seed, depth) for name in first.values()]
+        yield [(name, seed, 0) for name in chosen]
+
+
+def make(bench: Bench, task: Task) -> str:
+    """Trains stages, or makes a point and its file; returns what went wrong, or nothing."""
+    import jax
+
+    from hgcae.evaluate.points import write_point
+
+    name, seed, stages = task
+    keep_compiled(bench.folder)
+    try:
+        variant = bench.variants()[name]
+        if stages:
+            bench.workshop().trained(variant, seed, stages)
+        else:
+            write_point(bench.points, bench.settings(variant, seed), measure(bench, variant, seed))
+    except (HgcaeError, OSError, MemoryError, ArithmeticError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    finally:
+        jax.clear_caches()  # programs of other variants add up
+    return ""
+
+
+def measure(bench: Bench, variant: Variant, seed: int) -> dict[str, Any]:
+    """Trains and judges a variant; returns plain values."""
+    from hgcae.evaluate.borders import judge_regions
+
+    workshop = bench.workshop()
+    model, seconds = workshop.trained(variant, seed)
+    test = _test(bench.folder)
+    decoded = model.reconstruct(test, variant.sent)
+    hierarchy = workshop.detector.hierarchy
+    return {
+        "variant": variant.name,
+        "question": variant.question,
+        "text": variant.text,
+        "seed": seed,
+        "sent": variant.sent,
+        "bits_per_event": variant.bits_per_event(hierarchy),
+        "link_bits": variant.link_bits(),
+        "cpu_seconds": round(seconds, 1),
+        "steps": {"+".join(stage.trains): stage.epochs * (stage.steps or 0) for stage in variant.stages},
+        "regions": judge_regions(test, decoded, hierarchy.names[2], workshop.detector, bench.judge, bench.margin_cm),
+    }
+
+
+@lru_cache(maxsize=1)
+def _test(folder: Path) -> Events:
+    from hgcae.store import Reader
+
+    return Reader(folder / "test.parquet").read()
