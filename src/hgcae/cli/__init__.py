@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hgcae import __version__
-from hgcae.cli import compare, convert, demo, econt, evaluate, info, show, simulate, train
+from hgcae.cli import compare, convert, demo, econt, evaluate, info, run, show, simulate, train
 from hgcae.cli.console import manual, note
 from hgcae.errors import HgcaeError
 
@@ -31,7 +31,7 @@ def _hgcae(_version: VersionOption = False) -> None:
     """
 
 
-for verb in (demo.demo, simulate.simulate, convert.convert, info.info, train.train, evaluate.evaluate, compare.compare, show.show):
+for verb in (demo.demo, simulate.simulate, convert.convert, info.info, train.train, evaluate.evaluate, compare.compare, show.show, run.run):
     app.command(help=manual(verb))(verb)
 app.add_typer(econt.app, name="econt")
 
