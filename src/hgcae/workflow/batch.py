@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import law
 import luigi
+from law.contrib.htcondor import HTCondorWorkflow
+from law.contrib.slurm import SlurmWorkflow
 
 from hgcae.settings import atomic_path
-
-law.contrib.load("htcondor", "slurm")
 
 if TYPE_CHECKING:
     from hgcae.workflow.settings import Resources, WorkflowSettings
@@ -58,7 +58,7 @@ def htcondor_commands(needs: Resources, further: dict[str, str]) -> list[tuple[s
     return list((commands | further).items())
 
 
-class Farm(law.LocalWorkflow, law.htcondor.HTCondorWorkflow, law.slurm.SlurmWorkflow):
+class Farm(law.LocalWorkflow, HTCondorWorkflow, SlurmWorkflow):
     """A task that runs anywhere: `--workflow local`, `slurm` or `htcondor`. Nothing here changes what it makes."""
 
     exclude_index = True
@@ -94,7 +94,7 @@ class Farm(law.LocalWorkflow, law.htcondor.HTCondorWorkflow, law.slurm.SlurmWork
         return law.JobInputFile(str(path), copy=True, render_local=False)
 
     def _factory(self, kind: str, **options: Any) -> Any:
-        folder = Path(self._folder("jobs").path) / "files"
+        folder = Path(self.settings.store) / "jobs" / self.job_folder_name / "files"
         folder.mkdir(parents=True, exist_ok=True)
         create = getattr(super(), f"{kind}_create_job_file_factory")
         return create(**{"dir": str(folder), "mkdtemp": False, "cleanup": False} | options)

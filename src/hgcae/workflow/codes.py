@@ -80,8 +80,8 @@ class CodesFile:
                     arrays = {name: stored[name] for name in stored.files}
                 header = json.loads(arrays.pop("header").tobytes())
                 found = (header["format"], header["version"], header["sha256"])
-                values = [header[key] for key in ("level", "bits_per_unit", "n_events")]
-                result = cls(*values, arrays["event"], arrays["unit"], arrays["code"], header["made_of"])
+                values = {key: header[key] for key in ("level", "bits_per_unit", "n_events", "made_of")}
+                result = cls(**values, event=arrays["event"], unit=arrays["unit"], code=arrays["code"])
             except _DAMAGE as error:
                 raise DataFormatError(path, "contents", f"{type(error).__name__}: {error}", "a file of codes") from None
         expected = (FORMAT, VERSION, _digest(arrays))
@@ -101,8 +101,8 @@ def encode(model: Autoencoder, chunks: Iterable[Events], level: str, made_of: di
         units.append(made.unit)
         codes.append(chosen.integers(made.code))
         n_events += len(chunk)
-    joined = [np.concatenate([np.zeros(0, dtype=np.int64), *parts]) for parts in (events, units)]
-    return CodesFile(chosen.name, chosen.bits_per_unit, n_events, *joined, np.concatenate(codes), made_of)
+    event, unit = (np.concatenate([np.zeros(0, dtype=np.int64), *parts]) for parts in (events, units))
+    return CodesFile(chosen.name, chosen.bits_per_unit, n_events, event, unit, np.concatenate(codes), made_of)
 
 
 def _narrow(code: NDArray[np.integer]) -> NDArray[np.integer]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any, Literal
 from hgcae.errors import DataFormatError, HgcaeError, SettingsError
 from hgcae.workflow import tasks
 from hgcae.workflow.settings import WorkflowSettings
-from hgcae.workflow.step import Step, luigi
+from hgcae.workflow.step import CmdlineParser, Step, luigi
 
 STEPS = ("Simulate", "Convert", "Train", "Evaluate", "Scan", "Compress", "Export", "Compare", "Report")
 """Names of all steps, in the order of the data."""
@@ -166,8 +165,8 @@ class WorkflowError(HgcaeError):
 def _build(steps: list[Step], options: Options) -> bool:
     """Runs steps once; whatever tasks print goes to standard error."""
     host, port = options.scheduler or ("localhost", 8082)
-    with _configured(), contextlib.redirect_stdout(sys.stderr):
-        return luigi.build(
+    with configured(steps[0].task_family), contextlib.redirect_stdout(sys.stderr):
+        done = luigi.build(
             steps,
             workers=options.workers,
             local_scheduler=options.scheduler is None,
@@ -175,28 +174,24 @@ def _build(steps: list[Step], options: Options) -> bool:
             scheduler_port=port,
             log_level="WARNING",
         )
+    return done is True
 
 
 @contextlib.contextmanager
-def _configured() -> Iterator[None]:
-    """Sets luigi up: a process for each branch, which leaves no memory and no threads behind; failed branches wait for the next attempt."""
+def configured(name: str) -> Iterator[None]:
+    """Sets luigi and law up to run a step: a process for each branch, which leaves no memory and no threads behind.
+
+    law writes the commands of its jobs from what luigi's command line was given, so there has to be one.
+    """
     config = luigi.configuration.get_config()
-    values = {
-        ("worker", "force_multiprocessing"): "true",
-        ("worker", "wait_interval"): "0.2",
-        ("worker", "wait_jitter"): "0.1",
-        ("worker", "keep_alive"): "false",
-        ("worker", "cache_task_completion"): "true",
-    }
-    for (section, key), value in values.items():
-        config.set(section, key, value)
-    before = os.environ.get("LAW_LOG_LEVEL")
-    os.environ.setdefault("LAW_LOG_LEVEL", "WARNING")
-    try:
+    for key, value in _WORKER.items():
+        config.set("worker", key, value)
+    with CmdlineParser.global_instance([name], allow_override=True):
         yield
-    finally:
-        if before is None:
-            os.environ.pop("LAW_LOG_LEVEL", None)
+
+
+_WORKER = {"force_multiprocessing": "true", "wait_interval": "0.2", "wait_jitter": "0.1", "cache_task_completion": "true"}
+"""Settings of luigi's workers; intervals in seconds."""
 
 
 def _name(step: Step) -> str:

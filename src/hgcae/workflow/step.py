@@ -20,6 +20,7 @@ from hgcae.workflow.settings import Resources, WorkflowSettings, load_workflow
 try:
     import law
     import luigi
+    from luigi.cmdline_parser import CmdlineParser
 except ImportError as error:
     msg = f"{error.name} is not installed: workflows need the extra hgcae[workflow]"
     raise MissingToolError(msg) from None
@@ -27,6 +28,8 @@ except ImportError as error:
 from hgcae.workflow.batch import Farm
 
 T = TypeVar("T", bound="Step")
+
+__all__ = ["THREAD_VARIABLES", "CmdlineParser", "FolderStep", "Step", "law", "luigi"]
 
 THREAD_VARIABLES = (THREADS, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")
 """What bounds the threads of this package, of NumPy's and SciPy's linear algebra, of numba, and of XLA
@@ -105,9 +108,14 @@ class Step(Farm):
         """Returns another step (or a branch of it) of the same workflow, run in the same way."""
         return step.req(self, branch=branch, branches=(), **parameters)
 
-    def create_branch_map(self) -> Mapping[int, Any]:
-        """Returns what each branch makes; by default there is one."""
+    def create_branch_map(self) -> Any:
+        """Returns what each branch makes, by number; by default there is one."""
         return {0: None}
+
+    @property
+    def branch_value(self) -> Any:
+        """What this branch makes."""
+        return self.branch_data
 
     def workflow_requires(self) -> dict[str, Any]:
         """Returns what has to be there before the first branch starts."""

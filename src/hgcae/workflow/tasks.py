@@ -44,20 +44,20 @@ class Simulate(OfSample):
     def _chosen(self) -> Any:
         return self.settings.sample(self.sample).simulate
 
-    def create_branch_map(self) -> Mapping[int, Any]:
+    def create_branch_map(self) -> Any:
         """First event and number of events of each chunk."""
         return dict(enumerate(self.settings.sample(self.sample).chunks))
 
     def output(self) -> law.LocalFileTarget:
         """A file of events, named by their numbers: a longer sample has the files of a shorter one."""
-        first, n = self.branch_data
+        first, n = self.branch_value
         return self.file(f"events-{first:09d}-{n}.parquet")
 
     def make(self) -> None:
         """Simulates a chunk."""
         from hgcae.simulate import simulate
 
-        first, n = self.branch_data
+        first, n = self.branch_value
         threads = 1 if self._chosen.engine == "geant4" else self.resources_of_job.cores
         chunks = simulate(self._chosen, n, first=first, workers=threads, progress=self.share_done(n))
         made = {"program": f"hgcae {__version__} run", "settings": self._chosen.model_dump(mode="json"), "first_event": first, "events": n}
@@ -219,7 +219,7 @@ class Scan(OfPoint):
         """Nothing of its own: each row is named by the evaluation that it is taken from."""
         return None
 
-    def create_branch_map(self) -> Mapping[int, Any]:
+    def create_branch_map(self) -> Any:
         """The changes of each point."""
         return dict(enumerate(self.settings.scan))
 
@@ -241,7 +241,7 @@ class Scan(OfPoint):
 
         evaluated = self.need(Evaluate, point=self.branch)
         levels = read_results(evaluated.folder / "results.json")["levels"]
-        write_json(self.path, {"changes": self.branch_data, "evaluate": evaluated.fingerprint, "levels": levels})
+        write_json(self.path, {"changes": self.branch_value, "evaluate": evaluated.fingerprint, "levels": levels})
 
 
 class Compress(OfPoint):
@@ -263,7 +263,7 @@ class Compress(OfPoint):
         """The model and one file of the sample."""
         return {"model": self.trained(), "events": self.events_of(self._section.sample, self.branch)}
 
-    def create_branch_map(self) -> Mapping[int, Any]:
+    def create_branch_map(self) -> Any:
         """The files of the sample."""
         return self.events_of(self._section.sample).get_branch_map()
 
@@ -335,20 +335,20 @@ class Compare(Step):
     def _section(self) -> Any:
         return self.settings.compare
 
-    def create_branch_map(self) -> Mapping[int, Any]:
+    def create_branch_map(self) -> Any:
         """Name of the codec and number of links."""
         return dict(enumerate((name, links) for name in self._section.codecs for links in self._section.links))
 
     def output(self) -> law.LocalFileTarget:
         """The verdict on one codec."""
-        name, links = self.branch_data
+        name, links = self.branch_value
         return self.file(f"{name}-{links}.json")
 
     def make(self) -> None:
         """Makes and judges one codec."""
         from hgcae.workflow.compare import compare_one
 
-        compare_one(self._section, *self.branch_data, self.path)
+        compare_one(self._section, *self.branch_value, self.path)
 
     def check(self, path: Path) -> None:
         """Reads the verdict."""
