@@ -14,8 +14,8 @@ SCRATCH := $(VENV)/scratch
 PEERS := .venv-peers
 PEER_PYTHON ?= python3.11
 # What the tests need beyond the plain installation, and what else constraints.txt pins for users.
-TEST_EXTRAS := dev
-PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware,workflow
+TEST_EXTRAS := dev,workflow
+PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware
 # Without byte code the installation takes half the time; modules are compiled when they are first imported.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
@@ -24,10 +24,10 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs test lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs test test-slurm lint format bench bench-peers constraints clean
 
 help: ## Show these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Simulate, train, compress and judge in a few minutes; results in demo/
 	$(BIN)/hgcae demo -o $(DEMO)
@@ -42,6 +42,9 @@ docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term
 
+test-slurm: $(TOOLS) ## Run a workflow on a real Slurm of this one machine; needs root, and installs Debian's packages
+	.ci/slurm.sh $(BIN)/python
+
 lint: $(TOOLS) ## Check style, types and import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -55,8 +58,8 @@ format: $(TOOLS) ## Mend what can be mended automatically
 bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Time training beside TensorFlow and QKeras; QUICK=1 for fewer steps
 	$(BIN)/python benchmarks/bench_train.py --peer $(PEERS)/bin/python $(if $(QUICK),--quick)
 
-bench: $(RUNTIME) ## Time everything that needs no peer, then write docs/benchmarks.md
-	for name in scaling encode simulate econt; do $(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
+bench: $(TOOLS) ## Time everything that needs no peer, then write docs/benchmarks.md
+	for name in scaling encode simulate econt workflow; do $(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
 	$(BIN)/python benchmarks/report.py
 
 constraints: ## Raise the pinned versions to the newest that fit together

@@ -34,8 +34,7 @@ FREE = {
     "initialdir",
     "transfer_input_files",
     "transfer_output_files",
-    "periodic_hold",
-    "periodic_hold_reason",
+    "periodic_remove",
     "accounting_group",
     "requirements",
 }

@@ -50,7 +50,7 @@ class TestHTCondor:
         assert (job.commands["request_cpus"], job.commands["request_memory"]) == ("1", "500MB")
         assert job.attributes == {"MaxRuntime": "300", "JobFlavour": '"longlunch"'}
         assert job.commands["accounting_group"] == "group_u_CMS.u_zh.users"
-        assert "EnteredCurrentStatus > 300" in job.commands["periodic_hold"]
+        assert "EnteredCurrentStatus > 300" in job.commands["periodic_remove"]
 
     def test_files_go_there_and_logs_come_back(self, made):
         job_file, store = made

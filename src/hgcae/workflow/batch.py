@@ -43,14 +43,14 @@ def slurm_options(needs: Resources, further: dict[str, str]) -> list[tuple[str, 
 def htcondor_commands(needs: Resources, further: dict[str, str]) -> list[tuple[str, str]]:
     """Returns submit commands (htcondor.readthedocs.io, condor_submit) for the resources of a job.
 
-    A job that runs longer than it may is held by `periodic_hold`, whatever the pool's own limits; `+MaxRuntime` is how CERN's pool wants
+    A job that runs longer than it may is removed, and so counts as failed, whatever the pool's own limits; `+MaxRuntime` is how CERN's pool wants
     to know it (batchdocs.web.cern.ch, seconds).
     """
     seconds = 60 * needs.minutes
     commands = {
         "request_cpus": str(needs.cores),
         "request_memory": f"{needs.memory_mb}MB",
-        "periodic_hold": f"(JobStatus == 2) && (time() - EnteredCurrentStatus > {seconds})",
+        "periodic_remove": f"(JobStatus == 2) && (time() - EnteredCurrentStatus > {seconds})",
         "+MaxRuntime": str(seconds),
     }
     if needs.gpus:
