@@ -43,8 +43,8 @@ def slurm_options(needs: Resources, further: dict[str, str]) -> list[tuple[str, 
 def htcondor_commands(needs: Resources, further: dict[str, str]) -> list[tuple[str, str]]:
     """Returns submit commands (htcondor.readthedocs.io, condor_submit) for the resources of a job.
 
-    A job that runs longer than it may is removed, and so counts as failed, whatever the pool's own limits; `+MaxRuntime` is how CERN's pool wants
-    to know it (batchdocs.web.cern.ch, seconds).
+    A job that runs longer than it may is removed, and so counts as failed, whatever the pool's own limits; `+MaxRuntime` (seconds) is how
+    CERN's pool wants to know it (batchdocs.web.cern.ch).
     """
     seconds = 60 * needs.minutes
     commands = {
