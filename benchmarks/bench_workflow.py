@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -24,16 +25,22 @@ from rich.console import Console
 from rich.table import Table
 
 HGCAE = [sys.executable, "-c", "from hgcae.cli import main; main()"]
-STAGE = {"epochs": 1, "steps": 20, "batch": 64, "sampling": "charge", "learning_rate": 5e-3}
-LEVELS = ("ROC", "MODULE", "TRIPLET", "STAGE1", "STAGE2")
+STAGE = {"loss_level": "ROC", "trains": ["ROC"], "epochs": 1, "steps": 1, "batch": 64, "sampling": "charge"}
+"""Hardly any training: an encoder takes as long with any weights."""
 
 
-def hgcae_run(path: Path, step: str, workers: int) -> tuple[float, int]:
-    """Runs a step; returns seconds and files made."""
-    start = time.perf_counter()
+def hgcae_run(path: Path, step: str, workers: int) -> tuple[float, float, int]:
+    """Runs a step; returns seconds, CPU seconds of all its processes, and files made."""
+    start, before = time.perf_counter(), children_cpu_s()
     command = [*HGCAE, "run", str(path), step, "--workers", str(workers), "--json"]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return time.perf_counter() - start, json.loads(out)["made"]
+    return time.perf_counter() - start, children_cpu_s() - before, json.loads(out)["made"]
+
+
+def children_cpu_s() -> float:
+    """Returns the CPU seconds of all processes that were started here and have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def burn(processes: int) -> float:
@@ -45,42 +52,57 @@ def burn(processes: int) -> float:
 
 def measure(chunk: int, branches: int, workers: tuple[int, ...], repeats: int) -> dict[str, Any]:
     """Measures Simulate and Compress for each number of workers, in turn, so that neighbours disturb all alike."""
-    rows: dict[str, dict[int, list[float]]] = {name: {n: [] for n in workers} for name in ("Simulate", "Compress", "machine")}
+    rates: dict[str, dict[int, list[float]]] = {name: {n: [] for n in workers} for name in ("Simulate", "Compress", "bare loop")}
+    cpu: dict[str, dict[int, list[float]]] = {name: {n: [] for n in workers} for name in ("Simulate", "Compress")}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(repeats):
             for n in workers:
-                rows["machine"][n].append(burn(n))
-                # Another seed is another sample, which nobody has made yet.
-                path = Path(folder) / "workflow.yaml"
-                samples = {
-                    "train": {"events": 200, "chunk": 200, "simulate": {"seed": 1}},
-                    "test": {"events": chunk * branches, "chunk": chunk, "simulate": {"seed": 1000 + 10 * turn + n}},
-                }
-                stages = [STAGE | {"loss_level": name, "trains": [name]} for name in LEVELS]
-                train = {"sample": "train", "settings": {"schedule": {"stages": stages}}}
-                path.write_text(yaml.safe_dump({"samples": samples, "train": train, "compress": {"sample": "test"}}))
+                rates["bare loop"][n].append(burn(n))
+                path = write_workflow(Path(folder), chunk, branches, seed=1000 + 10 * turn + n)
                 hgcae_run(path, "Train", 1)
                 for name in ("Simulate", "Compress"):
-                    seconds, made = hgcae_run(path, name, n)
+                    seconds, cpu_s, made = hgcae_run(path, name, n)
                     if made != branches:
                         msg = f"{name}: made {made} files, expected {branches}"
                         raise RuntimeError(msg)
-                    rows[name][n].append(chunk * branches / seconds)
-    return {name: {str(n): {"runs": rates, "median": statistics.median(rates)} for n, rates in by.items()} for name, by in rows.items()}
+                    rates[name][n].append(chunk * branches / seconds)
+                    cpu[name][n].append(1000 * cpu_s / (chunk * branches))
+    return {"per_s": medians(rates), "cpu_ms_per_event": medians(cpu)}
 
 
-def main(quick: Annotated[bool, typer.Option(help="Fewer events.")] = False) -> None:
-    """Measures events/s of Simulate and Compress with 1 and 2 workers, and what 2 bare processes reach."""
-    chunk, branches, repeats = (200, 4, 1) if quick else (2000, 8, 3)
-    workers = (1, 2)
+def write_workflow(folder: Path, chunk: int, branches: int, seed: int) -> Path:
+    """Writes a workflow; another seed is another sample, which nobody has made yet."""
+    samples = {
+        "train": {"events": 100, "chunk": 100, "simulate": {"seed": 1}},
+        "test": {"events": chunk * branches, "chunk": chunk, "simulate": {"seed": seed}},
+    }
+    train = {"sample": "train", "settings": {"schedule": {"stages": [STAGE]}}}
+    path = folder / "workflow.yaml"
+    path.write_text(yaml.safe_dump({"samples": samples, "train": train, "compress": {"sample": "test"}}))
+    return path
+
+
+def medians(values: dict[str, dict[int, list[float]]]) -> dict[str, Any]:
+    """Returns all values and their median, by name and number of workers."""
+    return {name: {str(n): {"runs": runs, "median": statistics.median(runs)} for n, runs in by.items()} for name, by in values.items()}
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="Fewer events.")] = False,
+    chunk: Annotated[int, typer.Option(help="Events in a branch.")] = 2000,
+) -> None:
+    """Measures events/s and CPU time of Simulate and Compress with 1 and 2 workers, beside 1 and 2 processes that only compute."""
+    branches, repeats = (4, 1) if quick else (8, 3)
     load = os.getloadavg()[0]
-    steps = measure(chunk, branches, workers, repeats)
-    table = Table("step", "1 worker [events/s]", "2 workers [events/s]", "speed-up")
-    for name, by in steps.items():
-        by["speed_up"] = by["2"]["median"] / by["1"]["median"]
-        table.add_row(name, f"{by['1']['median']:.1f}", f"{by['2']['median']:.1f}", f"{by['speed_up']:.2f}")
+    steps = measure(chunk, branches, (1, 2), repeats)
+    table = Table("", "1 worker [1/s]", "2 workers [1/s]", "ratio", "CPU ms per event, 1 worker", "2 workers")
+    for name, by in steps["per_s"].items():
+        one, two = by["1"]["median"], by["2"]["median"]
+        by["ratio"] = two / one
+        cpu = [f"{steps['cpu_ms_per_event'][name][n]['median']:.2f}" if name in steps["cpu_ms_per_event"] else "" for n in "12"]
+        table.add_row(name, f"{one:.1f}", f"{two:.1f}", f"{two / one:.2f}", *cpu)
     Console().print(table)
-    print(machine.write("workflow", {"load_before": load, "events_per_branch": chunk, "branches": branches, "steps": steps}))
+    print(machine.write("workflow", {"load_before": load, "events_per_branch": chunk, "branches": branches, **steps}))
 
 
 if __name__ == "__main__":

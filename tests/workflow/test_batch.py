@@ -48,9 +48,9 @@ class TestHTCondor:
     def test_the_resources(self, made):
         job = read(made[0].read_text())[0]
         assert (job.commands["request_cpus"], job.commands["request_memory"]) == ("1", "500MB")
-        assert job.attributes == {"MaxRuntime": "300", "JobFlavour": '"longlunch"'}
+        assert job.attributes == {"MaxRuntime": "3600", "JobFlavour": '"longlunch"'}
         assert job.commands["accounting_group"] == "group_u_CMS.u_zh.users"
-        assert "EnteredCurrentStatus > 300" in job.commands["periodic_remove"]
+        assert "EnteredCurrentStatus > 3600" in job.commands["periodic_remove"]
 
     def test_files_go_there_and_logs_come_back(self, made):
         job_file, store = made
@@ -83,7 +83,7 @@ class TestHTCondor:
             ("request_memory = 500MB", "memory = 500MB"),
             ("universe = vanilla", "universe vanilla"),
             ("$(Cluster)", "$(Clutser)"),
-            ("+MaxRuntime = 300", '+MaxRuntime = "300'),
+            ("+MaxRuntime = 3600", '+MaxRuntime = "3600'),
             ("\n)", "\n"),
             ("queue law_job_postfix, arguments from (", "queue law_job_postfix, arguments form ("),
         ],
@@ -113,7 +113,7 @@ class TestSlurm:
             "ntasks": "1",
             "cpus-per-task": "1",
             "mem": "1G",
-            "time": "00:05:00",
+            "time": "01:00:00",
             "account": "cms",
         }
         assert text.startswith("#!/usr/bin/env bash\n")

@@ -14,7 +14,7 @@ def write_workflow(folder: Path, *, events: int = 12, chunk: int = 4, **sections
     """Writes a workflow with a sample of a few electrons of one layer's modules, and further sections; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     sample = {"events": events, "chunk": chunk, "simulate": {"detector": "testbeam", "gun": {"energy_gev": [1, 5]}}}
-    resources = {"default": {"cores": 1, "memory_mb": 500, "minutes": 5}}
+    resources = {"default": {"cores": 1, "memory_mb": 500, "minutes": 60}}
     path = folder / "workflow.yaml"
     content = {"samples": {"electrons": sample}, "resources": resources} | sections
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
