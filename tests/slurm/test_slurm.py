@@ -60,7 +60,7 @@ def test_a_killed_job_is_submitted_again_and_the_result_is_that_of_one_machine(t
     assert len(local) == BRANCHES
     assert local == remote
 
-    (record,) = Path(there.store).glob("jobs/*/slurm_jobs.json")
+    (record,) = Path(there.store).glob("jobs/*/slurm_jobs_*.json")
     jobs = json.loads(record.read_text())
     assert len(jobs["jobs"]) == BRANCHES
     assert sum(jobs["attempts"].values()) == 1

@@ -6,6 +6,7 @@ import base64
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,18 +16,18 @@ from law.job.dashboard import NoJobDashboard
 
 from hgcae.workflow import load_workflow
 from hgcae.workflow.batch import htcondor_commands, setup_lines, slurm_options
-from hgcae.workflow.run import Options, configured, steps_of
+from hgcae.workflow.run import Options, Where, configured, steps_of
 from hgcae.workflow.settings import Resources
 from workflow.submit_description import read
 from workflow.toys import write_workflow
 
 
-def submitted(folder: Path, where: str, **sections: object) -> tuple[Path, Path]:
+def submitted(folder: Path, where: Where, **sections: Any) -> tuple[Path, Path]:
     """Writes the files of a submission as law does it, without submitting; returns the job file and the store."""
     path = write_workflow(folder, **sections)
     settings = load_workflow(path)
-    (step,) = steps_of(settings, "Simulate", Options(where=where))  # type: ignore[arg-type]
-    proxy = step.workflow_proxy
+    (step,) = steps_of(settings, "Simulate", Options(where=where))
+    proxy: Any = step.workflow_proxy
     proxy.dashboard = NoJobDashboard()
     proxy.job_file_factory = proxy.create_job_file_factory()
     with configured("Simulate"):

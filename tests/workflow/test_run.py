@@ -140,7 +140,7 @@ class TestWhole:
         from hgcae.train.run import RunSettings, prepare
 
         stages = [path.parent for path in played[0].glob("train/*/done.json")]
-        last = next(path for path in stages if len(RunSettings.from_yaml(path / "run.yaml").schedule.stages) == 2)
+        last = next(path for path in stages if json.loads((path / "done.json").read_text())["stage"] == 2)
         trainer = prepare(RunSettings.from_yaml(last / "run.yaml"), tmp_path / "run")
         trainer.run()
         expected, found = files.weight_arrays(trainer.model), files.weight_arrays(hgcae.load(last))

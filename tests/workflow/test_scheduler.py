@@ -70,5 +70,5 @@ def test_the_page_shows_branches_and_how_far_they_are(luigid, tmp_path):
     assert {task["display_name"].split("(")[0] for task in shown} == {"Simulate"}
     branches = [task for task in shown if task["params"]["branch"] != "-1"]
     assert [Path(task["params"]["config"]).parent.name for task in branches] == ["workflows"] * 2
-    assert [task["progress"] for task in branches] == [100, 100]
+    assert [task["progress_percentage"] for task in branches] == [100, 100]
     assert [task["status_message"] for task in branches] == ["3 of 3"] * 2

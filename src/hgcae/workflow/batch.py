@@ -13,6 +13,7 @@ import law
 import luigi
 from law.contrib.htcondor import HTCondorWorkflow
 from law.contrib.slurm import SlurmWorkflow
+from typing_extensions import override
 
 from hgcae.settings import atomic_path
 
@@ -99,27 +100,27 @@ class Farm(law.LocalWorkflow, HTCondorWorkflow, SlurmWorkflow):
         create = getattr(super(), f"{kind}_create_job_file_factory")
         return create(**{"dir": str(folder), "mkdtemp": False, "cleanup": False} | options)
 
-    def slurm_output_directory(self) -> law.LocalDirectoryTarget:
+    def slurm_output_directory(self) -> Any:
         """Folder of what law knows about the jobs."""
         return self._folder("jobs")
 
-    def htcondor_output_directory(self) -> law.LocalDirectoryTarget:
+    def htcondor_output_directory(self) -> Any:
         """Folder of what law knows about the jobs."""
         return self._folder("jobs")
 
-    def slurm_log_directory(self) -> law.LocalDirectoryTarget:
+    def slurm_log_directory(self) -> Any:
         """Folder of logs."""
         return self._folder("logs")
 
-    def htcondor_log_directory(self) -> law.LocalDirectoryTarget:
+    def htcondor_log_directory(self) -> Any:
         """Folder of logs."""
         return self._folder("logs")
 
-    def slurm_bootstrap_file(self) -> law.JobInputFile:
+    def slurm_bootstrap_file(self) -> Any:
         """Prepares a job."""
         return self._bootstrap()
 
-    def htcondor_bootstrap_file(self) -> law.JobInputFile:
+    def htcondor_bootstrap_file(self) -> Any:
         """Prepares a job."""
         return self._bootstrap()
 
@@ -131,12 +132,14 @@ class Farm(law.LocalWorkflow, HTCondorWorkflow, SlurmWorkflow):
         """Writes job files into the store."""
         return self._factory("htcondor", **options)
 
-    def slurm_job_config(self, config: Any, _job: int, _branches: list[int]) -> Any:
+    @override
+    def slurm_job_config(self, config: Any, job_num: int, branches: list[int]) -> Any:
         """Adds the resources."""
         config.custom_content += slurm_options(self.resources_of_job, self.settings.batch.slurm)
         return config
 
-    def htcondor_job_config(self, config: Any, _job: Any, _branches: Any) -> Any:
+    @override
+    def htcondor_job_config(self, config: Any, job_num: Any, branches: Any) -> Any:
         """Adds the resources."""
         config.custom_content += htcondor_commands(self.resources_of_job, self.settings.batch.htcondor)
         return config
@@ -149,10 +152,10 @@ class Farm(law.LocalWorkflow, HTCondorWorkflow, SlurmWorkflow):
         """A job knows no luigid."""
         return True
 
-    def slurm_check_job_completeness(self) -> bool:
+    def slurm_check_job_completeness(self) -> Any:
         """A job without its files has failed, whatever its exit status."""
         return True
 
-    def htcondor_check_job_completeness(self) -> bool:
+    def htcondor_check_job_completeness(self) -> Any:
         """A job without its files has failed, whatever its exit status."""
         return True

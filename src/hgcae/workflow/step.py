@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import traceback
@@ -145,7 +146,7 @@ class Step(Farm):
     @property
     def failure_log(self) -> Path:
         """File that says why this branch failed, if it did."""
-        return self.store / "logs" / self.job_folder_name / f"failed-{self.branch}.txt"
+        return self.store / "logs" / self.job_folder_name / f"failed-{self.branch if self.is_branch() else 'jobs'}.txt"
 
     def on_failure(self, exception: BaseException) -> str:
         """Writes why this branch failed to the folder of logs; luigi shows the same on its page."""
@@ -169,6 +170,15 @@ class FolderStep(Step):
     def output(self) -> law.LocalFileTarget:
         """The file that is written when everything else is there."""
         return self.file("done.json")
+
+    def run(self) -> None:
+        """Makes the output, unless another did meanwhile: trainings that begin alike share their first stages."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:
+            # Released when the process ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.path.exists():
+                super().run()
 
     def discard(self, path: Path) -> None:
         """Removes the whole folder."""

@@ -224,8 +224,9 @@ class Scan(OfPoint):
         return dict(enumerate(self.settings.scan))
 
     def workflow_requires(self) -> dict[str, Any]:
-        """Nothing: a job trains, judges and reports its point."""
-        return {}
+        """The samples of all points, because those may share them; the rest of a point is done by its job."""
+        names = {self.settings.training(point).sample for point in self.branch_map} | {self.settings.evaluate.sample}
+        return {name: self.need(Convert, sample=name) for name in sorted(filter(None, names))}
 
     def requires(self) -> Any:
         """The evaluation of the point."""
@@ -348,7 +349,8 @@ class Compare(Step):
         """Makes and judges one codec."""
         from hgcae.workflow.compare import compare_one
 
-        compare_one(self._section, *self.branch_value, self.path)
+        name, links = self.branch_value
+        compare_one(self._section, name, links, self.path)
 
     def check(self, path: Path) -> None:
         """Reads the verdict."""
