@@ -107,7 +107,8 @@ def encode(model: Autoencoder, chunks: Iterable[Events], level: str, made_of: di
 
 def _narrow(code: NDArray[np.integer]) -> NDArray[np.integer]:
     low, high = int(code.min(initial=0)), int(code.max(initial=0))
-    return code.astype(np.result_type(np.min_scalar_type(low), np.min_scalar_type(high)))
+    limits = [(dtype, np.iinfo(dtype)) for dtype in ("u1", "i1", "u2", "i2", "u4", "i4", "i8")]
+    return code.astype(next(dtype for dtype, limit in limits if limit.min <= low and high <= limit.max))
 
 
 def _digest(arrays: dict[str, NDArray[Any]]) -> str:
