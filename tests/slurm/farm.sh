@@ -44,6 +44,8 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
 SelectType=select/cons_tres
+# Eight jobs at a time, whatever the machine has.
+SlurmdParameters=config_overrides
 SelectTypeParameters=CR_CPU
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000
 ReturnToService=2
@@ -54,7 +56,7 @@ AccountingStoragePort=26819
 AccountingStoragePass=$folder/munge.socket
 MailProg=/bin/true
 JobAcctGatherType=jobacct_gather/none
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.9)}' /proc/meminfo)
+NodeName=$host NodeAddr=127.0.0.1 CPUs=8 RealMemory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.9)}' /proc/meminfo)
 PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP
 END
     cat > "$folder/slurmdbd.conf" << END
@@ -97,6 +99,11 @@ start() {
 
 stop() {
     local daemon pid
+    # Jobs outlive the daemons.
+    if kill -0 "$(cat "$folder/slurmctld.pid" 2> /dev/null || echo none)" 2> /dev/null; then
+        scancel --quiet --partition=all || true
+        wait_for 30 bash -c '[ -z "$(squeue --noheader)" ]' || true
+    fi
     for daemon in slurmd slurmctld slurmdbd mariadbd munged; do
         pid="$(cat "$folder/$daemon.pid" 2> /dev/null || true)"
         [ -n "$pid" ] && kill "$pid" 2> /dev/null && wait_for 20 bash -c "! kill -0 $pid" || true
