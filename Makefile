@@ -19,8 +19,8 @@ SCRATCH := $(VENV)/scratch
 PEERS := .venv-peers
 PEER_PYTHON ?= python3.11
 # What the tests need beyond the plain installation, and what else constraints.txt pins for users.
-TEST_EXTRAS := dev,scan
-PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware,workflow
+TEST_EXTRAS := dev,scan,workflow
+PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware
 # Without byte code the installation takes half the time; modules are compiled when they are first imported.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
@@ -29,10 +29,10 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-report test lint format bench bench-peers constraints clean docs-robustness docs-physics docs-dimension docs-merging
+.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-physics docs-report docs-robustness test test-slurm lint format bench bench-peers constraints clean
 
 help: ## Show these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Simulate, train, compress and judge in a few minutes; results in demo/
 	$(BIN)/hgcae demo -o $(DEMO)
@@ -62,6 +62,9 @@ docs-merging: $(RUNTIME) ## Compare ways of merging units (an hour and more), th
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term
 
+test-slurm: $(TOOLS) ## Run a workflow on a real Slurm of this one machine; needs root, and installs Debian's packages
+	.ci/slurm.sh $(BIN)/python
+
 lint: $(TOOLS) ## Check style, types and import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -75,8 +78,8 @@ format: $(TOOLS) ## Mend what can be mended automatically
 bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Time training beside TensorFlow and QKeras; QUICK=1 for fewer steps
 	$(BIN)/python benchmarks/bench_train.py --peer $(PEERS)/bin/python $(if $(QUICK),--quick)
 
-bench: $(RUNTIME) ## Time everything that needs no peer, then write docs/benchmarks.md
-	for name in scaling encode simulate econt; do $(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
+bench: $(TOOLS) ## Time everything that needs no peer, then write docs/benchmarks.md
+	for name in scaling encode simulate econt workflow; do $(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
 	$(BIN)/python benchmarks/report.py
 
 constraints: ## Raise the pinned versions to the newest that fit together

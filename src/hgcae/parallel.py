@@ -13,9 +13,15 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+THREADS = "OMP_NUM_THREADS"
+"""Environment variable that bounds the threads of a process; HTCondor sets it to the cores of a job, and so does the workflow."""
+
+
 def usable_cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Returns how many cores this process may use: those it may run on, at most as many as `OMP_NUM_THREADS` says."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    bound = os.environ.get(THREADS, "")
+    return min(cores, int(bound)) if bound.isdecimal() and int(bound) else cores
 
 
 def in_order(task: Callable[..., T], pieces: Iterable[tuple[Any, ...]], workers: int) -> Generator[T]:

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hgcae import __version__
-from hgcae.cli import compare, convert, demo, econt, evaluate, info, physics, report, scan, show, simulate, stress, train
+from hgcae.cli import compare, convert, demo, econt, evaluate, info, physics, report, run, scan, show, simulate, stress, train
 from hgcae.cli.console import manual, note
 from hgcae.errors import HgcaeError
 
@@ -43,6 +43,7 @@ VERBS = (
     stress.stress,
     compare.compare,
     show.show,
+    run.run,
 )
 
 for verb in VERBS:

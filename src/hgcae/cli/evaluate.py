@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import SettingsError
 
 if TYPE_CHECKING:
-    from hgcae.evaluate import EvaluateSettings, UnitCodes
+    from hgcae.evaluate import EvaluateSettings
     from hgcae.events import Events
     from hgcae.geometry.detector import Detector
-    from hgcae.geometry.hierarchy import Hierarchy
     from hgcae.model.autoencoder import Autoencoder
-    from hgcae.model.sparse import Codes
     from hgcae.train.run import RunSettings
-
-_CODED = 2000
-"""Training events whose codes the entropy coder is fitted to, at most."""
 
 
 def evaluate(
@@ -107,76 +100,11 @@ class OpenRun:
 def judge(
     model: Autoencoder, train: Events, test: Events, detector: Detector | None, settings: EvaluateSettings, folder: Path
 ) -> dict[str, Any]:
-    """Judges every level of a model and writes `results.json`; returns the results.
+    """Judges every level of a model with a progress bar, see `hgcae.workflow.judge`."""
+    from hgcae.workflow import judge as workflow
 
-    Raises:
-        SettingsError: No test events.
-    """
-    from hgcae.evaluate import judge_level, measure_bits, write_results
-
-    if not len(test):
-        msg = "found no events to judge, expected at least one"
-        raise SettingsError(msg)
-    hierarchy = model.hierarchy
-    whole = detector if detector is not None and hierarchy.levels == detector.hierarchy.levels else None
-    levels: dict[str, Any] = {}
-    codes: dict[str, Any] = {}
-    train_codes: Codes | None = None
-    with console.progress(len(hierarchy.names), "levels") as progress:
-        for number, name in enumerate(hierarchy.names, 1):
-            codes[name] = model.encode_events(test, name, codes.get(hierarchy.below(name) or ""))
-            train_codes = model.encode_events(train[:_CODED], name, train_codes)
-            level, bits = model.level(name), model.bits_per_unit(name)
-            levels[name] = judge_level(
-                test,
-                model.decode_codes(codes[name], test.hierarchy),
-                name,
-                settings=settings,
-                detector=whole,
-                baselines=settings.baselines(train, name, level.latent, bits),
-                latent_numbers=level.latent,
-                bits_per_unit=bits,
-                bits_per_event=bits * hierarchy.n_units(name),
-            )
-            levels[name]["occupied_bits_per_event"] = bits * len(codes[name].event) / len(test)
-            levels[name]["bits"] = measure_bits(*(unit_codes(model, coded, test.hierarchy) for coded in (codes[name], train_codes)))
-            progress(number)
-    return write_results(
-        folder / "results.json",
-        levels,
-        date=datetime.now(UTC).date().isoformat(),
-        settings=settings,
-        fingerprints={"model": model.settings.fingerprint(), "hierarchy": hierarchy.fingerprint()},
-        heads=_heads(model, codes, test, whole, settings),
-    )
-
-
-def unit_codes(model: Autoencoder, codes: Codes, hierarchy: Hierarchy) -> UnitCodes:
-    """Returns codes as the judge counts them: words of so many bits, whatever model made them."""
-    import numpy as np
-
-    from hgcae.evaluate import UnitCodes
-
-    level = model.level(codes.level)
-    widths = np.full(level.latent, level.number_bits)
-    return UnitCodes(hierarchy, codes.level, codes.n_events, codes.event, codes.unit, level.words(codes.code), widths)
-
-
-def _heads(
-    model: Autoencoder, codes: Mapping[str, Any], test: Events, detector: Detector | None, settings: EvaluateSettings
-) -> dict[str, Any]:
-    """Compares the estimates of all fitted heads with the truth of single particles whose showers do not leave the detector sideways."""
-    from hgcae.evaluate import contained, head_summary, leading_particle
-
-    if test.particle_offsets is None or detector is None or not model.heads.energy:
-        return {}
-    use = contained(test, detector, settings.containment_margin_cm)
-    truth = {name: values[use] for name, values in leading_particle(test).items()}
-    how = {"edges_gev": settings.energy_edges_gev, "above_gev": settings.above_gev, "bootstrap": settings.bootstrap()}
-    heads = {name: {"energy_gev": model.heads.energies(model, code)} for name, code in codes.items() if name in model.heads.energy}
-    if model.heads.kinematics:
-        heads[model.hierarchy.root] = model.heads.momenta(model, codes[model.hierarchy.root])
-    return {name: head_summary({key: v[use] for key, v in estimate.items()}, truth, **how) for name, estimate in heads.items()}
+    with console.progress(len(model.hierarchy.names), "levels") as progress:
+        return workflow.judge(model, train, test, detector, settings, folder, progress)
 
 
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:

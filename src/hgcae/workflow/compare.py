@@ -1,0 +1,30 @@
+"""One module codec before the judge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from hgcae.settings import fingerprint
+from hgcae.workflow.settings import CompareSection
+
+
+def compare_one(settings: CompareSection, name: str, links: int, path: Path) -> None:
+    """Makes a codec from the training half of a sample, judges it on the other half, and writes the verdict; see `hgcae compare`."""
+    from hgcae.evaluate import Bootstrap, judge_modules, write_module_results
+    from hgcae.sources.modules import module_sample
+    from hgcae.train.module_codecs import Fit, make_codec
+
+    data = Path(settings.data)
+    modules = module_sample(settings.sample, data, seed=settings.seed)
+    test = modules.test
+    if len(test) > settings.max_modules:
+        test = test[np.sort(np.random.default_rng(settings.seed).choice(len(test), settings.max_modules, replace=False))]
+    codec = make_codec(name, links, modules.train, Fit(settings.seed, settings.steps, data))
+    payload = codec.encode(test)
+    result = judge_modules(settings.sample, name, links, test, codec.decode(payload), payload.bits, Bootstrap(seed=settings.seed))
+    made = {"sample": settings.sample, "n_train": len(modules.train), "n_test": len(test), "seed": settings.seed, "steps": settings.steps}
+    made["codecs"] = {f"{name} {links}": fingerprint(codec.get_config())}
+    write_module_results(path, [result], date=datetime.now(UTC).date().isoformat(), provenance=made)

@@ -1,0 +1,46 @@
+"""What came out of a workflow, in one file for programs and one for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hgcae.settings import atomic_path
+
+
+def write_report(folder: Path, store: Path, files: Mapping[str, Sequence[Path]]) -> None:
+    """Writes `report.json` and `report.md`: the files of every step, and the tables of the evaluation, the scan and the comparison.
+
+    Args:
+        folder: Where to write.
+        store: Folder of all results; paths are given relative to it.
+        files: Outputs by name of what the workflow asks for.
+    """
+    from hgcae.evaluate import module_markdown, read_module_results, read_results, table
+
+    content: dict[str, Any] = {"files": {name: [str(path.relative_to(store)) for path in paths] for name, paths in files.items()}}
+    text = ["# Report", "", *_markdown(["what", "files", "folder"], [_inventory(store, *item) for item in files.items()])]
+    if "evaluate" in files:
+        results = read_results(files["evaluate"][0].parent / "results.json")
+        content["evaluate"] = results["levels"]
+        text += ["", "## Evaluation", "", *_markdown(*table(results))]
+    if "scan" in files:
+        content["scan"] = rows = [json.loads(path.read_text(encoding="utf-8")) for path in files["scan"]]
+        tables = [(", ".join(f"{key} = {value}" for key, value in row["changes"].items()), *table(row)) for row in rows]
+        lines = [[changes, *line] for changes, _, lines in tables for line in lines]
+        text += ["", "## Scan", "", *_markdown(["changes", *tables[0][1]], lines)]
+    if "compare" in files:
+        text += ["", "## Module codecs", "", module_markdown([result for path in files["compare"] for result in read_module_results(path)])]
+    for name, written in (("report.json", json.dumps(content, indent=1)), ("report.md", "\n".join(text))):
+        with atomic_path(folder / name) as temporary:
+            temporary.write_text(written + "\n", encoding="utf-8")
+
+
+def _inventory(store: Path, name: str, paths: Sequence[Path]) -> list[str]:
+    return [name, str(len(paths)), str(paths[0].parent.relative_to(store))]
+
+
+def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(line)} |" for line in (headings, ["---"] * len(headings), *rows)]

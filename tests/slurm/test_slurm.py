@@ -1,0 +1,73 @@
+"""A workflow on a real Slurm: `make test-slurm` starts one. The result is that of the same workflow on one machine, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("law")
+
+from hgcae.workflow import load_workflow
+from hgcae.workflow.run import Options, run
+from workflow.toys import outputs, write_workflow
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("sbatch") is None or "SLURM_CONF" not in os.environ, reason="no Slurm here; make test-slurm starts one"
+)
+BRANCHES = 8
+
+
+def slurm(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class Killer(threading.Thread):
+    """Cancels the first job that runs."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.killed = ""
+
+    def run(self) -> None:
+        for _ in range(3000):
+            running = slurm("squeue", "--noheader", "--states=RUNNING", "--format=%A").split()
+            if running:
+                slurm("scancel", running[0])
+                self.killed = running[0]
+                return
+            time.sleep(0.05)
+
+
+def test_a_killed_job_is_submitted_again_and_the_result_is_that_of_one_machine(tmp_path):
+    events = 5 * BRANCHES
+    here = load_workflow(write_workflow(tmp_path / "here", events=events, chunk=5))
+    there = load_workflow(write_workflow(tmp_path / "there", events=events, chunk=5))
+    run(here, "Simulate", Options(workers=2))
+    killer = Killer()
+    killer.start()
+    (state,) = run(there, "Simulate", Options(where="slurm", poll_seconds=1, retries=3))
+    killer.join()
+    assert (state.done, state.total) == (BRANCHES, BRANCHES)
+
+    local, remote = outputs(Path(here.store)), outputs(Path(there.store))
+    assert len(local) == BRANCHES
+    assert local == remote
+
+    (record,) = Path(there.store).glob("jobs/*/slurm_jobs_*.json")
+    jobs = json.loads(record.read_text())
+    assert len(jobs["jobs"]) == BRANCHES
+    assert sum(jobs["attempts"].values()) == 1
+    accounts = [line.split("|") for line in slurm("sacct", "--noheader", "--parsable2", "-X", "--format=JobID,State").splitlines()]
+    states = {number: word.split()[0] for number, word in accounts}
+    assert states[killer.killed] == "CANCELLED"
+    assert sorted(states.values()) == ["CANCELLED", *["COMPLETED"] * BRANCHES]
+    logs = list(Path(there.store).glob("logs/*/stdall_*.txt"))
+    assert len(logs) == BRANCHES
+    assert all("job exit code : 0" in log.read_text() for log in logs)
