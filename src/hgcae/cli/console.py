@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from hgcae.errors import DataFormatError
+from hgcae.errors import DataFormatError, HgcaeError
 from hgcae.settings import override, read_yaml
 
 if TYPE_CHECKING:
@@ -33,6 +33,23 @@ DetectorOption = Annotated[
 ]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="YAML file of settings; other options take precedence.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. gun.radius_cm=5. Repeatable.")]
+
+
+def run(app: Callable[[], object], name: str) -> None:
+    """Runs a command line; errors that a user can mend end it with one line on standard error and status 2."""
+
+    def fail(message: str) -> NoReturn:
+        note(f"{name}: error: {' '.join(message.split())}")
+        raise SystemExit(2)
+
+    try:
+        app()
+    except HgcaeError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except MemoryError as error:
+        fail(f"not enough memory: {error}")
 
 
 def manual(verb: Callable[..., None]) -> str:
