@@ -8,13 +8,18 @@ VERDICT := verdict
 STEPS ?= 4000
 # Most modules that each codec is judged on.
 MODULES ?= 20000
+# Epochs of the trainings whose digits are scanned and compared.
+EPOCHS ?= 20
+DIGITS := digits
+EXAMPLE = WORKFLOW_DIR=$(DIGITS)/workflow OUTPUT_DIR=$(DIGITS)/output $(BIN)/SetupExampleModel
+MNIST = --data $(HGCAE_DATA)/mnist/mnist.npz
 HGCAE_DATA ?= ../shared/data
 SCRATCH := $(VENV)/scratch
 # TensorFlow 2.15 and QKeras, to compare with: they do not fit beside what the package needs, nor on a newer Python.
 PEERS := .venv-peers
 PEER_PYTHON ?= python3.11
 # What the tests need beyond the plain installation, and what else constraints.txt pins for users.
-TEST_EXTRAS := dev
+TEST_EXTRAS := dev,scan
 PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware,workflow
 # Without byte code the installation takes half the time; modules are compiled when they are first imported.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
@@ -24,7 +29,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs test lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-mnist test lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +43,15 @@ docs: demo ## Run the demo, then write its figures and tables into docs/
 docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA), then write docs/codecs.md
 	for name in events ttbar electron; do $(BIN)/hgcae compare --sample $$name --data $(HGCAE_DATA) --steps $(STEPS) --max-modules $(MODULES) -o $(VERDICT)/$$name || exit 1; done
 	$(BIN)/python docs/refresh_codecs.py $(VERDICT)
+
+docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller digits, then write docs/mnist.md
+	mkdir -p $(DIGITS)
+	$(EXAMPLE) 28 --data digits --json > $(DIGITS)/digits.json
+	$(EXAMPLE) 28 $(MNIST) --json > $(DIGITS)/mnist.json
+	$(EXAMPLE) 28 $(MNIST) --quantised --json > $(DIGITS)/quantised.json
+	$(EXAMPLE) 1 2 4 8 16 28 32 64 $(MNIST) --epochs $(EPOCHS) --json > $(DIGITS)/scan.json
+	$(EXAMPLE) 28 $(MNIST) --compare --epochs $(EPOCHS) --json > $(DIGITS)/comparison.json
+	$(BIN)/python docs/refresh_mnist.py $(DIGITS)
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term
@@ -68,7 +82,7 @@ constraints: ## Raise the pinned versions to the newest that fit together
 	rm -rf $(SCRATCH)
 
 clean: ## Remove everything made here, the environment included
-	rm -rf $(VENV) $(PEERS) $(DEMO) dist .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(DEMO) $(DIGITS) dist .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

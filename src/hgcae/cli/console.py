@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,6 +51,16 @@ def run(app: Callable[[], object], name: str) -> None:
         fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
     except MemoryError as error:
         fail(f"not enough memory: {error}")
+
+
+def workflow_dir() -> Path:
+    """Folder of data and what is kept to resume: `WORKFLOW_DIR`, by default `workflow` where the command is started."""
+    return Path(os.environ.get("WORKFLOW_DIR") or "workflow")
+
+
+def output_dir() -> Path:
+    """Folder of results: `OUTPUT_DIR`, by default `output` where the command is started."""
+    return Path(os.environ.get("OUTPUT_DIR") or "output")
 
 
 def manual(verb: Callable[..., None]) -> str:

@@ -14,7 +14,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import HgcaeError, MissingToolError
-from hgcae.examples.mnist.settings import ExampleSettings, output_dir, workflow_dir
+from hgcae.examples.mnist.settings import ExampleSettings
 
 if TYPE_CHECKING:
     from hgcae.examples.mnist.tasks import Step
@@ -92,7 +92,7 @@ def setup_example_model(
     chosen = [ExampleSettings.load(values | {"ndim": n}, settings or "settings") for n in dict.fromkeys(ndim)]
     from hgcae.examples.mnist.tasks import Comparison, Figures, Scan
 
-    folders = {"workflow": str(workflow_dir() / "mnist"), "output_dir": str(output_dir() / "mnist")}
+    folders = {"workflow": str(console.workflow_dir() / "mnist"), "output_dir": str(console.output_dir() / "mnist")}
     each = [Figures(settings=one, **folders) for one in chosen]
     summaries: list[Any] = [Scan(settings=chosen[0], ndims=tuple(one.ndim for one in chosen), **folders)] if len(chosen) > 1 else []
     summaries += [Comparison(settings=one, **folders) for one in chosen] if compare else []
@@ -126,16 +126,17 @@ def run(tasks: Sequence[Step], *, central: bool) -> None:
 
     if central:
         _check_luigid()
+    config = luigi.configuration.get_config()
+    config.set("core", "no_configure_logging", "true")
+    # Under luigid, a task that a killed process has left half-done is waited for until luigid has given that process up.
+    config.set("worker", "keep_alive", str(central).lower())
     logging.getLogger("luigi-interface").setLevel(logging.CRITICAL)  # failures are told below
     with _told() as failures:
-        # Under luigid, a task that a killed process has left half-done is waited for until luigid has given that process up.
-        result = luigi.build(
-            tasks, local_scheduler=not central, no_configure_logging=True, detailed_summary=True, keep_alive=central, wait_interval=1
-        )
+        result: Any = luigi.build(tasks, local_scheduler=not central, detailed_summary=True)
     if failures:
         raise failures[0]
-    if not result.scheduling_succeeded:  # type: ignore[union-attr]
-        msg = f"the workflow did not finish: {' '.join(str(result.one_line_summary).split())}"  # type: ignore[union-attr]
+    if not result.scheduling_succeeded:
+        msg = f"the workflow did not finish: {' '.join(str(result.one_line_summary).split())}"
         raise HgcaeError(msg)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -41,13 +39,3 @@ class ExampleSettings(Settings):
     def pictures(self) -> tuple[int, ...]:
         """Epochs after which test images are drawn; 0 is before the training."""
         return tuple(sorted({*range(0, self.epochs + 1, self.every), self.epochs}))
-
-
-def workflow_dir() -> Path:
-    """Folder of data and trainings: `WORKFLOW_DIR`, by default `workflow` where the command is started."""
-    return Path(os.environ.get("WORKFLOW_DIR") or "workflow")
-
-
-def output_dir() -> Path:
-    """Folder of figures: `OUTPUT_DIR`, by default `output` where the command is started."""
-    return Path(os.environ.get("OUTPUT_DIR") or "output")

@@ -208,8 +208,9 @@ class Summary(Step):
         return {suffix: luigi.LocalTarget(str(self.figures / f"{name}.{suffix}")) for suffix in ("json", "png")}
 
     def result(self) -> dict[str, Any]:
-        """What was found."""
-        return json.loads(Path(self.output()["json"].path).read_text(encoding="utf-8"))
+        """What was found, and where the figure is."""
+        found = json.loads(Path(self.output()["json"].path).read_text(encoding="utf-8"))
+        return {"figure": self.output()["png"].path, **found}
 
     def _write(self, found: dict[str, Any]) -> None:
         with atomic_path(self.output()["json"].path) as path:

@@ -1,0 +1,141 @@
+# ruff: noqa: INP001 - a script, not part of a package
+"""Writes docs/mnist.md and its figures from what `SetupExampleModel --json` printed: `make docs-mnist`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+PREFIX = "MNIST_example"
+PACKAGES = ("keras", "jax", "hgq2", "luigi", "scikit-dimension")
+
+
+def main(folder: Path) -> None:
+    """Reads `digits.json`, `mnist.json`, `quantised.json`, `scan.json` and `comparison.json` in a folder."""
+    digits, mnist, quantised, scan, comparison = (
+        json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("digits", "mnist", "quantised", "scan", "comparison")
+    )
+    last = mnist["settings"]["epochs"]
+    pictures = {f"{PREFIX}_epoch0.png": "epoch0", f"{PREFIX}_epoch{last}.png": "last", f"{PREFIX}_cost.png": "cost"}
+    for name, target in pictures.items():
+        shutil.copyfile(Path(mnist["figures"]) / name, DOCS / "figures" / f"mnist_{target}.png")
+    for kind, found in (("scan", scan), ("comparison", comparison)):
+        shutil.copyfile(found[kind]["figure"], DOCS / "figures" / f"mnist_{kind}.png")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    intrinsic = " and ".join(f"{v['mean']:.1f} ± {v['error']:.1f} ({name})" for name, v in scan["scan"]["intrinsic"].items())
+    epochs = scan["scan"]["points"][0]["epochs"]
+    text = f"""# Digits: the introductory example
+
+How many numbers does a handwritten digit need, and which network finds them? The questions that the rest of the package asks of showers, on
+images that everybody knows, in minutes. Measured by `make docs-mnist`, {datetime.now(UTC):%Y-%m-%d}; {versions}.
+
+## Run it
+
+```bash
+source setup.sh          # exports WORKFLOW_DIR and OUTPUT_DIR, where not yet set
+SetupExampleModel 28     # 28 x 28 x 1 pixels to 28 numbers and back
+```
+
+The command goes through a [luigi](https://luigi.readthedocs.io) workflow: the data, the training, the figures. Each step's files appear
+whole or not at all; what is there is not done again, and a training that was stopped goes on after its last finished epoch. To watch it
+in luigi's pages, start `luigid` and add `--central-scheduler`.
+
+Without further options the images are MNIST by Keras' own loader. Where that cannot be had, they are the 1,797 digits of 8 x 8 pixels
+inside scikit-learn, scaled to 28 x 28, and the command says so. `--data mnist.npz` takes MNIST from a file, `--data digits` always the small ones.
+
+{table([("MNIST", mnist), ("scikit-learn digits", digits), ("MNIST, quantised encoder", quantised)])}
+
+Errors are per pixel, pixels from 0 to 1, on test images, with the statistical error of the test sample; PCA has as many components as the
+code has numbers. The quantised encoder computes in 8 to 9 bits as the encoders of the trigger do, and each number of its code has 8 bits. In
+scikit-learn's digits all images lie in a plane of 64 dimensions, because that is how many pixels they had, and few are there to train
+on: PCA is hard to beat there.
+
+Input and decoded test images of MNIST before the training:
+
+![Epoch 0](figures/mnist_epoch0.png)
+
+and after epoch {last}:
+
+![Epoch {last}](figures/mnist_last.png)
+
+The cost through the training:
+
+![Cost](figures/mnist_cost.png)
+
+## How many numbers?
+
+```bash
+pip install 'hgcae[scan]'    # scikit-dimension
+SetupExampleModel {" ".join(str(point["ndim"]) for point in scan["scan"]["points"])} --data mnist.npz --epochs {epochs}
+```
+
+{scan_table(scan["scan"]["points"])}
+
+![Scan](figures/mnist_scan.png)
+
+The intrinsic dimension of the training images is {intrinsic}. PCA knows nothing of it: its error falls slowly all the way, because it
+has to build curved things from straight ones. The autoencoder's falls fast up to about that number of dimensions, and slowly after it.
+
+## Which network, which cost function?
+
+```bash
+SetupExampleModel 28 --compare --data mnist.npz --epochs {comparison["comparison"]["points"][0]["epochs"]}
+```
+
+{comparison_table(comparison["comparison"]["points"])}
+
+![Comparison](figures/mnist_comparison.png)
+
+Structural similarity (Wang et al. 2004) compares means, contrast and pattern under a window of 11 pixels; 1 is equal.
+"""
+    (DOCS / "mnist.md").write_text(text, encoding="utf-8")
+
+
+def table(rows: list[tuple[str, dict[str, Any]]]) -> str:
+    """Returns the table of single trainings."""
+    lines = [["images", "to train / to test", "epochs", "squared error", "PCA", "quotient"]]
+    for name, found in rows:
+        sizes = f"{found['n_train']:,} / {found['n_test']:,}"
+        errors = (measured(found["squared_error"]), measured(found["pca_squared_error"]), f"{found['squared_error_over_pca']:.2f}")
+        lines.append([name, sizes, str(found["settings"]["epochs"]), *errors])
+    return markdown(lines)
+
+
+def scan_table(points: list[dict[str, Any]]) -> str:
+    """Returns the errors by number of dimensions."""
+    lines = [["dimensions", "squared error", "PCA", "quotient"]]
+    for point in points:
+        quotient = f"{point['squared_error_over_pca']:.2f}"
+        lines.append([str(point["ndim"]), measured(point["squared_error"]), measured(point["pca_squared_error"]), quotient])
+    return markdown(lines)
+
+
+def comparison_table(points: list[dict[str, Any]]) -> str:
+    """Returns the merits of networks and cost functions."""
+    lines = [["network, trained on", "weights", "squared error", "cross entropy [nat]", "structural similarity"]]
+    for point in points:
+        name = f"{point['architecture']}, {point['cost'].replace('_', ' ')}"
+        merits = [measured(point[key], scale) for key, scale in (("squared_error", 5), ("cross_entropy", 4), ("structural_similarity", 4))]
+        lines.append([name, f"{point['weights']:,}", *merits])
+    return markdown(lines)
+
+
+def measured(value: dict[str, float], digits: int = 5) -> str:
+    """Returns a figure with its error."""
+    return f"{value['mean']:.{digits}f} ± {value['error']:.{digits}f}"
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """Returns a Markdown table; the first line holds the headings."""
+    rows = [lines[0], ["---"] + ["---:"] * (len(lines[0]) - 1), *lines[1:]]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
