@@ -47,13 +47,14 @@ whole or not at all; what is there is not done again, and a training that was st
 in luigi's pages, start `luigid` and add `--central-scheduler`.
 
 Without further options the images are MNIST by Keras' own loader. Where that cannot be had, they are the 1,797 digits of 8 x 8 pixels
-inside scikit-learn, scaled to 28 x 28, and the command says so. `--data mnist.npz` takes MNIST from a file, `--data digits` always the small ones.
+inside scikit-learn, scaled to 28 x 28, and the command says so. `--data mnist.npz` takes MNIST from a file, `--data digits` always the
+small ones.
 
-{table([("MNIST", mnist), ("scikit-learn digits", digits), ("MNIST, quantised encoder", quantised)])}
+{table([mnist, digits, quantised])}
 
 Errors are per pixel, pixels from 0 to 1, on test images, with the statistical error of the test sample; PCA has as many components as the
-code has numbers. The quantised encoder computes in 8 to 9 bits as the encoders of the trigger do, and each number of its code has 8 bits. In
-scikit-learn's digits all images lie in a plane of 64 dimensions, because that is how many pixels they had, and few are there to train
+code has numbers. The quantised encoder computes in 8 to 9 bits as the encoders of the trigger do, and each number of its code has 8 bits.
+In scikit-learn's digits all images lie in a plane of 64 dimensions, because that is how many pixels they had, and few are there to train
 on: PCA is hard to beat there.
 
 Input and decoded test images of MNIST before the training:
@@ -72,7 +73,7 @@ The cost through the training:
 
 ```bash
 pip install 'hgcae[scan]'    # scikit-dimension
-SetupExampleModel {" ".join(str(point["ndim"]) for point in scan["scan"]["points"])} --data mnist.npz --epochs {epochs}
+SetupExampleModel {" ".join(str(point["ndim"]) for point in scan["scan"]["points"])} --data {source(scan["scan"])} --epochs {epochs}
 ```
 
 {scan_table(scan["scan"]["points"])}
@@ -85,7 +86,7 @@ has to build curved things from straight ones. The autoencoder's falls fast up t
 ## Which network, which cost function?
 
 ```bash
-SetupExampleModel 28 --compare --data mnist.npz --epochs {comparison["comparison"]["points"][0]["epochs"]}
+SetupExampleModel 28 --compare --data {source(comparison["comparison"])} --epochs {comparison["comparison"]["points"][0]["epochs"]}
 ```
 
 {comparison_table(comparison["comparison"]["points"])}
@@ -97,10 +98,17 @@ Structural similarity (Wang et al. 2004) compares means, contrast and pattern un
     (DOCS / "mnist.md").write_text(text, encoding="utf-8")
 
 
-def table(rows: list[tuple[str, dict[str, Any]]]) -> str:
+def source(found: dict[str, Any]) -> str:
+    """Returns what `--data` was, without the folder of a file."""
+    return "digits" if found["data"] == "scikit-learn digits" else "mnist.npz"
+
+
+def table(rows: list[dict[str, Any]]) -> str:
     """Returns the table of single trainings."""
     lines = [["images", "to train / to test", "epochs", "squared error", "PCA", "quotient"]]
-    for name, found in rows:
+    for found in rows:
+        name = "scikit-learn digits" if source(found) == "digits" else "MNIST"
+        name += ", quantised encoder" * found["settings"]["quantised"]
         sizes = f"{found['n_train']:,} / {found['n_test']:,}"
         errors = (measured(found["squared_error"]), measured(found["pca_squared_error"]), f"{found['squared_error_over_pca']:.2f}")
         lines.append([name, sizes, str(found["settings"]["epochs"]), *errors])

@@ -1,7 +1,6 @@
 """The example as a graph of luigi tasks: data, training, figures; a task whose files are there is done.
 
-Data <- Train <- Figures            one autoencoder
-        Train <- Scan, Comparison   several
+`Figures` needs `Train`, which needs `Data`; `Scan` and `Comparison` need several `Train`.
 """
 
 from __future__ import annotations
@@ -35,14 +34,11 @@ class SettingsParameter(luigi.Parameter):
         """Writes JSON."""
         return x.model_dump_json()
 
-    def _warn_on_wrong_param_type(self, param_name: str, param_value: object) -> None:
-        """Any other parameter would have to be text."""
-
 
 class Step(luigi.Task):
     """A step with the folders of its files.
 
-    Parameters: `workflow`, folder of data and trainings; `output`, folder of figures.
+    Parameters: `workflow`, folder of data and trainings; `output_dir`, folder of figures.
     """
 
     workflow = luigi.Parameter()
@@ -59,7 +55,7 @@ class Step(luigi.Task):
         return self.task_family
 
     @property
-    def figures(self) -> Path:
+    def figures_dir(self) -> Path:
         """Folder of figures."""
         return Path(str(self.output_dir))
 
@@ -78,7 +74,7 @@ class Data(Step):
         """`data_SOURCE.npz`; a file is known by its path, size and time."""
         source = Path(str(self.source))
         name = str(self.source)
-        if source.exists():
+        if source.is_file():
             status = source.stat()
             name = fingerprint([str(source.resolve()), status.st_size, status.st_mtime_ns])
         return luigi.LocalTarget(str(Path(str(self.workflow)) / f"data_{Path(name).name}.npz"))
@@ -155,7 +151,7 @@ class Figures(Step):
     @property
     def title(self) -> str:
         """What it does, for people."""
-        return f"figures: {self.figures / self.settings.name}"
+        return f"figures: {self.figures_dir / self.settings.name}"
 
     def requires(self) -> Train:
         """The training."""
@@ -164,7 +160,7 @@ class Figures(Step):
     def output(self) -> dict[str, luigi.LocalTarget]:
         """`MNIST_example_epochN.png`, `MNIST_example_cost.png`, `MNIST_example.gif` and `.mp4`."""
         names = [f"_epoch{epoch}.png" for epoch in self.settings.pictures] + ["_cost.png", ".gif", ".mp4"]
-        folder = self.figures / self.settings.name
+        folder = self.figures_dir / self.settings.name
         return {name: luigi.LocalTarget(str(folder / f"{PREFIX}{name}")) for name in names}
 
     def run(self) -> None:
@@ -205,7 +201,7 @@ class Summary(Step):
     def output(self) -> dict[str, luigi.LocalTarget]:
         """`MNIST_example_KIND_NAME.json` and `.png`."""
         name = f"{PREFIX}_{self.kind}_{fingerprint([train.settings.name for train in self.trainings()])[:8]}"
-        return {suffix: luigi.LocalTarget(str(self.figures / f"{name}.{suffix}")) for suffix in ("json", "png")}
+        return {suffix: luigi.LocalTarget(str(self.figures_dir / f"{name}.{suffix}")) for suffix in ("json", "png")}
 
     def result(self) -> dict[str, Any]:
         """What was found, and where the figure is."""

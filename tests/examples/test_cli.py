@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pytest
 
-from hgcae.examples.mnist.cli import main
+from hgcae.examples.cli import main
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

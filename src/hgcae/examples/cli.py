@@ -14,7 +14,6 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import HgcaeError, MissingToolError
-from hgcae.examples.mnist.settings import ExampleSettings
 
 if TYPE_CHECKING:
     from hgcae.examples.mnist.tasks import Step
@@ -88,6 +87,8 @@ def setup_example_model(
         "epochs": epochs,
         "every": every,
     }
+    from hgcae.examples.mnist.settings import ExampleSettings
+
     values = console.settings_values(settings, options, assignments)
     chosen = [ExampleSettings.load(values | {"ndim": n}, settings or "settings") for n in dict.fromkeys(ndim)]
     from hgcae.examples.mnist.tasks import Comparison, Figures, Scan
