@@ -17,25 +17,29 @@ PACKAGES = ("keras", "jax", "hgq2", "luigi", "scikit-dimension")
 
 
 def main(folder: Path) -> None:
-    """Reads `digits.json`, `mnist.json`, `quantised.json`, `scan.json` and `comparison.json` in a folder."""
-    digits, mnist, quantised, scan, comparison = (
-        json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("digits", "mnist", "quantised", "scan", "comparison")
-    )
-    last = mnist["settings"]["epochs"]
-    pictures = {f"{PREFIX}_epoch0.png": "epoch0", f"{PREFIX}_epoch{last}.png": "last", f"{PREFIX}_cost.png": "cost"}
-    for name, target in pictures.items():
-        shutil.copyfile(Path(mnist["figures"]) / name, DOCS / "figures" / f"mnist_{target}.png")
-    for kind, found in (("scan", scan), ("comparison", comparison)):
-        shutil.copyfile(found[kind]["figure"], DOCS / "figures" / f"mnist_{kind}.png")
+    """Reads `mnist.json` and, as far as they are there, `digits.json`, `quantised.json`, `scan.json` and `comparison.json` in a folder."""
+    files = (folder / f"{name}.json" for name in ("mnist", "digits", "quantised", "scan", "comparison"))
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files if path.exists()}
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
-    intrinsic = " and ".join(f"{v['mean']:.1f} ± {v['error']:.1f} ({name})" for name, v in scan["scan"]["intrinsic"].items())
-    epochs = scan["scan"]["points"][0]["epochs"]
-    text = f"""# Digits: the introductory example
+    parts = [
+        f"""# Digits: the introductory example
 
 How many numbers does a handwritten digit need, and which network finds them? The questions that the rest of the package asks of showers, on
-images that everybody knows, in minutes. Measured by `make docs-mnist`, {datetime.now(UTC):%Y-%m-%d}; {versions}.
+images that everybody knows, in minutes. Measured by `make docs-mnist`, {datetime.now(UTC):%Y-%m-%d}; {versions}.""",
+        single([found[name] for name in ("mnist", "digits", "quantised") if name in found]),
+    ]
+    parts += [scan(found["scan"]["scan"])] if "scan" in found else []
+    parts += [comparison(found["comparison"]["comparison"])] if "comparison" in found else []
+    (DOCS / "mnist.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
-## Run it
+
+def single(trainings: list[dict[str, Any]]) -> str:
+    """Returns what single trainings found; the first is shown."""
+    shown = trainings[0]
+    last = shown["settings"]["epochs"]
+    for name, target in (("epoch0", "epoch0"), (f"epoch{last}", "last"), ("cost", "cost")):
+        shutil.copyfile(Path(shown["figures"]) / f"{PREFIX}_{name}.png", DOCS / "figures" / f"mnist_{target}.png")
+    return f"""## Run it
 
 ```bash
 source setup.sh          # exports WORKFLOW_DIR and OUTPUT_DIR, where not yet set
@@ -48,14 +52,14 @@ in luigi's pages, start `luigid` and add `--central-scheduler`.
 
 Without further options the images are MNIST by Keras' own loader. Where that cannot be had, they are the 1,797 digits of 8 x 8 pixels
 inside scikit-learn, scaled to 28 x 28, and the command says so. `--data mnist.npz` takes MNIST from a file, `--data digits` always the
-small ones.
+small ones. With `--quantised` the encoder computes in 8 to 9 bits as the encoders of the trigger do, and each number of its code has
+8 bits.
 
-{table([mnist, digits, quantised])}
+{table(trainings)}
 
 Errors are per pixel, pixels from 0 to 1, on test images, with the statistical error of the test sample; PCA has as many components as the
-code has numbers. The quantised encoder computes in 8 to 9 bits as the encoders of the trigger do, and each number of its code has 8 bits.
-In scikit-learn's digits all images lie in a plane of 64 dimensions, because that is how many pixels they had, and few are there to train
-on: PCA is hard to beat there.
+code has numbers. In scikit-learn's digits all images lie in a space of 64 dimensions, because that is how many pixels they had, and few
+are there to train on: PCA is hard to beat there.
 
 Input and decoded test images of MNIST before the training:
 
@@ -67,35 +71,44 @@ and after epoch {last}:
 
 The cost through the training:
 
-![Cost](figures/mnist_cost.png)
+![Cost](figures/mnist_cost.png)"""
 
-## How many numbers?
+
+def scan(found: dict[str, Any]) -> str:
+    """Returns the error against the number of dimensions."""
+    shutil.copyfile(found["figure"], DOCS / "figures" / "mnist_scan.png")
+    points = found["points"]
+    intrinsic = ", ".join(f"{v['mean']:.1f} ± {v['error']:.1f} ({name})" for name, v in found["intrinsic"].items())
+    return f"""## How many numbers?
 
 ```bash
-pip install 'hgcae[scan]'    # scikit-dimension
-SetupExampleModel {" ".join(str(point["ndim"]) for point in scan["scan"]["points"])} --data {source(scan["scan"])} --epochs {epochs}
+pip install 'hgcae[scan]'    # scikit-dimension, for the intrinsic dimension
+SetupExampleModel {" ".join(str(point["ndim"]) for point in points)} --data {source(found)} --epochs {points[0]["epochs"]}
 ```
 
-{scan_table(scan["scan"]["points"])}
+{scan_table(points)}
 
 ![Scan](figures/mnist_scan.png)
 
-The intrinsic dimension of the training images is {intrinsic}. PCA knows nothing of it: its error falls slowly all the way, because it
-has to build curved things from straight ones. The autoencoder's falls fast up to about that number of dimensions, and slowly after it.
+Intrinsic dimension of the training images: {intrinsic or "not estimated"}. The error is that of three disjoint samples of at most 2,000
+images; a finite sample underestimates."""
 
-## Which network, which cost function?
+
+def comparison(found: dict[str, Any]) -> str:
+    """Returns networks and cost functions side by side."""
+    shutil.copyfile(found["figure"], DOCS / "figures" / "mnist_comparison.png")
+    points = found["points"]
+    return f"""## Which network, which cost function?
 
 ```bash
-SetupExampleModel 28 --compare --data {source(comparison["comparison"])} --epochs {comparison["comparison"]["points"][0]["epochs"]}
+SetupExampleModel {points[0]["ndim"]} --compare --data {source(found)} --epochs {points[0]["epochs"]}
 ```
 
-{comparison_table(comparison["comparison"]["points"])}
+{comparison_table(points)}
 
 ![Comparison](figures/mnist_comparison.png)
 
-Structural similarity (Wang et al. 2004) compares means, contrast and pattern under a window of 11 pixels; 1 is equal.
-"""
-    (DOCS / "mnist.md").write_text(text, encoding="utf-8")
+Structural similarity (Wang et al. 2004) compares means, contrast and pattern under a window of 11 pixels; 1 is equal."""
 
 
 def source(found: dict[str, Any]) -> str:
