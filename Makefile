@@ -13,6 +13,11 @@ MERGING := merging
 STEPS ?= 2000
 # Most modules that each codec is judged on.
 MODULES ?= 5000
+# Epochs of the trainings whose digits are scanned and compared.
+EPOCHS ?= 20
+DIGITS := digits
+EXAMPLE = WORKFLOW_DIR=$(DIGITS)/workflow OUTPUT_DIR=$(DIGITS)/output $(BIN)/SetupExampleModel
+MNIST = --data $(HGCAE_DATA)/mnist/mnist.npz
 HGCAE_DATA ?= ../shared/data
 SCRATCH := $(VENV)/scratch
 # TensorFlow 2.15 and QKeras, to compare with: they do not fit beside what the package needs, nor on a newer Python.
@@ -29,7 +34,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-physics docs-report docs-robustness test test-slurm lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-physics docs-report docs-robustness test test-slurm lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +63,14 @@ docs-dimension: demo $(TOOLS) ## Train codes of all sizes on the demo's run (hou
 docs-merging: $(RUNTIME) ## Compare ways of merging units (an hour and more), then write docs/merging.md
 	$(BIN)/hgcae scan merge -o $(MERGING)
 	$(BIN)/python docs/refresh_merging.py $(MERGING)
+docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller digits, then write docs/mnist.md
+	mkdir -p $(DIGITS)
+	$(EXAMPLE) 28 --data digits --json > $(DIGITS)/digits.json
+	$(EXAMPLE) 28 $(MNIST) --json > $(DIGITS)/mnist.json
+	$(EXAMPLE) 28 $(MNIST) --quantised --json > $(DIGITS)/quantised.json
+	$(EXAMPLE) 1 2 4 8 16 28 32 64 $(MNIST) --epochs $(EPOCHS) --json > $(DIGITS)/scan.json
+	$(EXAMPLE) 28 $(MNIST) --compare --epochs $(EPOCHS) --json > $(DIGITS)/comparison.json
+	$(BIN)/python docs/refresh_mnist.py $(DIGITS)
 
 test: lint ## Check the code, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=term
@@ -91,7 +104,7 @@ constraints: ## Raise the pinned versions to the newest that fit together
 	rm -rf $(SCRATCH)
 
 clean: ## Remove everything made here, the environment included
-	rm -rf $(VENV) $(PEERS) $(DEMO) dist .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(DEMO) $(DIGITS) dist .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

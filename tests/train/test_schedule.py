@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hgcae.errors import SettingsError
 from hgcae.geometry.hierarchy import SEED, Hierarchy
-from hgcae.train.schedule import EPOCHS, SCHEDULES, Schedule, Stage, l1_schedule, seed_schedule
+from hgcae.train.schedule import EPOCHS, SCHEDULES, Schedule, Stage, l1_schedule, open_seed_schedule, seed_schedule
 from model.toys import MODULE
 
 NAMES = ("ROC", "MODULE", "TRIPLET", "STAGE1", "STAGE2")
@@ -32,6 +32,13 @@ def test_the_published_table():
         (901, 1400, "STAGE1", ("STAGE1",)),
         (1401, 2000, "STAGE2", ("STAGE2",)),
     ]
+
+
+def test_the_published_table_without_an_end():
+    assert rows(open_seed_schedule(SEED))[:-1] == rows(seed_schedule(SEED))[:-1]
+    assert rows(open_seed_schedule(SEED, 32))[-1] == (1401, 1_001_400, "STAGE2", ("STAGE2",))
+    assert {stage.batch for stage in open_seed_schedule(SEED, 32).stages} == {32}
+    assert rows(open_seed_schedule(MODULE))[:2] == [(1, 1, "MODULE", NAMES[:2]), (2, 197, "ROC", ("ROC",))]
 
 
 def test_the_published_steps():

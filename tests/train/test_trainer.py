@@ -168,6 +168,15 @@ class TestResume:
         trainer(folder).run()
         assert_same_end(folder, done.folder)
 
+    @pytest.mark.parametrize("epoch", [2, 3])
+    def test_stopped_after_a_chosen_epoch(self, done, folder, epoch):
+        first = trainer(folder)
+        first.last_epoch = epoch
+        first.run()
+        assert (first.epochs, len(first.history)) == (epoch, epoch)
+        trainer(folder).run()
+        assert_same_end(folder, done.folder)
+
     def test_with_several_shards(self, folder, tmp_path):
         """The 40 events come in three shards of as good as the same size, each epoch uses the next."""
         seen: list[tuple[int, int]] = []

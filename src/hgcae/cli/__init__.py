@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from hgcae import __version__
 from hgcae.cli import compare, convert, demo, econt, evaluate, info, physics, report, run, scan, show, simulate, stress, train
-from hgcae.cli.console import manual, note
-from hgcae.errors import HgcaeError
+from hgcae.cli.console import manual, run_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -54,16 +53,4 @@ app.add_typer(scan.app, name="scan")
 
 def main() -> None:
     """Runs the command line; errors that a user can mend end it with one line on standard error and status 2."""
-    try:
-        app()
-    except HgcaeError as error:
-        _fail(str(error))
-    except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
-    except MemoryError as error:
-        _fail(f"not enough memory: {error}")
-
-
-def _fail(message: str) -> NoReturn:
-    note(f"hgcae: error: {' '.join(message.split())}")
-    raise SystemExit(2)
+    run_app(app, "hgcae")

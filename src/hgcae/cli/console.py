@@ -5,17 +5,18 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from hgcae.errors import DataFormatError
+from hgcae.errors import DataFormatError, HgcaeError
 from hgcae.settings import override, read_yaml
 
 if TYPE_CHECKING:
@@ -33,6 +34,33 @@ DetectorOption = Annotated[
 ]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="YAML file of settings; other options take precedence.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. gun.radius_cm=5. Repeatable.")]
+
+
+def run_app(app: Callable[[], object], name: str) -> None:
+    """Runs a command line; errors that a user can mend end it with one line on standard error and status 2."""
+
+    def fail(message: str) -> NoReturn:
+        note(f"{name}: error: {' '.join(message.split())}")
+        raise SystemExit(2)
+
+    try:
+        app()
+    except HgcaeError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except MemoryError as error:
+        fail(f"not enough memory: {error}")
+
+
+def workflow_dir() -> Path:
+    """Folder of data and what is kept to resume: `WORKFLOW_DIR`, by default `workflow` where the command is started."""
+    return Path(os.environ.get("WORKFLOW_DIR") or "workflow")
+
+
+def output_dir() -> Path:
+    """Folder of results: `OUTPUT_DIR`, by default `output` where the command is started."""
+    return Path(os.environ.get("OUTPUT_DIR") or "output")
 
 
 def manual(verb: Callable[..., None]) -> str:

@@ -13,6 +13,7 @@ from hgcae.cli import console
 from hgcae.errors import GeometryError
 
 if TYPE_CHECKING:
+    from hgcae.cli.gallery import Gallery
     from hgcae.train.run import RunSettings
     from hgcae.train.trainer import Progress, Trainer
 
@@ -103,31 +104,37 @@ def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> 
     from hgcae.train.run import prepare
 
     trainer = prepare(settings, folder)
+    gallery = gallery_of(trainer) if pictures else None
+
+    def on_epoch(row: dict[str, Any]) -> None:
+        cost_figure(trainer.history, folder / "cost.png")
+        if gallery is not None:
+            title = f"epoch {row['epoch']}: decoded from {row['loss_level']}, test loss {row['loss_test']:.4g}"
+            gallery.draw(trainer.model, row["loss_level"], folder / "frames" / f"epoch_{row['epoch']:05d}.png", title)
+
+    run_with_progress(trainer, on_epoch)
+    cost_figure(trainer.history, folder / "cost.pdf")
+    if gallery is not None:
+        _animate(folder)
+    return trainer
+
+
+def run_with_progress(trainer: Trainer, on_epoch: Callable[[dict[str, Any]], None]) -> None:
+    """Trains behind a progress bar; calls a function with the row of each epoch."""
     stages = trainer.settings.schedule.stages
-    draw = _pictures(trainer) if pictures else None
-
-    def on_epoch(done: Trainer, row: dict[str, Any]) -> None:
-        cost_figure(done.history, folder / "cost.png")
-        if draw is not None:
-            draw(row)
-
-    with console.progress(trainer.settings.schedule.epochs, "events") as update:
+    with console.progress(trainer.epochs, "events") as update:
 
         def on_progress(now: Progress) -> None:
             number, stage = now.stage
             text = f"stage {number}/{len(stages)} {stage.loss_level}, {now.events_per_s:.0f} events/s"
             update(now.epoch - 1 + now.steps_done / now.steps, text)
 
-        trainer.on_progress, trainer.on_epoch = on_progress, on_epoch
+        trainer.on_progress, trainer.on_epoch = on_progress, lambda _, row: on_epoch(row)
         trainer.run()
-    cost_figure(trainer.history, folder / "cost.pdf")
-    if pictures:
-        _animate(folder)
-    return trainer
 
 
-def _pictures(trainer: Trainer) -> Callable[[dict[str, Any]], None] | None:
-    """Returns a function that draws the test units of a run after an epoch; None where nobody knows what they look like."""
+def gallery_of(trainer: Trainer) -> Gallery | None:
+    """Returns the test units that show a run; None where nobody knows what they look like."""
     from hgcae.cli.gallery import Gallery
     from hgcae.plots.cells import unit_shapes
 
@@ -137,12 +144,7 @@ def _pictures(trainer: Trainer) -> Callable[[dict[str, Any]], None] | None:
     except GeometryError as error:
         console.note(f"no pictures: {error}")
         return None
-
-    def draw(row: dict[str, Any]) -> None:
-        title = f"epoch {row['epoch']}: decoded from {row['loss_level']}, test loss {row['loss_test']:.4g}"
-        gallery.draw(trainer.model, row["loss_level"], trainer.folder / "frames" / f"epoch_{row['epoch']:05d}.png", title)
-
-    return draw
+    return gallery
 
 
 def _animate(folder: Path) -> None:

@@ -18,13 +18,14 @@ from hgcae.geometry.detector import Detector
 from hgcae.plots.style import COLOURS, FAINT, INK, label, save, styled
 
 
-def cost_figure(history: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
+def cost_figure(history: Sequence[Mapping[str, Any]], path: str | Path, sample: str = "simulation") -> Path:
     """Draws train and test loss and the learning rate against optimisation steps, stage by stage.
 
     Args:
         history: One row per epoch with `stage`, `step`, `loss_train`, `loss_test`, `learning_rate` and, where stages are known by their
             level, `loss_level`.
         path: PNG or PDF.
+        sample: What was trained on, in a word.
 
     Raises:
         DataFormatError: No row.
@@ -61,7 +62,7 @@ def cost_figure(history: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
         ax.legend(handles=handles, loc="upper right", bbox_to_anchor=(1, 0.94), ncols=2)
         last = history[-1]
         speed = f", {last['events_per_s']:,.0f} events/s" if "events_per_s" in last else ""
-        label(ax, f"epoch {last['epoch']:,}{speed}")
+        label(ax, f"epoch {last['epoch']:,}{speed}", sample)
         return save(figure, path)
 
 

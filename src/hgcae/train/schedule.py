@@ -108,10 +108,25 @@ def seed_schedule(hierarchy: Hierarchy, epochs: int = FULL_EPOCHS, batch: int = 
     """
     names = hierarchy.names
     joint = [Stage(loss_level=name, trains=names[: i + 1], epochs=1, batch=batch) for i, name in reversed(list(enumerate(names))) if i]
-    weights = [196, 300, 400, 500, 600, *[600] * len(names)][: len(names)]
+    weights = _alone(len(names))
     lengths = _shares(epochs - len(joint), weights)
     alone = [Stage(loss_level=name, trains=(name,), epochs=n, batch=batch) for name, n in zip(names, lengths, strict=True)]
     return Schedule(stages=(*joint, *alone))
+
+
+def open_seed_schedule(hierarchy: Hierarchy, batch: int = 2) -> Schedule:
+    """Returns the seeds' table in its own numbers of epochs; its last stage, from epoch 1401 on, has no end."""
+    names = hierarchy.names
+    stages = seed_schedule(hierarchy, len(names) - 1 + sum(_alone(len(names))), batch).stages
+    return Schedule(stages=(*stages[:-1], stages[-1].model_copy(update={"epochs": _ENDLESS})))
+
+
+_ENDLESS = 10**6
+
+
+def _alone(levels: int) -> list[int]:
+    """Returns the epochs in which each level learns alone, lowest first."""
+    return [196, 300, 400, 500, 600, *[600] * levels][:levels]
 
 
 def l1_schedule(hierarchy: Hierarchy, epochs: int = 15, batch: int | None = None) -> Schedule:

@@ -98,6 +98,7 @@ class Trainer:
         cell_xy: Position of each trigger cell of the root, cm: (n_cells, 2); None where unknown.
         folder: The run's folder.
         data_fingerprint: Identifies the training data; a checkpoint made with other data is refused.
+        last_epoch: Epoch after which to stop before the schedule is done; a later run may go on. None = the schedule's end.
         on_progress: Called after every step.
         on_epoch: Called after every epoch with the trainer and the history row; pictures are drawn here.
     """
@@ -109,6 +110,7 @@ class Trainer:
     cell_xy: NDArray[np.float64] | None
     folder: Path
     data_fingerprint: str = ""
+    last_epoch: int | None = None
     on_progress: Callable[[Progress], None] = lambda _: None
     on_epoch: Callable[[Trainer, dict[str, Any]], None] = lambda *_: None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -126,19 +128,25 @@ class Trainer:
         """Identifies model, settings and data of this run."""
         return "-".join([self.model.settings.fingerprint(), self.settings.fingerprint(), self.data_fingerprint])
 
+    @property
+    def epochs(self) -> int:
+        """Epochs of the run."""
+        return min(self.settings.schedule.epochs, self.last_epoch or self.settings.schedule.epochs)
+
     def run(self) -> None:
-        """Trains until the schedule is done, from the last checkpoint if there is one; then fits the heads."""
+        """Trains until the last epoch, from the last checkpoint if there is one; then fits the heads."""
         self.train_stages()
         self.fit_heads()
         self.model.save(self.folder / "model")
 
     def train_stages(self) -> None:
-        """Trains until the schedule is done, from the last checkpoint if there is one."""
+        """Trains until the last epoch, from the last checkpoint if there is one."""
         done, step, optimiser = self._resume()
         first = 0
         for number, stage in enumerate(self.settings.schedule.stages):
-            if done < first + stage.epochs:
-                step = self._run_stage(number, stage, first, max(done, first), step, optimiser if done > first else [])
+            span = range(max(done, first), min(first + stage.epochs, self.epochs))
+            if span:
+                step = self._run_stage(number, stage, span, step, optimiser if done > first else [])
             first += stage.epochs
 
     def _resume(self) -> tuple[int, int, list[NDArray[Any]]]:
@@ -152,14 +160,14 @@ class Trainer:
         self._write_history([row for row in read_history(self.folder) if row["epoch"] <= checkpoint.epoch])
         return checkpoint.epoch, checkpoint.step, checkpoint.optimiser
 
-    def _run_stage(self, number: int, stage: Stage, first: int, done: int, step: int, optimiser: list[NDArray[Any]]) -> int:
+    def _run_stage(self, number: int, stage: Stage, span: range, step: int, optimiser: list[NDArray[Any]]) -> int:
         base = self._base(stage)
         loop = self.loop(stage, base)
         if optimiser:
             loop.set_optimiser(optimiser)
         tests = self._test_batches(stage, base)
-        pieces = ahead(self._pieces(stage, base, done, first + stage.epochs), depth=1)
-        for epoch in range(done, first + stage.epochs):
+        pieces = ahead(self._pieces(stage, base, span), depth=1)
+        for epoch in span:
             steps = sum(self._steps(stage, epoch))
             start, losses, seen = time.perf_counter(), [], 0.0
             for j in range(len(self._shards(epoch))):
@@ -169,7 +177,7 @@ class Trainer:
                     losses.append(loop.step(batch))
                     seen += batches.events_per_step
                     rate = seen / (time.perf_counter() - start)
-                    self.on_progress(Progress((number + 1, stage), epoch + 1, self.settings.schedule.epochs, len(losses), steps, rate))
+                    self.on_progress(Progress((number + 1, stage), epoch + 1, self.epochs, len(losses), steps, rate))
             step += len(losses)
             loss_train = float(np.mean(jax.device_get(losses)))
             seconds = time.perf_counter() - start
@@ -200,10 +208,10 @@ class Trainer:
         hierarchy = self.model.hierarchy
         return hierarchy.names[min(hierarchy.index(name) for name in stage.trains)]
 
-    def _pieces(self, stage: Stage, base: str, start: int, stop: int) -> Iterator[tuple[Batches, int]]:
-        """Yields what the epochs from `start` on draw from, shard after shard, and how many steps each serves."""
+    def _pieces(self, stage: Stage, base: str, epochs: range) -> Iterator[tuple[Batches, int]]:
+        """Yields what epochs draw from, shard after shard, and how many steps each serves."""
         known: dict[tuple[int, int], Batches] = {}
-        for epoch in range(start, stop):
+        for epoch in epochs:
             shards = self._shards(epoch)
             for shard, steps in zip(shards, self._steps(stage, epoch), strict=True):
                 if shard not in known:

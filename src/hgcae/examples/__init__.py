@@ -1,0 +1,1 @@
+"""Worked examples: what the package's parts do on data that everybody knows."""

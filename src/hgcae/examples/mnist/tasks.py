@@ -1,0 +1,265 @@
+"""The example as a graph of luigi tasks: data, training, figures; a task whose files are there is done.
+
+`Figures` needs `Train`, which needs `Data`; `Scan` and `Comparison` need several `Train`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import luigi
+import numpy as np
+
+from hgcae.examples.mnist import data, figures, references, training
+from hgcae.examples.mnist.settings import Architecture, Cost, ExampleSettings
+from hgcae.plots import animate, cost_figure
+from hgcae.settings import atomic_path, fingerprint
+
+PREFIX = "MNIST_example"
+"""How the names of all figures begin."""
+
+
+class SettingsParameter(luigi.Parameter):
+    """Settings of an autoencoder as a parameter of a task; JSON where luigi wants text."""
+
+    def parse(self, x: str) -> ExampleSettings:
+        """Reads JSON."""
+        return ExampleSettings.load(json.loads(x))
+
+    def serialize(self, x: ExampleSettings) -> str:
+        """Writes JSON."""
+        return x.model_dump_json()
+
+
+class Step(luigi.Task):
+    """A step with the folders of its files.
+
+    Parameters: `workflow`, folder of data and trainings; `output_dir`, folder of figures.
+    """
+
+    workflow = luigi.Parameter()
+    output_dir = luigi.Parameter()
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """The folders, to give to other steps."""
+        return {"workflow": str(self.workflow), "output_dir": str(self.output_dir)}
+
+    @property
+    def title(self) -> str:
+        """What it does, for people."""
+        return self.task_family
+
+    @property
+    def figures_dir(self) -> Path:
+        """Folder of figures."""
+        return Path(str(self.output_dir))
+
+
+class Data(Step):
+    """The images, as one npz file whatever they come from."""
+
+    source = luigi.Parameter()
+
+    @property
+    def title(self) -> str:
+        """What it does, for people."""
+        return f"data: {self.source}"
+
+    def output(self) -> luigi.LocalTarget:
+        """`data_SOURCE.npz`; a file is known by its path, size and time."""
+        source = Path(str(self.source))
+        name = str(self.source)
+        if source.is_file():
+            status = source.stat()
+            name = fingerprint([str(source.resolve()), status.st_size, status.st_mtime_ns])
+        return luigi.LocalTarget(str(Path(str(self.workflow)) / f"data_{Path(name).name}.npz"))
+
+    def run(self) -> None:
+        """Gets them."""
+        data.load(str(self.source)).save(Path(self.output().path))
+
+
+@cache
+def _digits(path: str) -> data.Digits:
+    return data.read(Path(path))
+
+
+class Train(Step):
+    """One autoencoder, trained to the end."""
+
+    settings = cast("ExampleSettings", SettingsParameter())
+
+    @property
+    def title(self) -> str:
+        """What it does, for people."""
+        s = self.settings
+        kind = "quantised " * s.quantised + s.architecture
+        return f"training: {s.ndim} dimensions, {kind}, {s.cost.replace('_', ' ')}, {s.epochs} epochs"
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the training."""
+        return Path(str(self.workflow)) / self.settings.name
+
+    def requires(self) -> Data:
+        """The images."""
+        return Data(source=self.settings.data, **self.folders)
+
+    def output(self) -> luigi.LocalTarget:
+        """`result.json`, written last."""
+        return luigi.LocalTarget(str(self.folder / "result.json"))
+
+    @property
+    def digits(self) -> data.Digits:
+        """The images, read once for all steps."""
+        return _digits(self.requires().output().path)
+
+    def run(self) -> None:
+        """Trains, or goes on after the last finished epoch."""
+
+        def tell(row: Mapping[str, Any]) -> None:
+            epoch, share = row["epoch"], row["epoch"] / self.settings.epochs
+            self.set_progress_percentage(100 * share)
+            self.set_status_message(f"epoch {epoch}: {row['loss_test']:.5f}")
+            if epoch in self.settings.pictures:
+                self.trigger_event(luigi.Event.PROGRESS, self, row)
+
+        result = training.train(self.settings, self.digits, self.folder, tell)
+        with atomic_path(self.output().path) as path:
+            path.write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+    def result(self) -> dict[str, Any]:
+        """What was found."""
+        return json.loads(Path(self.output().path).read_text(encoding="utf-8"))
+
+    def decoded(self, epoch: int) -> np.ndarray[Any, Any]:
+        """The shown test images as decoded after an epoch."""
+        with np.load(training.decoded_path(self.folder, epoch)) as stored:
+            return stored["decoded"]
+
+
+class Figures(Step):
+    """Pictures of test images through the training, the cost, and a film of the pictures."""
+
+    settings = cast("ExampleSettings", SettingsParameter())
+
+    @property
+    def title(self) -> str:
+        """What it does, for people."""
+        return f"figures: {self.figures_dir / self.settings.name}"
+
+    def requires(self) -> Train:
+        """The training."""
+        return Train(settings=self.settings, **self.folders)
+
+    def output(self) -> dict[str, luigi.LocalTarget]:
+        """`MNIST_example_epochN.png`, `MNIST_example_cost.png`, `MNIST_example.gif` and `.mp4`."""
+        names = [f"_epoch{epoch}.png" for epoch in self.settings.pictures] + ["_cost.png", ".gif", ".mp4"]
+        folder = self.figures_dir / self.settings.name
+        return {name: luigi.LocalTarget(str(folder / f"{PREFIX}{name}")) for name in names}
+
+    def run(self) -> None:
+        """Draws them."""
+        train = self.requires()
+        digits, path = train.digits, {name: Path(target.path) for name, target in self.output().items()}
+        true = digits.x_test[digits.shown()]
+        history = [json.loads(line) for line in (train.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+        loss = {row["epoch"]: f", test {row['loss_level']} {row['loss_test']:.4f}" for row in history}
+        for epoch in self.settings.pictures:
+            title = f"{self.settings.ndim} dimensions, epoch {epoch}{loss.get(epoch, '')}"
+            figures.digits_figure(true, train.decoded(epoch), path[f"_epoch{epoch}.png"], title, digits.name)
+        cost_figure(history, path["_cost.png"], digits.name)
+        frames = [path[f"_epoch{epoch}.png"] for epoch in self.settings.pictures]
+        for suffix in (".gif", ".mp4"):
+            animate(frames, path[suffix], fps=3)
+
+
+class Summary(Step):
+    """Several trainings in one JSON file and one figure."""
+
+    settings = cast("ExampleSettings", SettingsParameter())
+    kind = ""
+
+    @property
+    def title(self) -> str:
+        """What it does, for people."""
+        return f"{self.kind}: {self.output()['png'].path}"
+
+    def trainings(self) -> list[Train]:
+        """Returns the trainings."""
+        raise NotImplementedError
+
+    def requires(self) -> list[Train]:
+        """The trainings."""
+        return self.trainings()
+
+    def output(self) -> dict[str, luigi.LocalTarget]:
+        """`MNIST_example_KIND_NAME.json` and `.png`."""
+        name = f"{PREFIX}_{self.kind}_{fingerprint([train.settings.name for train in self.trainings()])[:8]}"
+        return {suffix: luigi.LocalTarget(str(self.figures_dir / f"{name}.{suffix}")) for suffix in ("json", "png")}
+
+    def result(self) -> dict[str, Any]:
+        """What was found, and where the figure is."""
+        found = json.loads(Path(self.output()["json"].path).read_text(encoding="utf-8"))
+        return {"figure": self.output()["png"].path, **found}
+
+    def _write(self, found: dict[str, Any]) -> None:
+        with atomic_path(self.output()["json"].path) as path:
+            path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+class Scan(Summary):
+    """The error against the number of dimensions."""
+
+    ndims = cast("tuple[int, ...]", luigi.TupleParameter())
+    kind = "scan"
+
+    def trainings(self) -> list[Train]:
+        """One for each number of dimensions."""
+        return [Train(settings=self.settings.model_copy(update={"ndim": n}), **self.folders) for n in self.ndims]
+
+    def run(self) -> None:
+        """Collects results, adds the intrinsic dimension where scikit-dimension is installed, and draws."""
+        trainings = self.trainings()
+        digits = trainings[0].digits
+        found = {"data": digits.name, "points": [_point(train) for train in trainings]}
+        found["intrinsic"] = references.intrinsic_dimensions(digits.x_train, self.settings.seed) if references.can_estimate() else {}
+        figures.scan_figure(found, Path(self.output()["png"].path))
+        self._write(found)
+
+
+class Comparison(Summary):
+    """All architectures with all cost functions, at one number of dimensions."""
+
+    kind = "comparison"
+
+    def trainings(self) -> list[Train]:
+        """One for each pair."""
+        pairs = [(architecture, cost) for architecture in get_args(Architecture) for cost in get_args(Cost)]
+        each = [self.settings.model_copy(update={"architecture": architecture, "cost": cost}) for architecture, cost in pairs]
+        return [Train(settings=settings, **self.folders) for settings in each]
+
+    def run(self) -> None:
+        """Collects results and draws."""
+        trainings = self.trainings()
+        digits = trainings[0].digits
+        found = {"data": digits.name, "points": [_point(train) for train in trainings]}
+        decoded = [(_name(train.settings), train.decoded(self.settings.epochs)) for train in trainings]
+        figures.comparison_figure(digits.x_test[digits.shown()], decoded, Path(self.output()["png"].path), digits.name)
+        self._write(found)
+
+
+def _name(settings: ExampleSettings) -> str:
+    return f"{settings.architecture}\n{settings.cost.replace('_', ' ')}"
+
+
+def _point(train: Train) -> dict[str, Any]:
+    """Returns a result without what is the same for all trainings, and with what differs on top."""
+    result = train.result()
+    varied = {key: result["settings"][key] for key in ("ndim", "architecture", "cost", "quantised", "epochs")}
+    return varied | {key: value for key, value in result.items() if key not in ("settings", "data")}
