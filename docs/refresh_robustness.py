@@ -43,8 +43,9 @@ from `hgcae stress`: {results["date"]}, {results["n_events"]:,} held-out events 
 * **Bits** are flipped in the words that are sent. `one_bit`: exactly one in the code of each occupied unit. `flips_P`: each bit of every
   unit of the level with the probability P, empty units included, which may then decode to charge.
 * Each level is encoded from the disturbed charges through all lower encoders and decoded again; bits are flipped at the level alone.
-* **Figures**: mean and sigma_eff of decoded over reference energy; rms shift of the barycentre per axis; sum over layers and over cells of
-  the absolute difference over the reference. All events count, of whatever energy. Errors are in `stress.json`.
+* **Figures**: median and sigma_eff of decoded over reference energy, rms shift of the barycentre per axis, and sum over layers of the
+  absolute difference over the reference energy, for events above 20 GeV (`energy_5_20`: all); sum over cells of the absolute difference
+  over the reference charge, all events. Errors are in `stress.json`.
 
 ## Against undisturbed events
 

@@ -33,6 +33,19 @@ def test_a_tenth_is_lost():
     assert (found["sigma_eff"], found["barycentre_mm"]) == pytest.approx((0, 0), abs=1e-9)
 
 
+def test_small_energies_count_for_cells_alone():
+    """A tenth of the charge is lost below 20 GeV, and a hundredth above."""
+    energy = np.where(np.arange(30) < 15, 10.0, 100.0)
+    showers = toy_showers(DETECTOR, 30, energy_gev=energy)
+    found = degradation(showers, scaled(showers, np.where(energy < 20, 0.9, 0.99)), DETECTOR, BOOTSTRAP)
+    assert found["response"] == pytest.approx(-0.01)
+    assert found["layer_error"] == pytest.approx(0.01)
+    total = [showers.charge[showers.event < 15].sum(), showers.charge[showers.event >= 15].sum()]
+    assert found["l1_cells"] == pytest.approx((0.1 * total[0] + 0.01 * total[1]) / sum(total))
+    low = showers[:15]
+    assert degradation(low, scaled(low, 0.9), DETECTOR, BOOTSTRAP)["response"] == pytest.approx(-0.1)
+
+
 def test_bare_units_and_few_events():
     bare = replace(SHOWERS, detector=None)[:3]
     found = degradation(bare, bare, None, BOOTSTRAP)

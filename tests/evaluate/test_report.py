@@ -54,7 +54,8 @@ def test_a_verdict_holds_every_figure(verdict):
 
 def test_results_survive_the_file_and_fill_a_table(verdict, tmp_path):
     path = tmp_path / "results.json"
-    written = write_results(path, {"MODULE": verdict}, date="2026-01-31T12:00:00+00:00", settings=QUICK, fingerprints={"model": "abc"})
+    measured = verdict | {"bits": {"entropy_coded": 4000.0}}
+    written = write_results(path, {"MODULE": measured}, date="2026-01-31T12:00:00+00:00", settings=QUICK, fingerprints={"model": "abc"})
     assert read_results(path) == json.loads(json.dumps(written)) == written
     assert written["settings"]["seed"] == 1
     assert written["fingerprints"] == {"evaluate": QUICK.fingerprint(), "model": "abc"}
@@ -63,6 +64,7 @@ def test_results_survive_the_file_and_fill_a_table(verdict, tmp_path):
     row = dict(zip(header, rows[0], strict=True))
     assert row["level"] == "MODULE"
     assert row["bits/event"] == "5,000"
+    assert row["coded bits"] == "4,000"
     assert row["E bias"] == "+1.00%"
     assert row["L1 cells"] == "0.010"
     assert row["resolution ratio"] == "1.000"

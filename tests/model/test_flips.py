@@ -72,6 +72,6 @@ def test_none_and_all(shares, events, probability, all_bits):
 
 def test_mistakes(shares, events):
     level, codes = shares.level("MODULE"), shares.encode_events(events, "MODULE")
-    for wrong in ({"probability": 1.5, "hierarchy": STACK}, {"probability": 0.1}):
+    for probability, hierarchy in ((1.5, STACK), (0.1, None)):
         with pytest.raises(SettingsError, match="bit flips"):
-            flip_bits(level, codes, np.random.default_rng(1), **wrong)
+            flip_bits(level, codes, np.random.default_rng(1), hierarchy=hierarchy, probability=probability)

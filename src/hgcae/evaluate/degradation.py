@@ -23,8 +23,11 @@ from hgcae.settings import atomic_path
 SCHEMA = 1
 """Version of the result file; raised when a key changes its meaning."""
 
+ABOVE_GEV = 20.0
+"""Energies, positions and layers are those of events above, where there are any: below, thresholds and noise rule."""
+
 FIGURES: Mapping[str, str] = {
-    "response": "mean of decoded over reference energy, less 1",
+    "response": "median of decoded over reference energy, less 1",
     "sigma_eff": "width of decoded over reference energy",
     "barycentre_mm": "rms shift of the barycentre, per axis, mm",
     "layer_error": "sum over layers |decoded - reference| over the reference energy, mean over events",
@@ -34,10 +37,11 @@ FIGURES: Mapping[str, str] = {
 
 
 def degradation(reference: Events, decoded: Events, detector: Detector | None, bootstrap: Bootstrap) -> dict[str, float | None]:
-    """Returns the figures of `FIGURES`, each with `<figure>_error`; None where undefined. All events count, of whatever energy.
+    """Returns the figures of `FIGURES`, each with `<figure>_error`; None where undefined.
 
     Args:
-        reference: What should have come out.
+        reference: What should have come out; where their true energy is known, only events above `ABOVE_GEV` count for energy, position
+            and layers, if there are any.
         decoded: What came out.
         detector: Gives energies in GeV, layers and positions; None for bare units.
         bootstrap: For the errors.
@@ -47,16 +51,19 @@ def degradation(reference: Events, decoded: Events, detector: Detector | None, b
     """
     check_pair(reference, decoded)
     frame = Frame.of(reference.hierarchy, detector)
+    cells = compare(reference, decoded).summary()
+    true_gev = reference.true_energy_gev
+    if true_gev is not None and (true_gev > ABOVE_GEV).any():
+        reference, decoded = reference[true_gev > ABOVE_GEV], decoded[true_gev > ABOVE_GEV]
     before, after = moments(reference, frame), moments(decoded, frame)
-    energy = bootstrap.spread(ratio(after.total, before.total), ("mean", "sigma_eff"))
+    energy = bootstrap.spread(ratio(after.total, before.total), ("median", "sigma_eff"))
     centres = before.barycentre_cm, after.barycentre_cm
     shift = np.zeros(0) if centres[0] is None or centres[1] is None else MM_PER_CM * (centres[1] - centres[0])
     position = bootstrap.spread(shift.ravel(), ("rms",))
     layers = bootstrap.spread(layer_profile_error(before, after), ("mean",))
-    cells = compare(reference, decoded).summary()
     return {
-        "response": None if energy["mean"] is None else energy["mean"] - 1,
-        "response_error": energy["mean_error"],
+        "response": None if energy["median"] is None else energy["median"] - 1,
+        "response_error": energy["median_error"],
         "sigma_eff": energy["sigma_eff"],
         "sigma_eff_error": energy["sigma_eff_error"],
         "barycentre_mm": position["rms"],

@@ -46,13 +46,13 @@ def stress_figure(results: Mapping[str, Any], path: str | Path) -> Path:
             _draw(ax, cases, key, scale)
             ax.set_ylabel(text)
             ax.set_yscale(kind, **({"linthresh": 1.0} if kind == "symlog" else {}))
+            ax.tick_params(axis="x", which="minor", bottom=False, top=False)
             ax.set_xlim(-0.6, len(cases) - 0.4)
             for x in range(1, len(cases)):
                 ax.axvline(x - 0.5, color=FAINT, lw=0.4)
         axes[0].axhline(0, color=FAINT, lw=0.8)
         axes[0].legend(loc="upper left", bbox_to_anchor=(1.005, 1.02), fontsize="small")
         axes[-1].set_xticks(range(len(cases)), [case["name"].replace("_", " ") for case in cases], rotation=50, ha="right")
-        axes[-1].tick_params(axis="x", which="minor", bottom=False, top=False)
         label(axes[0], f"decoded against undisturbed events, {results['n_events']:,} of each kind")
         return save(figure, path)
 

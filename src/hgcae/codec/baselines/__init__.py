@@ -90,6 +90,9 @@ def equal_bits(
     Every unit of the level has `bits_per_unit` bits, occupied or not, so an event has `bits_per_unit` x units of the level, exactly as
     with a learned code of so many bits. Codes are fitted to training events, written as packed bits and decoded from these alone.
 
+    Mean images of large units charge nearly every cell: at the upper levels of the prototype `pca`, `mean` and `best_choice_spread` take
+    half a megabyte for each event.
+
     Args:
         events: What to encode: whole charges, ADC counts.
         level: Level whose units are coded.
