@@ -348,15 +348,17 @@ class TestConvertByACodec:
         assert len(store.Reader(tmp_path / "b.parquet")) == 0
 
     def test_what_was_sent_can_be_trained_on(self, hgcae, tmp_path):
-        """One epoch at each level, with charges that are not whole."""
+        """One step of the level above the modules, with charges that are not whole."""
         arguments = ("--detector", "testbeam", "--direction", "parallel", "--radius", 2, "--energy", 20, 20)
         assert hgcae("simulate", "-n", 12, "-o", "a.parquet", *arguments).status == 0
         assert hgcae("convert", "a.parquet", "b.parquet", "--codec", "lattice", "--links", 2).status == 0
         charge = store.Reader(tmp_path / "b.parquet").read().charge
         assert (charge != np.round(charge)).any()
-        result = hgcae("train", "-i", "b.parquet", "--epochs", 3, "--no-pictures", "-o", "run", "--json")
+        stage = {"loss_level": "STAGE2", "trains": ["STAGE2"], "epochs": 1, "steps": 1, "batch": 4}
+        (tmp_path / "run.yaml").write_text(json.dumps({"schedule": {"stages": [stage]}}))
+        result = hgcae("train", "--settings", "run.yaml", "-i", "b.parquet", "--no-pictures", "-o", "run", "--json")
         assert result.status == 0, result.err
-        assert result.json["epochs"] == 3
+        assert result.json["steps"] == 1
         assert 0 < result.json["loss_test"] < 10
 
     @pytest.mark.parametrize(

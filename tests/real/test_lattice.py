@@ -10,8 +10,8 @@ from hgcae.codec.lattice import LatticeCodec
 from hgcae.sources.modules import SAMPLES, ModuleSample, module_sample
 
 BITS = {2: 57, 3: 89, 4: 121, 5: 153}
-COMPARED = 750
-"""Modules that are encoded slowly at each number of links: 3,000 in all."""
+COMPARED = 300
+"""Modules that are encoded slowly at each number of links, several milliseconds each."""
 
 
 @pytest.fixture(scope="module")
