@@ -42,7 +42,7 @@ def folder(tmp_path_factory) -> Path:
         folder / "run" / "model"
     )
     modules = Calibration.measure([showers(MODULE, 20)])
-    Autoencoder(MODULE, shares_settings(MODULE), modules, {}, 1).save(folder / "modules" / "model")
+    Autoencoder(MODULE, shares_settings(MODULE, barycentre=False), modules, {}, 1).save(folder / "modules" / "model")
     return folder
 
 

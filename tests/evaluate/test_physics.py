@@ -29,7 +29,7 @@ from hgcae.evaluate.separation import area, pion_efficiency
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 
-SETTINGS = PhysicsSettings(bootstrap_replicas=5, transport_events=5, folds=2, energy_edges_gev=(20, 200, 500))
+SETTINGS = PhysicsSettings(bootstrap_replicas=5, transport_events=12, folds=2, energy_edges_gev=(20, 200, 500))
 PROTOTYPE = Detector.load("prototype")
 
 

@@ -112,7 +112,7 @@ def test_the_maximum_of_an_exact_gamma_profile(a, b):
 
 
 def test_no_maximum():
-    depth, thickness = np.arange(1.0, 7)[None], np.ones((1, 6))
+    depth, thickness = np.linspace(1, 6, 6)[None], np.ones((1, 6))
     rising = np.array([[1, 2, 4, 8, 16, 32]]) / 63
     falling = rising[:, ::-1]
     one = np.array([[0, 0, 1.0, 0, 0, 0]])

@@ -138,7 +138,8 @@ def _prominence(smooth: NDArray[np.float64], axial: NDArray[np.int64], height: N
     along = np.linspace(0, 1, _LINE_POINTS)[:, None]
     line = hexagons.containing(xy[:, stronger, None] * (1 - along) + xy[:, weaker, None] * along, 1.0)
     valley = smooth[np.arange(len(smooth))[:, None, None], line[..., 0], line[..., 1]].min(axis=-1)
-    prominence = height.copy()
-    np.minimum.at(prominence, (slice(None), weaker), height[:, weaker] - valley)
+    above = np.full((len(height), height.shape[1], height.shape[1]), np.inf)
+    above[:, stronger, weaker] = height[:, weaker] - valley
+    prominence = np.minimum(height, above.min(axis=1))
     top = height[:, :1]
     return np.divide(np.where(height > 0, prominence, 0.0), top, out=np.zeros_like(height), where=top > 0)

@@ -45,12 +45,12 @@ VARIABLES = (
 """Shape variables that the classifiers see; NaN where an event has none, which tells them something, too."""
 
 
-def classifiers(seed: int) -> dict[str, Any]:
-    """Returns the untrained classifiers by name."""
+def classifiers(seed: int, n: int) -> dict[str, Any]:
+    """Returns the untrained classifiers by name, for `n` training events."""
     return {
         "gradient_boosting": HistGradientBoostingClassifier(max_iter=100, learning_rate=0.1, max_leaf_nodes=15, random_state=seed),
         "logistic_regression": make_pipeline(
-            QuantileTransformer(n_quantiles=50, output_distribution="normal", random_state=seed),
+            QuantileTransformer(n_quantiles=min(50, n), output_distribution="normal", random_state=seed),
             SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
             LogisticRegression(max_iter=1000),
         ),
@@ -87,7 +87,8 @@ def judge_separation(
     signal = beside(electrons, {name: pair[0] for name, pair in decoded.items()})
     background = beside(pions, {name: pair[1] for name, pair in decoded.items()})
     tables = {name: np.concatenate([_table(sample[name], detector) for sample in (signal, background)]) for name in signal}
-    return {kind: _judge(model, tables, label, settings) for kind, model in classifiers(settings.seed).items()}
+    models = classifiers(settings.seed, len(label) - -(-len(label) // settings.folds))
+    return {kind: _judge(model, tables, label, settings) for kind, model in models.items()}
 
 
 def _table(events: Events, detector: Detector) -> NDArray[np.float64]:
@@ -97,7 +98,8 @@ def _table(events: Events, detector: Detector) -> NDArray[np.float64]:
 
 def _judge(model: Any, tables: Mapping[str, NDArray[np.float64]], label: NDArray[np.bool_], settings: PhysicsSettings) -> dict[str, Any]:
     folds = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
-    scores = {name: cross_val_predict(model, x, label, cv=folds, method="predict_proba")[:, 1] for name, x in tables.items()}
+    chances = {name: np.asarray(cross_val_predict(model, x, label, cv=folds, method="predict_proba")) for name, x in tables.items()}
+    scores = {name: chance[:, 1] for name, chance in chances.items()}
     replicas = list(_resampled(label, settings))
     aucs = {name: _with_replicas(area, score, label, replicas) for name, score in scores.items()}
 

@@ -239,7 +239,7 @@ def _by_name(ax: Axes, rows: Sequence[Mapping[str, Any]], key: str, i: int, styl
 
 
 def _name_axis(ax: Axes, names: Sequence[str]) -> None:
-    ax.set_xticks(range(len(names)), names, rotation=20 if len(names) > 3 else 0)
+    ax.set_xticks(range(len(names)), names, rotation=20 if len(names) > 3 else 0, ha="right" if len(names) > 3 else "center")
     ax.set_xlim(-0.6, len(names) - 0.4)
     ax.tick_params(axis="x", which="minor", bottom=False, top=False)
 
