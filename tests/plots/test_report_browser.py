@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hgcae.plots.report import write_report
 from plots.runs import FACTORS, toy_displays, toy_history, toy_results
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra dev)")
 
@@ -26,6 +30,9 @@ FLAGS = (
 )
 PATIENCE_MS = 240_000
 
+HINTS = ("GPU stall due to ReadPixels", "willReadFrequently")
+"""What Chromium says about speed where WebGL is software; anything else is a complaint."""
+
 
 @pytest.fixture(scope="module")
 def file(showers, prototype, tmp_path_factory) -> Path:
@@ -41,7 +48,7 @@ def file(showers, prototype, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
+def browser() -> Iterator[Browser]:
     with playwright.sync_playwright() as started:
         # A container's root cannot make the sandbox; the page is our own.
         yield (found := started.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS), chromium_sandbox=False, timeout=PATIENCE_MS))
@@ -51,16 +58,20 @@ def browser() -> Iterator[playwright.Browser]:
 class Opened:
     """The page with what has been heard from it."""
 
-    def __init__(self, browser: playwright.Browser, file: Path) -> None:
+    def __init__(self, browser: Browser, file: Path) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.page = browser.new_page(viewport={"width": 1366, "height": 768})
         self.page.set_default_timeout(PATIENCE_MS)
-        self.page.on("console", lambda message: self.complaints.append(message.text) if message.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda message: self.hear(message.text) if message.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.hear(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(file.as_uri(), timeout=PATIENCE_MS)
         self.page.wait_for_selector("html[data-ready=true]", state="attached")
+
+    def hear(self, text: str) -> None:
+        if not any(hint in text for hint in HINTS):
+            self.complaints.append(text)
 
     def run(self, script: str):
         return self.page.evaluate(script)
@@ -84,8 +95,7 @@ def opened(browser, file) -> Opened:
 def test_it_loads_without_a_complaint_and_without_the_network(opened, file):
     assert opened.requests[0] == file.as_uri()
     assert all(url.startswith(("data:", "blob:")) for url in opened.requests[1:])
-    # A software renderer may say that it is slow; nothing else is tolerated.
-    assert [line for line in opened.complaints if "GPU stall due to ReadPixels" not in line] == []
+    assert opened.complaints == []
 
 
 def test_every_figure_is_drawn(opened):
@@ -169,4 +179,4 @@ def test_it_fits_a_narrow_window_and_paper(opened, tmp_path):
     pdf = opened.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
     assert pdf.startswith(b"%PDF")
     assert 4 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") <= 20
-    assert opened.complaints == [] or all("ReadPixels" in line for line in opened.complaints)
+    assert opened.complaints == []

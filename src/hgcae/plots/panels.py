@@ -63,7 +63,7 @@ def energy_panels(results: Mapping[str, Any]) -> list[Panel]:
     """Returns response and resolution against the truth, and what decoding does to the energy, each against true energy."""
     over = ("energy", "decoded_over_uncompressed", "bins")
     truth = ("energy", "truth", "decoded", "bins")
-    reference = next((found for level in results["levels"].values() if (found := lookup(level, "energy", "truth", "uncompressed"))), None)
+    reference = _first(results, "energy", "truth", "uncompressed")
     first = [_reference(reference, key, scale, shift) for key, scale, shift in (("mean", 100, -1), ("resolution", 100, 0))]
     return _some(
         _energy_panel("response", "Response", "E / true E − 1 [%]", results, truth, "mean", 100, -1, first[0], line=0),
@@ -88,7 +88,7 @@ def energy_panels(results: Mapping[str, Any]) -> list[Panel]:
 def position_panels(results: Mapping[str, Any]) -> list[Panel]:
     """Returns the shifts of barycentres and the distance to the true axis against true energy."""
     axis = ("position", "truth_axis")
-    reference = next((found for level in results["levels"].values() if (found := lookup(level, *axis, "uncompressed", "per_axis"))), None)
+    reference = _first(results, *axis, "uncompressed", "per_axis")
     shift = ("position", "barycentre_shift", "per_axis", "bins")
     layers = ("position", "layer_barycentre_rms", "bins")
     return _some(
@@ -208,6 +208,11 @@ def stages(history: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]
     return [list(rows) for _, rows in groupby(history, key=lambda row: row["stage"])]
 
 
+def _first(results: Mapping[str, Any], *keys: str) -> Any:
+    """Returns what the first level that has it says; the uncompressed events are the same for all of them."""
+    return next((found for level in results["levels"].values() if (found := lookup(level, *keys)) is not None), None)
+
+
 def _some(*panels: Panel | None) -> list[Panel]:
     return [panel for panel in panels if panel is not None]
 
@@ -295,7 +300,10 @@ def _reference(sample: Mapping[str, Any] | None, key: str, scale: float = 1.0, s
     if not sample:
         return []
     points = _by_energy(sample["bins"], key, 0, 1, "uncompressed", "uncompressed", scale, shift)
-    ink = {"line": {"color": INK, "width": 1, "dash": "solid"}, "marker": {"color": INK, "symbol": "cross-thin-open", "size": 10}}
+    ink: dict[str, Any] = {
+        "line": {"color": INK, "width": 1, "dash": "solid"},
+        "marker": {"color": INK, "symbol": "cross-thin-open", "size": 10},
+    }
     points = points | ink | {"error_y": points["error_y"] | {"color": INK}}
     fit = sample.get("fit") if key == "resolution" else None
     if not fit or not points["x"]:
@@ -355,7 +363,7 @@ def _alone(
     trace = _by_rate(levels, keys, scale, *_SERIES[0][1:])
     if not trace["y"]:
         return None
-    layout = _rate_layout(levels, y_title, log=log) | ({} if line is None else {"shapes": [_rule(line)]})
+    layout: dict[str, Any] = _rate_layout(levels, y_title, log=log) | ({} if line is None else {"shapes": [_rule(line)]})
     if line is None and not log:
         layout["yaxis"]["rangemode"] = "tozero"
     return Panel(name, title, {"data": [trace], "layout": layout})
@@ -437,7 +445,5 @@ def _axis(title: str, *, log: bool = False) -> dict[str, Any]:
         "tickcolor": "#77777d",
         "gridcolor": _GRID,
         "zeroline": False,
-        "automargin": True,
     }
-    # One digit per decade, and 2 and 5 where the decades are few.
-    return axis | ({"type": "log", "exponentformat": "power", "minor": {"ticks": "inside", "ticklen": 3}} if log else {})
+    return axis | ({"type": "log", "exponentformat": "power"} if log else {})
