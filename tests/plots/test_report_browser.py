@@ -30,7 +30,7 @@ FLAGS = (
 )
 PATIENCE_MS = 240_000
 
-HINTS = ("GPU stall due to ReadPixels", "willReadFrequently")
+HINTS = ("GL Driver Message (OpenGL, Performance", "willReadFrequently")
 """What Chromium says about speed where WebGL is software; anything else is a complaint."""
 
 

@@ -204,7 +204,7 @@
       const ticks = { gridcolor: GRID, backgroundcolor: "white", showspikes: false, zeroline: false };
       const scene = {
         xaxis: { title: { text: "z [cm]" }, range: [front - 2, back + 2], ...ticks }, yaxis: { title: { text: "x [cm]" }, range: x, ...ticks }, zaxis: { title: { text: "y [cm]" }, range: y, ...ticks },
-        aspectmode: "manual", aspectratio: { x: 1.5, y: 1, z: 1 }, uirevision: "camera", camera: { eye: { x: -1.0, y: -1.65, z: 0.75 } },
+        aspectmode: "manual", aspectratio: { x: 1.5, y: 1, z: 1 }, uirevision: "camera", camera: { eye: { x: -1.1, y: -2.15, z: 0.95 }, center: { x: 0, y: 0, z: -0.1 } },
       };
       const layout = {
         font: { ...FONT, size: 11 }, height: 540, margin: { l: 0, r: 10, t: 24, b: 0 }, showlegend: false, uirevision: "camera",
