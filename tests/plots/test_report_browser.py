@@ -28,7 +28,7 @@ FLAGS = (
     "--disable-gpu-rasterization",
     "--disable-gpu-compositing",
 )
-PATIENCE_MS = 240_000
+PATIENCE_MS = 600_000
 
 HINTS = ("GL Driver Message (OpenGL, Performance", "willReadFrequently")
 """What Chromium says about speed where WebGL is software; anything else is a complaint."""
@@ -63,7 +63,7 @@ class Opened:
         self.requests: list[str] = []
         self.page = browser.new_page(viewport={"width": 1366, "height": 768})
         self.page.set_default_timeout(PATIENCE_MS)
-        self.page.on("console", lambda message: self.hear(message.text) if message.type in ("error", "warning") else None)
+        self.page.on("console", lambda message: self.hear(message.text) if message.type in ("error", "warning", "trace") else None)
         self.page.on("pageerror", lambda error: self.hear(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(file.as_uri(), timeout=PATIENCE_MS)
