@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from hgcae.plots.report import write_report
 from plots.runs import FACTORS, toy_displays, toy_history, toy_results
@@ -110,22 +113,17 @@ def test_every_figure_is_drawn(opened):
 
 
 def test_the_scenes_are_painted(opened):
-    """Both scenes have a WebGL canvas with ink of several colours on it."""
-    opened.page.locator("#event-space").scroll_into_view_if_needed()
-    colours = opened.run(
-        """(async () => {
-            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-            return [...document.querySelectorAll('#event-space canvas')].filter((canvas) => canvas.width > 100).map((canvas) => {
-                const copy = Object.assign(document.createElement('canvas'), {width: canvas.width, height: canvas.height});
-                const pen = copy.getContext('2d');
-                pen.drawImage(canvas, 0, 0);
-                const pixels = new Uint32Array(pen.getImageData(0, 0, copy.width, copy.height).data.buffer);
-                return new Set(pixels).size;
-            });
-        })()"""
-    )
-    assert len(colours) == 2
-    assert min(colours) > 20
+    """Both scenes have a WebGL canvas, and on the screen there are markers in the colours of charges, none of them grey."""
+    assert opened.run("[...document.querySelectorAll('#event-space canvas')].filter((canvas) => canvas.width > 100).length") == 2
+    picture = opened.page.locator("#event-space").screenshot(timeout=PATIENCE_MS)
+    with Image.open(io.BytesIO(picture)) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    height, width, _ = pixels.shape
+    for left in (0.02, 0.52):
+        scene = pixels[int(0.15 * height) : int(0.95 * height), int(left * width) : int((left + 0.4) * width)].reshape(-1, 3)
+        reddish = scene[scene[:, 0] > scene[:, 1] + 60]
+        assert len(reddish) > 200
+        assert len(np.unique(reddish, axis=0)) > 20
 
 
 def test_the_slider_moves_and_changes_the_map(opened):
