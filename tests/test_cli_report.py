@@ -72,7 +72,7 @@ def test_the_run_is_judged_where_nobody_has_done_it(trained):
     # Codes hold the charge sum, so even this hasty model keeps it.
     for event in events["events"]:
         assert event["pictures"]["MODULE"]["total"] == pytest.approx(event["pictures"]["input"]["total"], rel=0.05)
-    assert {"bias", "width", "rate-mse", "history"} <= set(data(page, "figure"))
+    assert {"rate-mse", "rate-sums", "history"} <= set(data(page, "figure"))
 
 
 def test_results_that_are_there_are_used(hgcae, copy):

@@ -351,7 +351,7 @@ class TestDemo:
         out = shown[0] / "out"
         names = {path.name for path in out.iterdir()}
         pictures = {"energy.png", "levels.png", *(f"event_{name}.png" for name in ("ROC", "MODULE", "TRIPLET", "STAGE1", "STAGE2"))}
-        assert {"electrons.parquet", "test.parquet", "run", "results.json"} | pictures <= names
+        assert {"electrons.parquet", "test.parquet", "run", "results.json", "report.html"} | pictures <= names
         assert all((out / name).read_bytes().startswith(PNG) for name in pictures)
         assert len(store.Reader(out / "electrons.parquet")) == 20
         assert len(store.Reader(out / "test.parquet")) == 10

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from hgcae.plots.report import write_report
 from plots.runs import FACTORS, toy_displays, toy_history, toy_results
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra dev)")
 
@@ -24,7 +31,10 @@ FLAGS = (
     "--disable-gpu-rasterization",
     "--disable-gpu-compositing",
 )
-PATIENCE_MS = 240_000
+PATIENCE_MS = 600_000
+
+HINTS = ("GL Driver Message (OpenGL, Performance", "willReadFrequently")
+"""What Chromium says about speed where WebGL is software; anything else is a complaint."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +51,7 @@ def file(showers, prototype, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
+def browser() -> Iterator[Browser]:
     with playwright.sync_playwright() as started:
         # A container's root cannot make the sandbox; the page is our own.
         yield (found := started.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS), chromium_sandbox=False, timeout=PATIENCE_MS))
@@ -51,16 +61,20 @@ def browser() -> Iterator[playwright.Browser]:
 class Opened:
     """The page with what has been heard from it."""
 
-    def __init__(self, browser: playwright.Browser, file: Path) -> None:
+    def __init__(self, browser: Browser, file: Path) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.page = browser.new_page(viewport={"width": 1366, "height": 768})
         self.page.set_default_timeout(PATIENCE_MS)
-        self.page.on("console", lambda message: self.complaints.append(message.text) if message.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda message: self.hear(message.text) if message.type in ("error", "warning", "trace") else None)
+        self.page.on("pageerror", lambda error: self.hear(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(file.as_uri(), timeout=PATIENCE_MS)
         self.page.wait_for_selector("html[data-ready=true]", state="attached")
+
+    def hear(self, text: str) -> None:
+        if not any(hint in text for hint in HINTS):
+            self.complaints.append(text)
 
     def run(self, script: str):
         return self.page.evaluate(script)
@@ -84,8 +98,7 @@ def opened(browser, file) -> Opened:
 def test_it_loads_without_a_complaint_and_without_the_network(opened, file):
     assert opened.requests[0] == file.as_uri()
     assert all(url.startswith(("data:", "blob:")) for url in opened.requests[1:])
-    # A software renderer may say that it is slow; nothing else is tolerated.
-    assert [line for line in opened.complaints if "GPU stall due to ReadPixels" not in line] == []
+    assert opened.complaints == []
 
 
 def test_every_figure_is_drawn(opened):
@@ -100,22 +113,17 @@ def test_every_figure_is_drawn(opened):
 
 
 def test_the_scenes_are_painted(opened):
-    """Both scenes have a WebGL canvas with ink of several colours on it."""
-    opened.page.locator("#event-space").scroll_into_view_if_needed()
-    colours = opened.run(
-        """(async () => {
-            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-            return [...document.querySelectorAll('#event-space canvas')].filter((canvas) => canvas.width > 100).map((canvas) => {
-                const copy = Object.assign(document.createElement('canvas'), {width: canvas.width, height: canvas.height});
-                const pen = copy.getContext('2d');
-                pen.drawImage(canvas, 0, 0);
-                const pixels = new Uint32Array(pen.getImageData(0, 0, copy.width, copy.height).data.buffer);
-                return new Set(pixels).size;
-            });
-        })()"""
-    )
-    assert len(colours) == 2
-    assert min(colours) > 20
+    """Both scenes have a WebGL canvas, and on the screen there are markers in the colours of charges, none of them grey."""
+    assert opened.run("[...document.querySelectorAll('#event-space canvas')].filter((canvas) => canvas.width > 100).length") == 2
+    picture = opened.page.locator("#event-space").screenshot(timeout=PATIENCE_MS)
+    with Image.open(io.BytesIO(picture)) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    height, width, _ = pixels.shape
+    for left in (0.02, 0.52):
+        scene = pixels[int(0.15 * height) : int(0.95 * height), int(left * width) : int((left + 0.4) * width)].reshape(-1, 3)
+        reddish = scene[scene[:, 0] > scene[:, 1] + 60]
+        assert len(reddish) > 200
+        assert len(np.unique(reddish, axis=0)) > 20
 
 
 def test_the_slider_moves_and_changes_the_map(opened):
@@ -169,4 +177,4 @@ def test_it_fits_a_narrow_window_and_paper(opened, tmp_path):
     pdf = opened.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
     assert pdf.startswith(b"%PDF")
     assert 4 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") <= 20
-    assert opened.complaints == [] or all("ReadPixels" in line for line in opened.complaints)
+    assert opened.complaints == []

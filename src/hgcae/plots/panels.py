@@ -63,7 +63,7 @@ def energy_panels(results: Mapping[str, Any]) -> list[Panel]:
     """Returns response and resolution against the truth, and what decoding does to the energy, each against true energy."""
     over = ("energy", "decoded_over_uncompressed", "bins")
     truth = ("energy", "truth", "decoded", "bins")
-    reference = next((found for level in results["levels"].values() if (found := lookup(level, "energy", "truth", "uncompressed"))), None)
+    reference = _first(results, "energy", "truth", "uncompressed")
     first = [_reference(reference, key, scale, shift) for key, scale, shift in (("mean", 100, -1), ("resolution", 100, 0))]
     return _some(
         _energy_panel("response", "Response", "E / true E − 1 [%]", results, truth, "mean", 100, -1, first[0], line=0),
@@ -88,7 +88,7 @@ def energy_panels(results: Mapping[str, Any]) -> list[Panel]:
 def position_panels(results: Mapping[str, Any]) -> list[Panel]:
     """Returns the shifts of barycentres and the distance to the true axis against true energy."""
     axis = ("position", "truth_axis")
-    reference = next((found for level in results["levels"].values() if (found := lookup(level, *axis, "uncompressed", "per_axis"))), None)
+    reference = _first(results, *axis, "uncompressed", "per_axis")
     shift = ("position", "barycentre_shift", "per_axis", "bins")
     layers = ("position", "layer_barycentre_rms", "bins")
     return _some(
@@ -190,9 +190,9 @@ def history_panel(history: Sequence[Mapping[str, Any]]) -> Panel | None:
         notes.append({**text, "yanchor": "bottom", "showarrow": False, "font": {"size": 11, "color": "#5f5f66"}})
         begin, first = end, first + len(rows)
     layout = _layout("loss", log_y=True, height=470) | {
-        "xaxis": _axis("optimisation steps") | {"tickformat": ",", "anchor": "y2", "range": [0, 1.01 * step[-1]]},
-        "yaxis": _axis("loss", log=True) | {"domain": [0.33, 1.0]},
-        "yaxis2": _axis("learning rate", log=True) | {"domain": [0.0, 0.25]},
+        "xaxis": _axis("optimisation steps") | {"tickformat": ",", "anchor": "y2", "range": [0, 1.01 * step[-1]], "mirror": "all"},
+        "yaxis": _axis("loss", log=True) | _log_ticks(traces) | {"domain": [0.33, 1.0]},
+        "yaxis2": _axis("learning rate", log=True) | _log_ticks(traces, "y2") | {"domain": [0.0, 0.25]},
         "shapes": shapes,
         "annotations": notes,
         "showlegend": True,
@@ -206,6 +206,11 @@ def history_panel(history: Sequence[Mapping[str, Any]]) -> Panel | None:
 def stages(history: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Splits the rows of a history into its stages."""
     return [list(rows) for _, rows in groupby(history, key=lambda row: row["stage"])]
+
+
+def _first(results: Mapping[str, Any], *keys: str) -> Any:
+    """Returns what the first level that has it says; the uncompressed events are the same for all of them."""
+    return next((found for level in results["levels"].values() if (found := lookup(level, *keys)) is not None), None)
 
 
 def _some(*panels: Panel | None) -> list[Panel]:
@@ -295,7 +300,10 @@ def _reference(sample: Mapping[str, Any] | None, key: str, scale: float = 1.0, s
     if not sample:
         return []
     points = _by_energy(sample["bins"], key, 0, 1, "uncompressed", "uncompressed", scale, shift)
-    ink = {"line": {"color": INK, "width": 1, "dash": "solid"}, "marker": {"color": INK, "symbol": "cross-thin-open", "size": 10}}
+    ink: dict[str, Any] = {
+        "line": {"color": INK, "width": 1, "dash": "solid"},
+        "marker": {"color": INK, "symbol": "cross-thin-open", "size": 10},
+    }
     points = points | ink | {"error_y": points["error_y"] | {"color": INK}}
     fit = sample.get("fit") if key == "resolution" else None
     if not fit or not points["x"]:
@@ -316,6 +324,7 @@ def _energy_layout(traces: Sequence[Mapping[str, Any]], y_title: str, *, line: f
         "range": [np.log10(0.75 * min(energies)), np.log10(1.35 * max(energies))],
     }
     layout = _layout(y_title, log_y=log) | {"xaxis": x}
+    layout["yaxis"] |= _log_ticks(traces) if log else {}
     if line is None and not log:
         layout["yaxis"]["rangemode"] = "tozero"
     return layout | ({} if line is None else {"shapes": [_rule(line)]})
@@ -336,7 +345,7 @@ def _against_baselines(levels: Sequence[Mapping[str, Any]], name: str, title: st
             traces.append(trace | {"showlegend": True})
     if not traces:
         return None
-    layout = _rate_layout(levels, y_title, log=True) | {"showlegend": True}
+    layout = _rate_layout(levels, traces, y_title, log=True) | {"showlegend": True}
     return Panel(name, title, {"data": traces, "layout": layout})
 
 
@@ -355,7 +364,7 @@ def _alone(
     trace = _by_rate(levels, keys, scale, *_SERIES[0][1:])
     if not trace["y"]:
         return None
-    layout = _rate_layout(levels, y_title, log=log) | ({} if line is None else {"shapes": [_rule(line)]})
+    layout: dict[str, Any] = _rate_layout(levels, [trace], y_title, log=log) | ({} if line is None else {"shapes": [_rule(line)]})
     if line is None and not log:
         layout["yaxis"]["rangemode"] = "tozero"
     return Panel(name, title, {"data": [trace], "layout": layout})
@@ -372,7 +381,7 @@ def _sums(levels: Sequence[Mapping[str, Any]]) -> Panel | None:
             traces.append(trace | {"showlegend": True})
     if not traces:
         return None
-    layout = _rate_layout(levels, "Σ|decoded − true| / Σ true", log=True) | {"showlegend": True}
+    layout = _rate_layout(levels, traces, "Σ|decoded − true| / Σ true", log=True) | {"showlegend": True}
     return Panel("rate-sums", "L1 of whole events", {"data": traces, "layout": layout})
 
 
@@ -395,7 +404,7 @@ def _by_rate(
     )
 
 
-def _rate_layout(levels: Sequence[Mapping[str, Any]], y_title: str, *, log: bool) -> dict[str, Any]:
+def _rate_layout(levels: Sequence[Mapping[str, Any]], traces: Sequence[Mapping[str, Any]], y_title: str, *, log: bool) -> dict[str, Any]:
     bits = [level["bits_per_event"] for level in levels]
     span = np.log10([min(bits), max(bits)])
     margin = 0.08 * max(span[1] - span[0], 1.0)
@@ -403,6 +412,7 @@ def _rate_layout(levels: Sequence[Mapping[str, Any]], y_title: str, *, log: bool
     ticks = [10.0**k for k in range(int(np.floor(span[0])), int(np.ceil(span[1])) + 1)]
     bottom = _axis("bits per event", log=True) | {"range": limits, "tickvals": ticks, "ticktext": [f"{t:,.0f}" for t in ticks]}
     layout = _layout(y_title, log_y=log) | {"xaxis": bottom}
+    layout["yaxis"] |= _log_ticks(traces) if log else {}
     names = [
         {"x": float(np.log10(b)), "y": 1.0, "yref": "paper", "yanchor": "bottom", "text": level["level"], "showarrow": False}
         | {"font": {"size": 10, "color": "#5f5f66"}}
@@ -421,7 +431,7 @@ def _layout(y_title: str, *, log_y: bool = False, height: int = 330) -> dict[str
         "xaxis": _axis(""),
         "yaxis": _axis(y_title, log=log_y),
         "showlegend": False,
-        "legend": {"orientation": "h", "x": 0, "y": -0.2, "xanchor": "left", "yanchor": "top", "font": {"size": 12}},
+        "legend": {"orientation": "h", "x": 0, "y": -0.18, "xanchor": "left", "yanchor": "top", "font": {"size": 12}},
         "hovermode": "closest",
         "hoverlabel": {"bgcolor": "white", "font": {"color": INK}},
     }
@@ -429,7 +439,7 @@ def _layout(y_title: str, *, log_y: bool = False, height: int = 330) -> dict[str
 
 def _axis(title: str, *, log: bool = False) -> dict[str, Any]:
     axis = {
-        "title": {"text": title, "standoff": 8},
+        "title": {"text": title, "standoff": 8, "font": {"size": 13}},
         "showline": True,
         "linecolor": "#77777d",
         "mirror": True,
@@ -437,7 +447,16 @@ def _axis(title: str, *, log: bool = False) -> dict[str, Any]:
         "tickcolor": "#77777d",
         "gridcolor": _GRID,
         "zeroline": False,
-        "automargin": True,
     }
-    # One digit per decade, and 2 and 5 where the decades are few.
-    return axis | ({"type": "log", "exponentformat": "power", "minor": {"ticks": "inside", "ticklen": 3}} if log else {})
+    return axis | ({"type": "log"} if log else {})
+
+
+def _log_ticks(traces: Sequence[Mapping[str, Any]], axis: str = "y") -> dict[str, Any]:
+    """Returns the ticks of a logarithmic axis: decades, and between them 2 and 5 or 3 where there are few."""
+    values = [value for trace in traces if trace.get("yaxis", "y") == axis for value in trace["y"] if value > 0]
+    if not values:
+        return {}
+    low, high = np.log10([min(values), max(values)])
+    steps = (1, 2, 5) if high - low < 1.5 else (1, 3) if high - low < 2.5 else (1,)
+    ticks = [step * 10.0**k for k in range(int(np.floor(low)) - 1, int(np.ceil(high)) + 1) for step in steps]
+    return {"tickvals": ticks, "ticktext": [f"{tick:g}" if 1e-4 < tick < 1e5 else f"{tick:.0e}" for tick in ticks]}

@@ -48,17 +48,19 @@
   document.querySelectorAll("main > section").forEach((section) => seen.observe(section));
 
   /* On paper figures have the width of the paper: two columns of it, or all. The style sheet of paper does not hold yet at this event. */
-  const PAPER = 700, GAP = 16;
+  const PAPER = 700, GAP = 16, PANEL = 275;
   addEventListener("beforeprint", () => {
     document.querySelectorAll("details").forEach((details) => { details.open = true; });
     for (const plot of document.querySelectorAll(".plot")) {
       if (!plot.data) continue;
       const share = plot.closest(".wide") ? 1 : plot.closest(".beside") ? 0.6 : 0.5;
-      Plotly.relayout(plot, { width: Math.floor(PAPER * share - (share < 1 ? GAP / 2 : 0)) });
+      const height = plot.closest(".grid") && share === 0.5 ? PANEL : plot.layout.height;
+      plot.dataset.height = plot.layout.height;
+      Plotly.relayout(plot, { width: Math.floor(PAPER * share - (share < 1 ? GAP / 2 : 0)), height });
     }
   });
   addEventListener("afterprint", () => {
-    for (const plot of document.querySelectorAll(".plot")) if (plot.data) Plotly.relayout(plot, { width: null, autosize: true });
+    for (const plot of document.querySelectorAll(".plot")) if (plot.data) Plotly.relayout(plot, { width: null, height: Number(plot.dataset.height), autosize: true });
   });
 
   ready.then(() => { document.documentElement.dataset.ready = "true"; });
@@ -160,7 +162,7 @@
         xaxis: axis("x [cm]", { domain: [0, 0.485], range: x, constrain: "domain" }),
         yaxis: axis("y [cm]", { range: y, scaleanchor: "x", constrain: "domain" }),
         xaxis2: axis("x [cm]", { domain: [0.515, 1], range: x, anchor: "y2", matches: "x", constrain: "domain" }),
-        yaxis2: axis("", { range: y, anchor: "x2", matches: "y", scaleanchor: "x2", showticklabels: false, constrain: "domain" }),
+        yaxis2: axis("", { range: y, anchor: "x2", matches: "y", showticklabels: false, constrain: "domain" }),
         annotations: [heading(`<b>input</b>  ${texts[0]}`, 0), heading(`<b>decoded from ${state.level}</b>  ${texts[1]}`, 0.515)],
       };
       element("event-map").setAttribute("aria-label", `Layer ${state.layer + 1}: input ${texts[0]}, decoded from ${state.level} ${texts[1]}`);
@@ -204,7 +206,7 @@
       const ticks = { gridcolor: GRID, backgroundcolor: "white", showspikes: false, zeroline: false };
       const scene = {
         xaxis: { title: { text: "z [cm]" }, range: [front - 2, back + 2], ...ticks }, yaxis: { title: { text: "x [cm]" }, range: x, ...ticks }, zaxis: { title: { text: "y [cm]" }, range: y, ...ticks },
-        aspectmode: "manual", aspectratio: { x: 1.5, y: 1, z: 1 }, uirevision: "camera", camera: { eye: { x: -1.0, y: -1.65, z: 0.75 } },
+        aspectmode: "manual", aspectratio: { x: 1.5, y: 1, z: 1 }, uirevision: "camera", camera: { eye: { x: -1.1, y: -2.15, z: 0.95 }, center: { x: 0, y: 0, z: -0.1 } },
       };
       const layout = {
         font: { ...FONT, size: 11 }, height: 540, margin: { l: 0, r: 10, t: 24, b: 0 }, showlegend: false, uirevision: "camera",
