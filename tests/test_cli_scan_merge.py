@@ -29,7 +29,8 @@ class Command:
         self._monkeypatch.setattr(sys, "argv", ["hgcae", "scan", "merge", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
             main()
-        return int(stop.value.code or 0), *self._capfd.readouterr()
+        out, err = self._capfd.readouterr()
+        return int(stop.value.code or 0), out, err
 
     def points(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in (self.folder / "points").glob("*.json")}

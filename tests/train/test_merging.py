@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def toy(name: str, *stages: Stage, **triplet: object) -> Variant:
     return Variant(name, "merge", "", levels, stages)
 
 
-def stage(*trains: str, compare: str = "cells") -> Stage:
+def stage(*trains: str, compare: Literal["cells", "children"] = "cells") -> Stage:
     return Stage(loss_level=trains[-1], trains=trains, compare=compare, **QUICK)
 
 

@@ -28,6 +28,6 @@ def keep_compiled(folder: Path) -> None:
     """Lets JAX keep what it compiles in a scan's folder: points that differ in seed or sample only run the same programs."""
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
         jax.config.update("jax_compilation_cache_dir", str((folder / "compiled").resolve()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
