@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,17 +51,18 @@ def burn(processes: int) -> float:
     return sum(float(process.communicate()[0]) for process in running)
 
 
-def measure(chunk: int, branches: int, workers: tuple[int, ...], repeats: int) -> dict[str, Any]:
-    """Measures Simulate and Compress for each number of workers, in turn, so that neighbours disturb all alike."""
-    rates: dict[str, dict[int, list[float]]] = {name: {n: [] for n in workers} for name in ("Simulate", "Compress", "bare loop")}
-    cpu: dict[str, dict[int, list[float]]] = {name: {n: [] for n in workers} for name in ("Simulate", "Compress")}
+def measure(names: Sequence[str], chunk: int, branches: int, workers: tuple[int, ...], repeats: int) -> dict[str, Any]:
+    """Measures steps for each number of workers, in turn, so that neighbours disturb all alike."""
+    rates: dict[str, dict[int, list[float]]] = {name: {n: [] for n in workers} for name in (*names, "bare loop")}
+    cpu: dict[str, dict[int, list[float]]] = {name: {n: [] for n in workers} for name in names}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(repeats):
             for n in workers:
                 rates["bare loop"][n].append(burn(n))
                 path = write_workflow(Path(folder), chunk, branches, seed=1000 + 10 * turn + n)
-                hgcae_run(path, "Train", 1)
-                for name in ("Simulate", "Compress"):
+                if "Compress" in names:
+                    hgcae_run(path, "Train", 1)
+                for name in names:
                     seconds, cpu_s, made = hgcae_run(path, name, n)
                     if made != branches:
                         msg = f"{name}: made {made} files, expected {branches}"
@@ -90,11 +92,12 @@ def medians(values: dict[str, dict[int, list[float]]]) -> dict[str, Any]:
 def main(
     quick: Annotated[bool, typer.Option(help="Fewer events.")] = False,
     chunk: Annotated[int, typer.Option(help="Events in a branch.")] = 2000,
+    step: Annotated[list[str] | None, typer.Option(help="Simulate or Compress, which needs it. Repeatable.", show_default="both")] = None,
 ) -> None:
     """Measures events/s and CPU time of Simulate and Compress with 1 and 2 workers, beside 1 and 2 processes that only compute."""
     branches, repeats = (4, 1) if quick else (8, 3)
     load = os.getloadavg()[0]
-    steps = measure(chunk, branches, (1, 2), repeats)
+    steps = measure(step or ("Simulate", "Compress"), chunk, branches, (1, 2), repeats)
     table = Table("", "1 worker [1/s]", "2 workers [1/s]", "ratio", "CPU ms per event, 1 worker", "2 workers")
     for name, by in steps["per_s"].items():
         one, two = by["1"]["median"], by["2"]["median"]

@@ -28,6 +28,12 @@ def slurm(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def accounts() -> dict[str, str]:
+    """The state of every job that ever was, by its number."""
+    lines = slurm("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State").splitlines()
+    return {number: state.split()[0] for number, state in (line.split("|") for line in lines)}
+
+
 class Killer(threading.Thread):
     """Cancels the first job that runs."""
 
@@ -50,7 +56,7 @@ def test_a_killed_job_is_submitted_again_and_the_result_is_that_of_one_machine(t
     here = load_workflow(write_workflow(tmp_path / "here", events=events, chunk=5))
     there = load_workflow(write_workflow(tmp_path / "there", events=events, chunk=5))
     run(here, "Simulate", Options(workers=2))
-    killer = Killer()
+    before, killer = accounts(), Killer()
     killer.start()
     (state,) = run(there, "Simulate", Options(where="slurm", poll_seconds=1, retries=3))
     killer.join()
@@ -64,8 +70,7 @@ def test_a_killed_job_is_submitted_again_and_the_result_is_that_of_one_machine(t
     jobs = json.loads(record.read_text())
     assert len(jobs["jobs"]) == BRANCHES
     assert sum(jobs["attempts"].values()) == 1
-    accounts = [line.split("|") for line in slurm("sacct", "--noheader", "--parsable2", "-X", "--format=JobID,State").splitlines()]
-    states = {number: word.split()[0] for number, word in accounts}
+    states = {number: state for number, state in accounts().items() if number not in before}
     assert states[killer.killed] == "CANCELLED"
     assert sorted(states.values()) == ["CANCELLED", *["COMPLETED"] * BRANCHES]
     logs = list(Path(there.store).glob("logs/*/stdall_*.txt"))

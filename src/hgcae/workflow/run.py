@@ -184,14 +184,19 @@ def configured(name: str) -> Iterator[None]:
     law writes the commands of its jobs from what luigi's command line was given, so there has to be one.
     """
     config = luigi.configuration.get_config()
-    for key, value in _WORKER.items():
-        config.set("worker", key, value)
+    for section, values in _LUIGI.items():
+        for key, value in values.items():
+            config.set(section, key, value)
     with CmdlineParser.global_instance([name], allow_override=True):
         yield
 
 
-_WORKER = {"force_multiprocessing": "true", "wait_interval": "0.2", "wait_jitter": "0.1", "cache_task_completion": "true"}
-"""Settings of luigi's workers; intervals in seconds."""
+_LUIGI = {
+    "worker": {"force_multiprocessing": "true", "wait_interval": "0.2", "wait_jitter": "0.1", "cache_task_completion": "true"},
+    # On a machine that is far too busy, a worker is silent for a while, and its task must not be given to another one.
+    "scheduler": {"worker_disconnect_delay": "86400"},
+}
+"""Settings of luigi; times in seconds."""
 
 
 def _name(step: Step) -> str:
