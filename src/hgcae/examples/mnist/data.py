@@ -144,7 +144,7 @@ def scikit_learn_digits() -> Digits:
     pixels, labels = load_digits(return_X_y=True)
     images = np.asarray(pixels).reshape(-1, 8, 8)
     scale = PIXELS / images.shape[1]
-    images = zoom(images, (1, scale, scale), order=3, mode="nearest", grid_mode=True)
+    images = np.asarray(zoom(images, (1, scale, scale), order=3, mode="nearest", grid_mode=True))
     images = np.clip(np.rint(images * (255 / 16)), 0, 255).astype(np.uint8)
     # Neighbours in the file are of one writer.
     order = np.random.default_rng(0).permutation(len(images))
