@@ -25,7 +25,8 @@ def main(folder: Path) -> None:
         f"""# Digits: the introductory example
 
 How many numbers does a handwritten digit need, and which network finds them? The questions that the rest of the package asks of showers, on
-images that everybody knows, in minutes. Measured by `make docs-mnist`, {datetime.now(UTC):%Y-%m-%d}; {versions}.""",
+images that everybody knows, in minutes. Measured by `make docs-mnist`,
+{datetime.now(UTC):%Y-%m-%d}; {versions}.""",
         single([found[name] for name in ("mnist", "digits", "quantised") if name in found]),
     ]
     parts += [scan(found["scan"]["scan"])] if "scan" in found else []

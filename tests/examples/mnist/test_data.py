@@ -58,9 +58,10 @@ def test_scikit_learns_digits():
     # Every image still looks like the one it was made of: means of blocks against the 8 x 8 pixels.
     from sklearn.datasets import load_digits
 
-    stored = load_digits()
-    order = np.random.default_rng(0).permutation(len(stored.images))
-    small = stored.images[order][:297].reshape(297, 4, 2, 4, 2).mean(axis=(2, 4)) / 16
+    pixels, _ = load_digits(return_X_y=True)
+    stored = np.asarray(pixels).reshape(-1, 8, 8)
+    order = np.random.default_rng(0).permutation(len(stored))
+    small = stored[order][:297].reshape(297, 4, 2, 4, 2).mean(axis=(2, 4)) / 16
     large = found.x_test.reshape(297, 4, 7, 4, 7).mean(axis=(2, 4)) / 255
     assert np.abs(small - large).max() < 0.12
 

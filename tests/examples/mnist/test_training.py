@@ -29,7 +29,11 @@ def test_it_learns(trained):
     assert [row["step"] for row in rows] == [6 * epoch for epoch in range(1, 41)]
     assert rows[-1]["loss_train"] < 0.2 * rows[0]["loss_train"]
     assert result["squared_error"]["mean"] == pytest.approx(rows[-1]["loss_test"], rel=1e-5)
-    assert result["squared_error_over_pca"] < 1
+    toys = digits()
+    mean = (toys.x_train / 255).mean(axis=0)
+    assert result["squared_error"]["mean"] < 0.5 * ((toys.x_test / 255 - mean) ** 2).mean()
+    quotient = result["squared_error"]["mean"] / result["pca_squared_error"]["mean"]
+    assert result["squared_error_over_pca"] == pytest.approx(quotient, rel=1e-5)
     assert (result["data"], result["n_train"], result["n_test"]) == ("spots", 96, 30)
     assert 0.5 < result["structural_similarity"]["mean"] < 1
     assert result["settings"]["ndim"] == 4

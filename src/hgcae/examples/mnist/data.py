@@ -141,11 +141,12 @@ def scikit_learn_digits() -> Digits:
     from scipy.ndimage import zoom
     from sklearn.datasets import load_digits
 
-    stored = load_digits()
-    scale = PIXELS / stored.images.shape[1]
-    images = zoom(stored.images, (1, scale, scale), order=3, mode="nearest", grid_mode=True)
+    pixels, labels = load_digits(return_X_y=True)
+    images = np.asarray(pixels).reshape(-1, 8, 8)
+    scale = PIXELS / images.shape[1]
+    images = np.asarray(zoom(images, (1, scale, scale), order=3, mode="nearest", grid_mode=True))
     images = np.clip(np.rint(images * (255 / 16)), 0, 255).astype(np.uint8)
     # Neighbours in the file are of one writer.
     order = np.random.default_rng(0).permutation(len(images))
-    images, labels = images[order], stored.target[order].astype(np.uint8)
+    images, labels = images[order], np.asarray(labels)[order].astype(np.uint8)
     return Digits("scikit-learn digits", images[_N_TEST:], labels[_N_TEST:], images[:_N_TEST], labels[:_N_TEST])

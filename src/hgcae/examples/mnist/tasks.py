@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import luigi
 import numpy as np
@@ -23,7 +23,7 @@ PREFIX = "MNIST_example"
 """How the names of all figures begin."""
 
 
-class SettingsParameter(luigi.Parameter):
+class SettingsParameter(luigi.Parameter[ExampleSettings]):
     """Settings of an autoencoder as a parameter of a task; JSON where luigi wants text."""
 
     def parse(self, x: str) -> ExampleSettings:
@@ -41,13 +41,13 @@ class Step(luigi.Task):
     Parameters: `workflow`, folder of data and trainings; `output_dir`, folder of figures.
     """
 
-    workflow = luigi.Parameter()
-    output_dir = luigi.Parameter()
+    workflow: luigi.Parameter[str] = luigi.Parameter()
+    output_dir: luigi.Parameter[str] = luigi.Parameter()
 
     @property
     def folders(self) -> dict[str, str]:
         """The folders, to give to other steps."""
-        return {"workflow": str(self.workflow), "output_dir": str(self.output_dir)}
+        return {"workflow": self.workflow, "output_dir": self.output_dir}
 
     @property
     def title(self) -> str:
@@ -57,31 +57,30 @@ class Step(luigi.Task):
     @property
     def figures_dir(self) -> Path:
         """Folder of figures."""
-        return Path(str(self.output_dir))
+        return Path(self.output_dir)
 
 
 class Data(Step):
     """The images, as one npz file whatever they come from."""
 
-    source = luigi.Parameter()
+    source: luigi.Parameter[str] = luigi.Parameter()
 
     @property
     def title(self) -> str:
         """What it does, for people."""
         return f"data: {self.source}"
 
-    def output(self) -> luigi.LocalTarget:
+    def output(self) -> Any:
         """`data_SOURCE.npz`; a file is known by its path, size and time."""
-        source = Path(str(self.source))
-        name = str(self.source)
+        source, name = Path(self.source), self.source
         if source.is_file():
             status = source.stat()
             name = fingerprint([str(source.resolve()), status.st_size, status.st_mtime_ns])
-        return luigi.LocalTarget(str(Path(str(self.workflow)) / f"data_{Path(name).name}.npz"))
+        return luigi.LocalTarget(str(Path(self.workflow) / f"data_{Path(name).name}.npz"))
 
     def run(self) -> None:
         """Gets them."""
-        data.load(str(self.source)).save(Path(self.output().path))
+        data.load(self.source).save(Path(self.output().path))
 
 
 @cache
@@ -92,7 +91,7 @@ def _digits(path: str) -> data.Digits:
 class Train(Step):
     """One autoencoder, trained to the end."""
 
-    settings = cast("ExampleSettings", SettingsParameter())
+    settings: luigi.Parameter[ExampleSettings] = SettingsParameter()
 
     @property
     def title(self) -> str:
@@ -104,13 +103,13 @@ class Train(Step):
     @property
     def folder(self) -> Path:
         """Folder of the training."""
-        return Path(str(self.workflow)) / self.settings.name
+        return Path(self.workflow) / self.settings.name
 
-    def requires(self) -> Data:
+    def requires(self) -> Any:
         """The images."""
         return Data(source=self.settings.data, **self.folders)
 
-    def output(self) -> luigi.LocalTarget:
+    def output(self) -> Any:
         """`result.json`, written last."""
         return luigi.LocalTarget(str(self.folder / "result.json"))
 
@@ -124,8 +123,11 @@ class Train(Step):
 
         def tell(row: Mapping[str, Any]) -> None:
             epoch, share = row["epoch"], row["epoch"] / self.settings.epochs
-            self.set_progress_percentage(100 * share)
-            self.set_status_message(f"epoch {epoch}: {row['loss_test']:.5f}")
+            # Both are functions of the worker that runs the step.
+            if self.set_progress_percentage is not None:
+                self.set_progress_percentage(100 * share)
+            if self.set_status_message is not None:
+                self.set_status_message(f"epoch {epoch}: {row['loss_test']:.5f}")
             if epoch in self.settings.pictures:
                 self.trigger_event(luigi.Event.PROGRESS, self, row)
 
@@ -146,18 +148,18 @@ class Train(Step):
 class Figures(Step):
     """Pictures of test images through the training, the cost, and a film of the pictures."""
 
-    settings = cast("ExampleSettings", SettingsParameter())
+    settings: luigi.Parameter[ExampleSettings] = SettingsParameter()
 
     @property
     def title(self) -> str:
         """What it does, for people."""
         return f"figures: {self.figures_dir / self.settings.name}"
 
-    def requires(self) -> Train:
+    def requires(self) -> Any:
         """The training."""
         return Train(settings=self.settings, **self.folders)
 
-    def output(self) -> dict[str, luigi.LocalTarget]:
+    def output(self) -> Any:
         """`MNIST_example_epochN.png`, `MNIST_example_cost.png`, `MNIST_example.gif` and `.mp4`."""
         names = [f"_epoch{epoch}.png" for epoch in self.settings.pictures] + ["_cost.png", ".gif", ".mp4"]
         folder = self.figures_dir / self.settings.name
@@ -165,7 +167,7 @@ class Figures(Step):
 
     def run(self) -> None:
         """Draws them."""
-        train = self.requires()
+        train: Train = self.requires()
         digits, path = train.digits, {name: Path(target.path) for name, target in self.output().items()}
         true = digits.x_test[digits.shown()]
         history = [json.loads(line) for line in (train.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -182,7 +184,7 @@ class Figures(Step):
 class Summary(Step):
     """Several trainings in one JSON file and one figure."""
 
-    settings = cast("ExampleSettings", SettingsParameter())
+    settings: luigi.Parameter[ExampleSettings] = SettingsParameter()
     kind = ""
 
     @property
@@ -194,11 +196,11 @@ class Summary(Step):
         """Returns the trainings."""
         raise NotImplementedError
 
-    def requires(self) -> list[Train]:
+    def requires(self) -> Any:
         """The trainings."""
         return self.trainings()
 
-    def output(self) -> dict[str, luigi.LocalTarget]:
+    def output(self) -> Any:
         """`MNIST_example_KIND_NAME.json` and `.png`."""
         name = f"{PREFIX}_{self.kind}_{fingerprint([train.settings.name for train in self.trainings()])[:8]}"
         return {suffix: luigi.LocalTarget(str(self.figures_dir / f"{name}.{suffix}")) for suffix in ("json", "png")}
@@ -216,7 +218,7 @@ class Summary(Step):
 class Scan(Summary):
     """The error against the number of dimensions."""
 
-    ndims = cast("tuple[int, ...]", luigi.TupleParameter())
+    ndims: luigi.Parameter[tuple[Any, ...]] = luigi.TupleParameter()
     kind = "scan"
 
     def trainings(self) -> list[Train]:
