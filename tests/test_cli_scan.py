@@ -92,7 +92,10 @@ def test_what_is_found(scanned):
         assert answer["numbers"]["value"] in {2, 3, 5}
         assert answer["numbers"]["low"] <= answer["numbers"]["high"]
         assert answer["bits"]["value"] in {18, 27, 45}
-        assert answer["floor"] > 0
+    for name in ("barycentre_mm", "layer_error", "depth_x0", "cells_l1"):
+        assert answers[name]["floor"] > 0
+    # Scaled to the event's sum, and not coded, so there is nothing to estimate from.
+    assert answers["energy_width"]["floor"] is answers["head_energy"]["floor"] is None
     meaning = found["meaning"]["electron"]
     assert meaning["names"] == ["sum", "barycentre x", "barycentre y", "learned 1"]
     # The first number is the sum, so it goes with the energy; the second is the barycentre.

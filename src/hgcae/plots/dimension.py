@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hgcae.evaluate.eventwise import FIGURES
 from hgcae.evaluate.saturation import MARGIN
@@ -68,15 +69,25 @@ def _sizes_figure(samples: Mapping[str, Mapping[str, Any]], what: str, level: st
                 if name in answers:
                     _draw_sizes(ax, answers[name], what, i, sample)
             text, unit = FIGURES[name]
-            ax.set(title=text + (f" [{unit}]" if unit else ""), yscale="log")
-            ax.title.set_fontsize(10)
-            ax.set_xlabel("numbers in the code" if what == "numbers" else "bits of each number")
+            ax.set_title(text + (f" [{unit}]" if unit else ""), size=10)
+            ax.set_xlabel("numbers in the code" if what == "numbers" else "bits of each number", size=10)
+            _scale(ax)
         for ax in axes[len(known) :]:
             ax.axis("off")
         handles, labels = axes[0].get_legend_handles_labels()
         (axes[len(known)] if len(known) < len(axes) else axes[0]).legend(handles, labels, loc="upper left", fontsize=9)
         axes[0].annotate(f"hgcae, {level}", (0, 1), (0, 22), xycoords="axes fraction", textcoords="offset points", weight="bold", size=12)
         return save(figure, path)
+
+
+def _scale(ax: Axes) -> None:
+    """Makes an axis logarithmic where the figures span more than a factor of three."""
+    low, high = ax.dataLim.intervaly
+    if low > 0 and high > 3 * low:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _draw_sizes(ax: Axes, answer: Mapping[str, Any], what: str, i: int, sample: str) -> None:
