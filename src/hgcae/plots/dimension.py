@@ -119,9 +119,10 @@ def _correlation_figure(entry: Mapping[str, Any], sample: str, path: Path) -> Pa
     names, found = entry["names"], entry["correlations"]
     table = np.array([[np.nan if x is None else x for x in values] for values in found.values()], dtype=float)
     with styled():
-        figure = Figure(figsize=(1.5 + 0.95 * len(names), 1.6 + 0.42 * len(found)))
+        width, height = 1.9 + 0.95 * len(names), 1.6 + 0.42 * len(found)
+        figure = Figure(figsize=(width, height))
         ax = figure.subplots()
-        figure.subplots_adjust(left=0.19, right=0.98, bottom=0.2, top=0.92)
+        figure.subplots_adjust(left=1.7 / width, right=1 - 0.15 / width, bottom=1.1 / height, top=1 - 0.45 / height)
         ax.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
         for (i, j), value in np.ndenumerate(table):
             text = "" if np.isnan(value) else f"{value:.2f}"
