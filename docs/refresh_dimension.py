@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
     root = {sample: levels[ROOT] for sample, levels in found["answers"].items() if ROOT in levels}
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     s = found["settings"]
-    seconds = ", ".join(f"{level} {value:.0f} s" for level, value in found["cpu_s_per_point"].items())
+    seconds = ", ".join(f"{level} {value:.0f} s" for level, value in found["cpu_s_per_point"].items()) or "not measured"
     parts = [
         f"""# How many numbers does a shower need?
 

@@ -124,7 +124,8 @@ class TestTraining:
         assert len(decoded) == 12
         weight = np.repeat(base.detector.layer_mev_per_mip, base.detector.cells_per_layer)
         sums = [events.unit_sums("STAGE2", weight).ravel() for events in (data.test, decoded)]
-        assert sums[1] == pytest.approx(sums[0], rel=0.02)
+        # The lowest level sends its sums in 7 bits.
+        assert sums[1] == pytest.approx(sums[0], rel=0.1)
 
     def test_seeds_differ_and_repeat(self, base, data):
         points = [p for p in plan(SETTINGS, base, "judge") if p.latent == 5 and p.bits == 9 and p.barycentre]

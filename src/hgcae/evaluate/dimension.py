@@ -72,7 +72,7 @@ def estimators() -> dict[str, Callable[[Points], float]]:
     }
 
 
-def intrinsic_dimension(points: Points, replicas: int = 10, seed: int = 1) -> dict[str, dict[str, float | None]]:
+def intrinsic_dimension(points: Points, replicas: int = 10, seed: int = 1) -> dict[str, dict[str, Any]]:
     """Estimates the dimension of points with all estimators.
 
     Repeated points would be neighbours at no distance, as in a bootstrap sample; so errors are those of random halves, whose spread is that

@@ -48,16 +48,20 @@ def quantities(events: Events, detector: Detector) -> dict[str, NDArray[np.float
     return result
 
 
-def correlations(code: NDArray[np.floating], values: Mapping[str, NDArray[np.float64]]) -> dict[str, list[float | None]]:
-    """Returns Spearman's rank correlation of every number of a code (n, latent) with every quantity: by quantity (latent,)."""
-    result = {}
-    for name, value in values.items():
-        use = np.isfinite(value)
-        varies = use.sum() >= MIN_ENTRIES and np.ptp(value[use]) > 0
-        result[name] = [
-            plain(spearmanr(number[use], value[use]).statistic) if varies and np.ptp(number[use]) > 0 else None for number in code.T
-        ]
-    return result
+def correlations(code: NDArray[np.floating], values: Mapping[str, NDArray[np.float64]]) -> dict[str, list[Any]]:
+    """Returns Spearman's rank correlation of every number of a code (n, latent) with every quantity: by quantity (latent,).
+
+    None where the number or the quantity is constant, or less than ten events have it.
+    """
+    return {name: [_correlation(number, value) for number in code.T] for name, value in values.items()}
+
+
+def _correlation(number: NDArray[np.floating], value: NDArray[np.float64]) -> float | None:
+    use = np.isfinite(value)
+    if use.sum() < MIN_ENTRIES or not np.ptp(value[use]) or not np.ptp(number[use]):
+        return None
+    found: Any = spearmanr(number[use], value[use])
+    return plain(found.statistic)
 
 
 def near_energy(energy_gev: NDArray[np.float64], at_gev: float, n: int = 100) -> NDArray[np.int64]:

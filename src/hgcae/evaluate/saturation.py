@@ -21,6 +21,9 @@ from hgcae.evaluate.statistics import plain
 MARGIN = 0.05
 """What counts as near: this much above the plateau."""
 
+GIVEN = ("resolution_ratio", "energy_width")
+"""Figures without a fluctuation floor: the mean shower is scaled to the very sum that they measure."""
+
 Size = tuple[int, int, bool]
 """Numbers of a code, bits of each, and whether two of them are the barycentre."""
 
@@ -147,7 +150,7 @@ def answers(points: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[st
         for figure in FIGURES:
             found = answer(Measured.of(group, figure))
             if found:
-                floor = floors.get(sample, {}).get(figure, {})
+                floor = {} if figure in GIVEN else floors.get(sample, {}).get(figure, {})
                 found |= {"floor": floor.get("value"), "floor_error": floor.get("error")}
                 result.setdefault(sample, {}).setdefault(level, {})[figure] = found
     return result

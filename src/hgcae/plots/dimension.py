@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hgcae.evaluate.eventwise import FIGURES
 from hgcae.evaluate.saturation import MARGIN
@@ -68,15 +69,25 @@ def _sizes_figure(samples: Mapping[str, Mapping[str, Any]], what: str, level: st
                 if name in answers:
                     _draw_sizes(ax, answers[name], what, i, sample)
             text, unit = FIGURES[name]
-            ax.set(title=text + (f" [{unit}]" if unit else ""), yscale="log")
-            ax.title.set_fontsize(10)
-            ax.set_xlabel("numbers in the code" if what == "numbers" else "bits of each number")
+            ax.set_title(text + (f" [{unit}]" if unit else ""), size=10)
+            ax.set_xlabel("numbers in the code" if what == "numbers" else "bits of each number", size=10)
+            _scale(ax)
         for ax in axes[len(known) :]:
             ax.axis("off")
         handles, labels = axes[0].get_legend_handles_labels()
         (axes[len(known)] if len(known) < len(axes) else axes[0]).legend(handles, labels, loc="upper left", fontsize=9)
         axes[0].annotate(f"hgcae, {level}", (0, 1), (0, 22), xycoords="axes fraction", textcoords="offset points", weight="bold", size=12)
         return save(figure, path)
+
+
+def _scale(ax: Axes) -> None:
+    """Makes an axis logarithmic where the figures span more than a factor of three."""
+    low, high = ax.dataLim.intervaly
+    if low > 0 and high > 3 * low:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _draw_sizes(ax: Axes, answer: Mapping[str, Any], what: str, i: int, sample: str) -> None:
@@ -108,9 +119,10 @@ def _correlation_figure(entry: Mapping[str, Any], sample: str, path: Path) -> Pa
     names, found = entry["names"], entry["correlations"]
     table = np.array([[np.nan if x is None else x for x in values] for values in found.values()], dtype=float)
     with styled():
-        figure = Figure(figsize=(1.5 + 0.95 * len(names), 1.6 + 0.42 * len(found)))
+        width, height = 1.9 + 0.95 * len(names), 1.6 + 0.42 * len(found)
+        figure = Figure(figsize=(width, height))
         ax = figure.subplots()
-        figure.subplots_adjust(left=0.19, right=0.98, bottom=0.2, top=0.92)
+        figure.subplots_adjust(left=1.7 / width, right=1 - 0.15 / width, bottom=1.1 / height, top=1 - 0.45 / height)
         ax.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
         for (i, j), value in np.ndenumerate(table):
             text = "" if np.isnan(value) else f"{value:.2f}"
