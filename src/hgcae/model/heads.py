@@ -149,7 +149,7 @@ def _not_lost(base: NDArray[np.float64], energy: NDArray[np.float64]) -> NDArray
     """Returns the events whose charge sum agrees with their energy within four times a generous resolution, 25 %/sqrt(E) and 2 %."""
     charged = base > 0
     response = base / energy
-    strong = charged & (energy > np.median(energy))
+    strong = charged & (energy >= np.median(energy))
     width = np.sqrt(0.25**2 / energy + 0.02**2)
     return charged & (np.abs(response / np.median(response[strong]) - 1) < 4 * width)
 
