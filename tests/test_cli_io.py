@@ -349,7 +349,7 @@ class TestConvertByACodec:
 
     def test_what_was_sent_can_be_trained_on(self, hgcae, tmp_path):
         """One step of the level above the modules, with charges that are not whole."""
-        arguments = ("--detector", "testbeam", "--direction", "parallel", "--radius", 2, "--energy", 20, 20)
+        arguments = ("--detector", "testbeam", "--direction", "parallel", "--radius", 2, "--energy", 10, 50)
         assert hgcae("simulate", "-n", 12, "-o", "a.parquet", *arguments).status == 0
         assert hgcae("convert", "a.parquet", "b.parquet", "--codec", "lattice", "--links", 2).status == 0
         charge = store.Reader(tmp_path / "b.parquet").read().charge
