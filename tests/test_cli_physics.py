@@ -34,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
     """A folder with `run`, a model of the prototype as it is before training, and `modules`, one of modules alone."""
     folder = tmp_path_factory.mktemp("physics")
     detector = Detector.load("prototype")
-    gun = SimulateSettings.load({"gun": {"energy_gev": [20, 20]}})
+    gun = SimulateSettings.load({"gun": {"energy_gev": [500, 500]}})
     events = Events.concatenate(list(simulate(gun, 5)))
     hierarchy, xy = detector.hierarchy, root_xy_cm(detector.hierarchy, detector)
     settings = l1_preset(hierarchy, 4, 9, barycentre=True)
@@ -69,8 +69,8 @@ def test_the_whole_command_and_again(hgcae, folder):
     assert set(results["codecs"]) == {"ROC"}
     for sample in ("electron", "photon", "pion"):
         assert set(results["showers"][sample]["samples"]) == {"uncompressed", "ROC"}
-        # Whatever is decoded, the sum of a unit is part of its code.
-        assert results["showers"][sample]["samples"]["ROC"]["shift"]["energy_gev"]["all"]["mean"] == pytest.approx(0, abs=0.05)
+        # Whatever is decoded, the sum of a unit is part of its code; a few exceed the range of five calibration events.
+        assert results["showers"][sample]["samples"]["ROC"]["shift"]["energy_gev"]["all"]["mean"] == pytest.approx(0, abs=0.15)
     assert set(results["separation"]) == {"electron", "photon"}
     assert set(results["pairs"]) == {"2.5", "5", "10", "15", "20"}
     assert results["dark"]["empty"]["ROC"]["largest_gev"] == 0
