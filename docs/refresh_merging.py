@@ -25,6 +25,9 @@ QUESTIONS = {
 }
 AGAINST = {"shared": "joint", "merged 24 x 9": "flat 8 x 9"}
 """What variants are compared with, if not the reference: what is trained alike, or sends as many bits."""
+ALSO = ("l1_modules", "layer_error", "barycentre_mm", "energy_width")
+"""What a recommended variant must keep within `TOLERANCE`: cells may be gained at the cost of sums, which a trigger needs first."""
+TOLERANCE = 0.05
 CONFIDENCE = 0.95
 """Differences are called such where Student's distribution, which knows how few the seeds are, excludes zero with this confidence."""
 
@@ -118,19 +121,33 @@ def answer(points: Sequence[Mapping[str, Any]]) -> str:
         if change is None or name == REFERENCE or group[0]["bits_per_event"] not in other_bits:
             continue
         other = "" if against == REFERENCE else f" against `{against}`"
-        asked[group[0]["question"]].append(f"{name} {change[0]:+.1%}{verdict(*change, len(group))}{other}")
+        layer = (relative(group, groups[against], "layer_error") or change)[0]
+        asked[group[0]["question"]].append(f"{name} {change[0]:+.1%}{verdict(*change, len(group))}{other}, layer error {layer:+.0%}")
         gain, error = relative(group, groups[REFERENCE], "l1_cells") or (0.0, None)
-        if group[0]["bits_per_event"] == budget and error is not None and gain < best[0] and differs(gain, error, len(group)):
+        if (
+            group[0]["bits_per_event"] == budget
+            and error is not None
+            and gain < best[0]
+            and differs(gain, error, len(group))
+            and keeps(group, groups[REFERENCE])
+        ):
             best = (gain, name, error)
     gain, name, error = best
     if name == REFERENCE:
-        why = f"what the package does: nothing is better with {CONFIDENCE:.0%} confidence"
+        why = f"what the package does: nothing that keeps the rest is better with {CONFIDENCE:.0%} confidence"
     else:
         why = f"{-gain:.1%} ± {error:.1%} below `{REFERENCE}`"
     recommended = f"""**Recommended: `{name}`** ({groups[name][0]["text"]}), {why}
-in the L1 of cells, at the same {budget:,} bits an event."""
+in the L1 of cells, at the same {budget:,} bits an event. A variant is only recommended if module sums, layer energies, barycentre and
+energy width do not get worse by more than {TOLERANCE:.0%}."""
     lines = [f"* **{QUESTIONS[question]}** {'; '.join(parts)}." for question, parts in asked.items() if parts]
     return f"{recommended} Change of the L1 of cells against `{REFERENCE}`:\n\n" + "\n".join(lines)
+
+
+def keeps(group: Sequence[Mapping[str, Any]], reference: Sequence[Mapping[str, Any]]) -> bool:
+    """Returns whether no other figure gets much worse."""
+    changes = [relative(group, reference, name) for name in ALSO]
+    return all(change is not None and change[0] <= TOLERANCE for change in changes)
 
 
 def verdict(mean: float, error: float | None, seeds: int) -> str:
