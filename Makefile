@@ -6,6 +6,7 @@ DEMO := demo
 PHYSICS := physics
 VERDICT := verdict
 SCAN := scan
+LEVELS := levels
 # Processes of the scan of the size of codes.
 WORKERS ?= 2
 MERGING := merging
@@ -51,18 +52,32 @@ docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA
 
 docs-report: demo $(TOOLS) ## Photograph the demo's report in Chromium, for docs/report.md
 	$(BIN)/python docs/refresh_report.py $(DEMO)/report.html
+
 docs-robustness: demo ## Disturb the demo's events and codes, then write docs/robustness.md
 	$(BIN)/hgcae stress $(DEMO)/run -o $(DEMO)/stress
 	$(BIN)/python docs/refresh_robustness.py $(DEMO)/stress
+
 docs-physics: $(RUNTIME) ## Judge whole showers of the demo's model, then write docs/physics.md; needs demo/
 	$(BIN)/hgcae physics $(DEMO)/run -o $(PHYSICS)
 	$(BIN)/python docs/refresh_physics.py $(PHYSICS)
+
+docs-levels: $(RUNTIME) ## Train three seeds for an hour and more, judge them, then write docs/levels.md
+	$(BIN)/hgcae simulate --energy 20 500 -n 24000 --seed 101 --workers 2 -o $(LEVELS)/train.parquet
+	$(BIN)/hgcae simulate --energy 20 500 -n 6000 --seed 102 --workers 2 -o $(LEVELS)/test.parquet
+	for seed in 1 2 3; do \
+		$(BIN)/hgcae train -i $(LEVELS)/train.parquet --epochs full --set test_share=0.02 --seed $$seed -o $(LEVELS)/run$$seed || exit 1; \
+		$(BIN)/hgcae evaluate $(LEVELS)/run$$seed -i $(LEVELS)/test.parquet --max-events 6000 --set "energy_edges_gev=[20,50,150,500]" || exit 1; \
+	done
+	$(BIN)/python docs/refresh_levels.py $(LEVELS)
+
 docs-dimension: demo $(TOOLS) ## Train codes of all sizes on the demo's run (hours), then write docs/dimension.md
 	$(BIN)/hgcae scan dimension $(DEMO)/run -o $(SCAN) --workers $(WORKERS)
 	$(BIN)/python docs/refresh_dimension.py $(SCAN)
+
 docs-merging: $(RUNTIME) ## Compare ways of merging units (an hour and more), then write docs/merging.md
 	$(BIN)/hgcae scan merge -o $(MERGING)
 	$(BIN)/python docs/refresh_merging.py $(MERGING)
+
 docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller digits, then write docs/mnist.md
 	mkdir -p $(DIGITS)
 	$(EXAMPLE) 28 --data digits --json > $(DIGITS)/digits.json

@@ -137,6 +137,7 @@ def test_events_without_particles(noise):
     """Noise alone has no truth; without noise nothing is left."""
     chosen = SimulateSettings.load({"gun": {"count": [0, 0]}, "digitise": {"noise": noise}})
     events = together(chosen, 10, chunk=5).validate()
+    assert events.particle_offsets is not None
     assert np.diff(events.particle_offsets).sum() == 0
     assert set(events.particles) == set(PARTICLE_COLUMNS)
     np.testing.assert_array_equal(events.true_energy_gev, np.zeros(10))
@@ -145,5 +146,7 @@ def test_events_without_particles(noise):
 
 def test_some_events_without_particles():
     events = together(SimulateSettings.load({"gun": {"count": [0, 1], "energy_gev": [5, 5]}}), 20)
+    assert events.particle_offsets is not None
+    assert events.true_energy_gev is not None
     assert set(np.diff(events.particle_offsets)) == {0, 1}
     np.testing.assert_array_equal(np.flatnonzero(events.true_energy_gev), np.flatnonzero(np.diff(events.particle_offsets)))

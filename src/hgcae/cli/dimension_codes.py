@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hgcae.cli.points import Bench
+    from hgcae.cli.dimension_points import Bench
     from hgcae.events import Events
     from hgcae.model.sparse import Codes
     from hgcae.train.dimension import Base, ScanSettings

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 UNITS = 16
 """Resolution of sums: sixteenths of the LSB, so that the middle of an interval of integers is exact."""
@@ -53,7 +53,7 @@ class SumCode:
             return knee * ((top / knee + 2) / 3) ** 3 - self.maximum
 
         # The largest sum falls from infinity to the last code as the knee grows from zero to it.
-        return float(brentq(excess, math.sqrt(top**3 / (27 * self.maximum)), top))
+        return float(root_scalar(excess, bracket=(math.sqrt(top**3 / (27 * self.maximum)), top)).root)
 
     @cached_property
     def _edges(self) -> NDArray[np.int64]:
