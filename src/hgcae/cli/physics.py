@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ SINGLES = {"electron": "e-", "photon": "gamma", "pion": "pi-"}
 SEPARATIONS_CM = (2.5, 5.0, 10.0, 15.0, 20.0)
 PER_CROWD = 5
 ENERGY_GEV = (20.0, 500.0)
+_FITTED = 1_500
+"""Training events that simple codes are fitted to, at most."""
 _FIRST_SEED = 7_000
 """Seeds of the samples begin here, far from those of training and test events; `--seed` moves them by a hundred."""
 
@@ -38,6 +40,10 @@ def physics(
     ] = None,
     events: Annotated[int, typer.Option(min=20, help="Events of each sample of single particles; half as many of the others.")] = 1000,
     levels: Annotated[list[str] | None, typer.Option("--levels", metavar="NAME", help="Repeatable.", show_default="all")] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A simple code at the bits of every level, judged beside it; repeatable.", show_default="none"),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Start of the random numbers of the samples.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processor cores for the simulation.")] = 1,
     settings: console.SettingsOption = None,
@@ -57,8 +63,11 @@ def physics(
       DIR/separation.png           electron against pion; pairs.png: two showers
       DIR/samples/, DIR/decoded/   events, kept: an interrupted command is resumed
 
+    Simple codes (--baseline) are pca, largest_cells, best_choice, best_choice_spread and mean, see docs/evaluation.md.
+
     Examples:
       hgcae physics run
+      hgcae physics run --baseline largest_cells --baseline best_choice_spread
       hgcae physics run -o physics --events 200 --levels MODULE --levels STAGE2
     """
     from hgcae.evaluate import PhysicsSettings, judge_physics, write_physics
@@ -70,7 +79,12 @@ def physics(
     names = [model.level(name).name for name in levels or model.hierarchy.names]
     folder = output or run / "physics"
     source = {"model": fingerprint(model_content(run)), "program": f"hgcae {__version__} physics"}
-    decoders = {codec: decoder for name in names for codec, decoder in decoders_at(model, name).items()}
+    train = _training_events(run) if baseline else None
+    decoders, sizes = {}, {}
+    for name in names:
+        found = {name: partial(model.reconstruct, level=name)} | _simple(train, name, model.bits_per_unit(name), baseline or ())
+        decoders |= found
+        sizes |= dict.fromkeys(found, _size(model, name))
     samples = prepare(folder, detector, chosen, events, seed, workers, decoders, source)
     verdict = judge_physics(samples, detector, chosen, console.note)
     results = write_physics(
@@ -79,18 +93,25 @@ def physics(
         date=datetime.now(UTC).date().isoformat(),
         settings=chosen,
         fingerprints={"model": source["model"], "detector": detector.fingerprint()},
-        codecs={name: _size(model, name) for name in names},
+        codecs=sizes,
         provenance={"run": str(run), "seed": seed, "events": events, "energy_gev": ENERGY_GEV, "detector": detector.name},
     )
     report(results, folder, as_json=as_json)
 
 
-def decoders_at(model: Autoencoder, level: str) -> Mapping[str, Decoder]:
-    """Returns what is judged at a level, by the name in the verdict: functions from events to the same events decoded.
+def _simple(train: Events | None, level: str, bits: int, names: Sequence[str]) -> dict[str, Decoder]:
+    """Returns simple codes at the bits of a level, by the name in the verdict: functions from events to the same events decoded."""
+    from hgcae.codec.baselines import code_events, fitted
 
-    Codecs to compare the model with, at the bits of that level, belong beside it: one more name and function each.
-    """
-    return {level: partial(model.reconstruct, level=level)}
+    return {} if train is None else {f"{level} {name}": partial(code_events, fitted(name, train, level, bits)) for name in names}
+
+
+def _training_events(run: Path) -> Events:
+    """Returns some of the events that the model was trained on, to fit simple codes to."""
+    from hgcae.train.run import RunSettings, splits
+
+    train, _ = splits(RunSettings.from_yaml(run / "run.yaml"))
+    return train.take(0, _FITTED)
 
 
 def _size(model: Autoencoder, level: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,11 +108,31 @@ def state(steps: list[Step]) -> list[State]:
 
 
 def discard_damaged(steps: list[Step]) -> list[str]:
-    """Reads all results that are there, and removes those that are damaged; returns what is wrong with each.
+    """Reads all results that are there, and removes those that are damaged.
+
+    A process of its own reads them: a model starts JAX, and a process with JAX in it must not start those of the steps by forking.
 
     Returns:
-        One line for each damaged file.
+        What is wrong with each damaged file.
+
+    Raises:
+        HgcaeError: That process died.
     """
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    reader = context.Process(target=lambda: sender.send(_damaged(steps)))
+    reader.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        msg = "verify: the process that reads the results died, perhaps for want of memory"
+        raise HgcaeError(msg) from None
+    finally:
+        reader.join()
+
+
+def _damaged(steps: list[Step]) -> list[str]:
     damaged = []
     for step in closure(steps):
         for path in filter(Path.exists, _paths(step)):
