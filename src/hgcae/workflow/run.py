@@ -200,16 +200,24 @@ def _build(steps: list[Step], options: Options) -> bool:
 
 @contextlib.contextmanager
 def configured(name: str) -> Iterator[None]:
-    """Sets luigi and law up to run a step: a process for each branch, which leaves no memory and no threads behind.
+    """Sets luigi and law up to run a step, for a while: a process for each branch, which leaves no memory and no threads behind.
 
     law writes the commands of its jobs from what luigi's command line was given, so there has to be one.
     """
     config = luigi.configuration.get_config()
-    for section, values in _LUIGI.items():
-        for key, value in values.items():
-            config.set(section, key, value)
-    with CmdlineParser.global_instance([name], allow_override=True):
-        yield
+    settings = [(section, key, value) for section, values in _LUIGI.items() for key, value in values.items()]
+    before = [config.get(section, key, None) for section, key, _ in settings]
+    for section, key, value in settings:
+        config.set(section, key, value)
+    try:
+        with CmdlineParser.global_instance([name], allow_override=True):
+            yield
+    finally:
+        for (section, key, _), value in zip(settings, before, strict=True):
+            if value is None:
+                config.remove_option(section, key)
+            else:
+                config.set(section, key, value)
 
 
 _LUIGI = {
