@@ -15,7 +15,7 @@ from hgcae.evaluate.frame import Frame, check_pair
 from hgcae.evaluate.moments import moments
 from hgcae.evaluate.position import MM_PER_CM, layer_profile_error
 from hgcae.evaluate.response import ratio
-from hgcae.evaluate.statistics import Bootstrap
+from hgcae.evaluate.statistics import MIN_ENTRIES, Bootstrap
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.settings import atomic_path
@@ -24,7 +24,7 @@ SCHEMA = 1
 """Version of the result file; raised when a key changes its meaning."""
 
 ABOVE_GEV = 20.0
-"""Energies, positions and layers are those of events above, where there are any: below, thresholds and noise rule."""
+"""Energies, positions and layers are those of events above, where there are ten: below, thresholds and noise rule."""
 
 FIGURES: Mapping[str, str] = {
     "response": "median of decoded over reference energy, less 1",
@@ -41,7 +41,7 @@ def degradation(reference: Events, decoded: Events, detector: Detector | None, b
 
     Args:
         reference: What should have come out; where their true energy is known, only events above `ABOVE_GEV` count for energy, position
-            and layers, if there are any.
+            and layers, if there are ten.
         decoded: What came out.
         detector: Gives energies in GeV, layers and positions; None for bare units.
         bootstrap: For the errors.
@@ -53,7 +53,7 @@ def degradation(reference: Events, decoded: Events, detector: Detector | None, b
     frame = Frame.of(reference.hierarchy, detector)
     cells = compare(reference, decoded).summary()
     true_gev = reference.true_energy_gev
-    if true_gev is not None and (true_gev > ABOVE_GEV).any():
+    if true_gev is not None and (true_gev > ABOVE_GEV).sum() >= MIN_ENTRIES:
         reference, decoded = reference[true_gev > ABOVE_GEV], decoded[true_gev > ABOVE_GEV]
     before, after = moments(reference, frame), moments(decoded, frame)
     energy = bootstrap.spread(ratio(after.total, before.total), ("median", "sigma_eff"))

@@ -37,6 +37,9 @@ from hgcae.train.batches import Batches
 from hgcae.train.loop import StageLoop
 from hgcae.train.losses import LossSettings
 from hgcae.train.schedule import Stage, l1_schedule
+from hgcae.train.sensitivity import sensitivity
+
+_SENSITIVITY_EVENTS = 200
 
 SAMPLES = {
     "electron": GunSettings(particles=("e-",)),
@@ -254,7 +257,9 @@ class LevelData:
         """Trains the level at a point; returns the model with its heads fitted, and the mean loss of the last tenth of the steps."""
         model = self.base.model.with_level(self.level, self._settings(point), point.seed, self.maximum)
         stage = stage_of(model.hierarchy, self.level, point.epochs)
-        loop = StageLoop(model, stage, self.level, LossSettings(), self.cell_xy)
+        lower = model.hierarchy.below(self.level) if stage.compare == "children" else None
+        costs = None if lower is None else sensitivity(model, self.train[:_SENSITIVITY_EVENTS], lower)
+        loop = StageLoop(model, stage, self.level, LossSettings(), self.cell_xy, sensitivity=costs)
         losses, rng = [], np.random.default_rng(point.seed)
         steps = stage.steps or 1
         batches = Batches(stage, self.tree, model.hierarchy)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.errors import SettingsError
+from hgcae.errors import GeometryError, SettingsError
 
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings, UnitCodes
@@ -43,6 +43,7 @@ def judge(
 
     Raises:
         SettingsError: No test events.
+        GeometryError: Events of another root than the model's.
     """
     from hgcae.evaluate import judge_level, measure_bits, write_results
 
@@ -50,6 +51,10 @@ def judge(
         msg = "found no events to judge, expected at least one"
         raise SettingsError(msg)
     hierarchy = model.hierarchy
+    if test.hierarchy.levels != hierarchy.levels:
+        found, expected = (", ".join(f"{level.name} x {level.children}" for level in h.levels) for h in (test.hierarchy, hierarchy))
+        msg = f"the events have levels {found}; this model has {expected}"
+        raise GeometryError(msg)
     whole = detector if detector is not None and hierarchy.levels == detector.hierarchy.levels else None
     levels: dict[str, Any] = {}
     codes: dict[str, Any] = {}
