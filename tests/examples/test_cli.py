@@ -132,11 +132,11 @@ def test_mistakes_end_with_one_line(tmp_path, arguments, message):
 def test_without_luigid(tmp_path, npz):
     from luigi.configuration import get_config
 
-    get_config().set("core", "default-scheduler-port", "1")
+    get_config().set("core", "scheduler_port", "1")
     try:
         status, _, err = setup_example_model(tmp_path, 2, "--data", npz, "--central-scheduler")
     finally:
-        get_config().remove_option("core", "default-scheduler-port")
+        get_config().remove_option("core", "scheduler_port")
     assert status == 2
     assert re.search(r"no luigid answers at localhost:1 \(.*\); start luigid", err)
 
