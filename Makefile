@@ -35,7 +35,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-physics docs-report docs-robustness test test-slurm lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-physics docs-report docs-robustness test test-slow test-slurm coverage lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,8 +87,14 @@ docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller d
 	$(EXAMPLE) 28 $(MNIST) --compare --epochs $(EPOCHS) --json > $(DIGITS)/comparison.json
 	$(BIN)/python docs/refresh_mnist.py $(DIGITS)
 
-test: lint ## Check the code, then run all tests with coverage
-	$(BIN)/pytest --cov --cov-report=term
+test: lint ## Check the code, then run all tests but the slowest
+	$(BIN)/pytest
+
+test-slow: $(TOOLS) ## Run the slowest tests: whole programs that are killed, resumed, scanned
+	$(BIN)/pytest -m slow
+
+coverage: $(TOOLS) ## Run all tests, and say what they do not reach
+	$(BIN)/pytest -m "slow or not slow" --cov --cov-report=term
 
 test-slurm: $(TOOLS) ## Run a workflow on a real Slurm of this one machine; needs root, and installs Debian's packages
 	.ci/slurm.sh $(BIN)/python

@@ -22,6 +22,8 @@ from test_cli_train import contents, help_of, hgcae_in
 
 __all__ = ["compiled"]
 
+pytestmark = pytest.mark.slow
+
 GUN = {"particles": ["e-"], "radius_cm": 0.5, "energy_gev": [30, 300]}
 SETTINGS: dict[str, Any] = {
     "samples": {"electron": GUN},

@@ -16,6 +16,8 @@ from hgcae.evaluate.borders import REGIONS
 
 __all__ = ["compiled"]
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--length", "0.002", "--n-train", "40", "--n-test", "12", "--seed", "1", "--variant", "flat 4 x 6", "--variant", "flat 3 x 8")
 
 

@@ -180,6 +180,7 @@ def test_the_gpu_is_chosen_before_jax_looks():
     assert (environment["CUDA_VISIBLE_DEVICES"], environment["JAX_PLATFORMS"]) == ("", "cpu")
 
 
+@pytest.mark.slow
 def test_a_killed_program_goes_on(trained, tmp_path, compiled):
     write_pickle(tmp_path)
     arguments = [sys.executable, str(PROGRAM), *options(tmp_path, epochs=4, costFigure=tmp_path / "cost.pdf"), "--json"]
@@ -202,6 +203,7 @@ def test_a_killed_program_goes_on(trained, tmp_path, compiled):
     assert (tmp_path / "film.gif").read_bytes().startswith(b"GIF8")
 
 
+@pytest.mark.slow
 def test_whole_events(tmp_path, prototype):
     """A parquet file of two events of all five levels; the first epoch compares whole events."""
     digi = np.zeros((2, 30, 19, 3, 3, 4, 4), dtype=np.float32)

@@ -88,6 +88,7 @@ def test_a_lost_figure_is_drawn_again_without_training(done, npz):
     assert figure.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_the_comparison(tmp_path, npz):
     status, out, err = setup_example_model(tmp_path, 2, "--compare", "--data", npz, "--epochs", 1, "--json")
     assert status == 0, err

@@ -20,6 +20,8 @@ from hgcae.examples.mnist import data, training
 from hgcae.examples.mnist.settings import ExampleSettings
 from hgcae.train.trainer import read_history
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-c", "from hgcae.examples.cli import main; main()"]
 LUIGID = [sys.executable, "-c", "from luigi.cmdline import luigid; luigid()"]
 

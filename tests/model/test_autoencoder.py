@@ -145,13 +145,11 @@ class TestShares:
 
     @pytest.mark.parametrize("level", STACK.names)
     def test_the_coded_sum_is_that_of_the_charges(self, shares, events, level):
-        """Within half a step of the root at every level on the way up."""
+        """Within half a step of the cube root at every level on the way up, which is longest where all units share the charge alike."""
         codes = shares.encode_events(events, level)
         true = weighted_sums(shares, events, level)[codes.event, codes.unit]
-        steps = sum(
-            np.sqrt(shares.levels[name].sums.scale * true * STACK.n_cells(level) / STACK.n_cells(name)) + 1
-            for name in STACK.names[: STACK.index(level) + 1]
-        )
+        below = {name: STACK.n_cells(level) / STACK.n_cells(name) for name in STACK.names[: STACK.index(level) + 1]}
+        steps = sum(n / 2 * (true / n / shares.levels[name].sums.knee) ** (2 / 3) + 1 for name, n in below.items())
         assert (np.abs(coded_sums(shares.levels[level], codes.code) - true) <= steps + 0.01 * true).all()
 
     @pytest.mark.parametrize("level", STACK.names)

@@ -101,6 +101,7 @@ def test_a_damaged_file_is_found_and_made_again(tmp_path):
     assert result["same"]
 
 
+@pytest.mark.slow
 class TestWhole:
     """One training of two stages, and another whose second stage differs."""
 
