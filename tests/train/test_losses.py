@@ -217,13 +217,24 @@ class TestChildLoss:
     def test_each_term_counts(self, shares_model):
         children = self.children(shares_model)
         code = shares_model.encode_events(showers(STACK, 6), "STACK").code
-        none, free = LossSettings(root_share=0, absolute=0, position=0, children=1), np.zeros(len(COSTS), np.float32)
+        none, free = LossSettings(root_share=0, absolute=0, position=0, layers=1), np.zeros(len(COSTS), np.float32)
         for name in ("root_share", "absolute", "position", "numbers"):
             settings, costs = (none, COSTS) if name == "numbers" else (none.model_copy(update={name: 1.0}), free)
             found = np.asarray(ChildLoss(shares_model, "STACK", settings, costs)(code, children[: len(code)]))
             assert (found >= 0).all(), name
             assert found.max() > 1e-3, name
         np.testing.assert_array_equal(ChildLoss(shares_model, "STACK", none, free)(code, children[: len(code)]), 0)
+
+    def test_only_the_layers_of_a_detector_have_a_weight_of_their_own(self, shares_model):
+        for level, below, own in (("STACK", "MODULE", "layers"), ("MODULE", "ROC", "children")):
+            events = showers(STACK, 6)
+            code, children = shares_model.encode_events(events, level).code, shares_model.encode_events(events, below).dense(STACK)
+            children = children.reshape(-1, shares_model.level(level).children, children.shape[-1])[: len(code)]
+            costs = np.zeros(shares_model.level(below).latent - 1, np.float32)
+            for name in ("layers", "children"):
+                settings = LossSettings(position=0, children=0, layers=0).model_copy(update={name: 1.0})
+                counts = np.asarray(ChildLoss(shares_model, level, settings, costs)(code, children)).max() > 0
+                assert counts == (name == own), (level, name)
 
     def test_gradients_are_finite_where_there_is_nothing(self, shares_model):
         children = np.zeros((3, *self.children(shares_model).shape[1:]), dtype=np.float32)

@@ -43,14 +43,15 @@ def demo(
       hgcae demo -o quick --n-train 500 --n-test 200 --epochs 10
     """
     from hgcae import simulate as stage
-    from hgcae.cli.evaluate import OpenRun, judge, report
-    from hgcae.cli.report import write_run_report
+    from hgcae.cli.evaluate import judge, report
     from hgcae.cli.train import train_run
     from hgcae.evaluate import EvaluateSettings
     from hgcae.geometry.detector import Detector
     from hgcae.plots import draw_event
     from hgcae.store import Reader, write
     from hgcae.train.run import RunSettings, schedule_of
+    from hgcae.workflow.opened import OpenRun
+    from hgcae.workflow.page import write_page
 
     clock = _Clock()
     files = {"electrons": (output / "electrons.parquet", n_train, 2 * seed), "test": (output / "test.parquet", n_test, 2 * seed + 1)}
@@ -79,7 +80,7 @@ def demo(
         draw_event(event, trainer.model.reconstruct(event, name), detector, output / f"event_{name}.png", title=f"decoded from {name}")
     report(results, output, as_json=as_json)
     clock.lap("judgement")
-    page = write_run_report(opened, results, output / "report.html", output / "run", [output])
+    page = write_page(opened, results, output / "report.html", output / "run", [output], note=console.note)
     clock.lap("report")
     figures = {
         "seconds": clock.laps,

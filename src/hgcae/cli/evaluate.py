@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from hgcae.events import Events
     from hgcae.geometry.detector import Detector
     from hgcae.model.autoencoder import Autoencoder
-    from hgcae.train.run import RunSettings
 
 
 def evaluate(
@@ -46,55 +44,12 @@ def evaluate(
       hgcae evaluate run -i photons.parquet -o photons --max-events 2000
     """
     from hgcae.evaluate import EvaluateSettings
+    from hgcae.workflow.opened import OpenRun
 
     chosen = EvaluateSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
     opened = OpenRun.of(run, events, max_events)
     results = judge(opened.model, opened.train, opened.test, opened.detector, chosen, output or run)
     report(results, output or run, as_json=as_json)
-
-
-@dataclass(frozen=True)
-class OpenRun:
-    """A run with the events to judge it on.
-
-    Args:
-        settings: Settings of the run.
-        model: What it has trained.
-        train: Training events, to fit the baselines to.
-        test: Events to judge on.
-        detector: Their detector, None where they name none.
-    """
-
-    settings: RunSettings
-    model: Autoencoder
-    train: Events
-    test: Events
-    detector: Detector | None
-
-    @classmethod
-    def of(cls, run: Path, events: Path | None, max_events: int) -> OpenRun:
-        """Loads a run and at most `max_events` events: the run's held-out ones, or those of another file.
-
-        Raises:
-            SettingsError, DataFormatError: No run, or files that cannot be read or do not fit.
-        """
-        from hgcae.model.autoencoder import Autoencoder
-        from hgcae.store import Reader
-        from hgcae.train.run import RunSettings, Split, detector_of, splits
-
-        model = Autoencoder.load(run)
-        settings = RunSettings.from_yaml(run / "run.yaml")
-        train, test = splits(settings)
-        if events is not None and events.resolve() != Path(settings.input).resolve():
-            reader = Reader(events)
-            test = Split(reader, 0, len(reader), settings.root)
-        sample = test.take(0, max_events)
-        return cls(settings, model, train.take(0, 4000), sample, detector_of(sample.detector, test.reader.path))
-
-    @property
-    def whole(self) -> Detector | None:
-        """The detector, if an event is a whole one."""
-        return self.detector if self.detector is not None and self.model.hierarchy.levels == self.detector.hierarchy.levels else None
 
 
 def judge(

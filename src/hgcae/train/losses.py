@@ -31,8 +31,9 @@ class LossSettings(Settings):
     absolute: float = Field(default=0.1, ge=0, description="Absolute difference of shares, at every level.")
     position_cm: float = Field(default=0.5, gt=0, description="Barycentre error that costs as much as a squared distance of 1.")
     position: float = Field(default=0.1, ge=0, description="Weight of the barycentre term.")
-    children: float = Field(
-        default=6.0, ge=0, description="Weight of the children's shares where codes are compared: at how many scales they are seen."
+    children: float = Field(default=1.0, ge=0, description="Weight of the children's shares where codes are compared.")
+    layers: float = Field(
+        default=6.0, ge=0, description="The same where children are the layers of a detector: their shares are the shower's profile in depth."
     )
 
 
@@ -218,11 +219,13 @@ class ChildLoss:
         found = level.decode(level.state(code), present)
         below: Any = self.model.level(hierarchy.names[-2])
         true = below.state(children.reshape(-1, children.shape[-1])).reshape(children.shape)
-        weight = level.relative_weight
-        norm = jnp.maximum((true[..., 0] * weight).sum(axis=1, keepdims=True), 1e-6)
-        p, t = (state[..., 0] * weight / norm for state in (found, true))
+        charge = level.relative_weight
+        norm = jnp.maximum((true[..., 0] * charge).sum(axis=1, keepdims=True), 1e-6)
+        p, t = (state[..., 0] * charge / norm for state in (found, true))
         inside = (jnp.square(found[..., 1:] - true[..., 1:]) * jnp.asarray(self.sensitivity)).sum(axis=2)
-        return s.children * _share_distance(p, t, s) + (t * inside).sum(axis=1) + self._position(level.frame, p, t, found, true)
+        layers = self.model.calibration.root_weight is not None and self.level == self.model.hierarchy.root
+        weight = s.layers if layers else s.children
+        return weight * _share_distance(p, t, s) + (t * inside).sum(axis=1) + self._position(level.frame, p, t, found, true)
 
     def _position(self, frame: Frame | None, p: Any, t: Any, found: Any, true: Any) -> Any:
         """The barycentre term: the children's shares with their places in the unit."""

@@ -190,6 +190,8 @@ class Evaluate(FolderStep, OfPoint):
         from hgcae.plots import energy_figure, levels_figure
         from hgcae.train.run import Split, detector_of, splits
         from hgcae.workflow.judge import judge
+        from hgcae.workflow.opened import OpenRun
+        from hgcae.workflow.page import write_page
 
         section, needs, settings = self.settings.evaluate, self.needs(), self.trained().run_settings()
         train, test = splits(settings)
@@ -200,9 +202,11 @@ class Evaluate(FolderStep, OfPoint):
         detector = detector_of(sample.detector, test.reader.path)
         how = EvaluateSettings.load(section.settings, "evaluate")
         progress = self.share_done(len(model.hierarchy.names))
-        results = judge(model, train.take(0, 4000), sample, detector, how, self.folder, progress)
+        opened = OpenRun(settings, model, train.take(0, 4000), sample, detector)
+        results = judge(model, opened.train, sample, detector, how, self.folder, progress)
         energy_figure(results, self.folder / "energy.png")
         levels_figure(results, self.folder / "levels.png")
+        write_page(opened, results, self.folder / "report.html", needs["model"].folder, [self.folder])
         write_json(self.path, {"results": "results.json", "model": read_json(needs["model"].as_branch(0).path)["model"]})
 
     def check(self, path: Path) -> None:
