@@ -1,4 +1,4 @@
-"""Threads: work in order on several of them, and work one step ahead."""
+"""Threads: work in order on several of them, and work one step ahead; the surroundings of other processes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,6 +23,21 @@ def usable_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     bound = os.environ.get(THREADS, "")
     return min(cores, int(bound)) if bound.isdecimal() and int(bound) else cores
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables for a while, for processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
 
 
 def in_order(task: Callable[..., T], pieces: Iterable[tuple[Any, ...]], workers: int) -> Generator[T]:

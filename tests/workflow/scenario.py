@@ -37,7 +37,7 @@ def ran(path: Path, name: str = "Simulate", options: Options = QUICK, overrides:
 
 
 def times(store: Path) -> dict[str, int]:
-    kinds = ("jobs", "logs", "workflows")
+    kinds = ("compiled", "jobs", "logs", "workflows")
     paths = [path for path in store.rglob("*") if path.is_file() and path.relative_to(store).parts[0] not in kinds]
     return {str(path.relative_to(store)): path.stat().st_mtime_ns for path in paths}
 

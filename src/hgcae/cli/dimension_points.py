@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.cli.processes import keep_compiled, single_threads
+from hgcae.cli.processes import single_threads
 from hgcae.errors import HgcaeError
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
         `figures` (see `hgcae.evaluate.eventwise`), `loss` at the end of the training, `seconds` of training and judgement, and of them
         those that the processor was at work (`cpu`): the machine may be busy with other things.
     """
-    keep_compiled(bench.folder)
+    from hgcae.model.compiled import keep_compiled
+
+    keep_compiled(bench.folder / "compiled")
     data, reference = _data(bench, point.sample, point.level)
     start, cpu = time.perf_counter(), time.process_time()
     model, loss = data.train_level(point)

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.cli.processes import keep_compiled, single_threads
+from hgcae.cli.processes import single_threads
 from hgcae.errors import HgcaeError, MissingToolError
 
 if TYPE_CHECKING:
@@ -117,9 +117,10 @@ def make(bench: Bench, task: Task) -> str:
     import jax
 
     from hgcae.evaluate.points import write_point
+    from hgcae.model.compiled import keep_compiled
 
     name, seed, stages = task
-    keep_compiled(bench.folder)
+    keep_compiled(bench.folder / "compiled")
     try:
         variant = bench.variants()[name]
         if stages:

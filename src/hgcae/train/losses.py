@@ -33,7 +33,9 @@ class LossSettings(Settings):
     position: float = Field(default=0.1, ge=0, description="Weight of the barycentre term.")
     children: float = Field(default=1.0, ge=0, description="Weight of the children's shares where codes are compared.")
     layers: float = Field(
-        default=6.0, ge=0, description="The same where children are the layers of a detector: their shares are the shower's profile in depth."
+        default=6.0,
+        ge=0,
+        description="The same where children are the layers of a detector: the shower's profile in depth.",
     )
 
 

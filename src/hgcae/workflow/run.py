@@ -183,10 +183,19 @@ class WorkflowError(HgcaeError):
         super().__init__(f"{name}: {'; '.join(causes + more) or f'jobs failed, see {folder}'}")
 
 
+def _warm_up(steps: list[Step]) -> None:
+    """Prepares the steps of which several branches wait."""
+    for step in closure(steps):
+        if sum(not path.exists() for path in _paths(step)) > 1:
+            step.warm_up()
+
+
 def _build(steps: list[Step], options: Options) -> bool:
     """Runs steps once; whatever tasks print goes to standard error."""
     host, port = options.scheduler or ("localhost", 8082)
     with configured(steps[0].task_family), contextlib.redirect_stdout(sys.stderr):
+        if options.where == "local":
+            _warm_up(steps)
         done = luigi.build(
             steps,
             workers=options.workers,

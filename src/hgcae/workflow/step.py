@@ -73,6 +73,12 @@ class Step(Farm):
     def make(self) -> None:
         """Makes the output of this branch."""
 
+    def warm_up(self) -> None:
+        """Does once what every branch would do again; processes of branches are forked, and share what it leaves in memory.
+
+        It must start no threads: those of XLA would not survive.
+        """
+
     def check(self, path: Path) -> None:
         """Reads an output of this step as far as it takes to find damage.
 

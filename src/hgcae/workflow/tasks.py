@@ -53,6 +53,13 @@ class Simulate(OfSample):
         first, n = self.branch_value
         return self.file(f"events-{first:09d}-{n}.parquet")
 
+    def warm_up(self) -> None:
+        """Loads what is compiled."""
+        from hgcae.simulate import simulate
+
+        if self._chosen.engine != "geant4":
+            next(iter(simulate(self._chosen, 1)), None)
+
     def make(self) -> None:
         """Simulates a chunk."""
         from hgcae.simulate import simulate
@@ -104,6 +111,14 @@ class OfPoint(Step):
     """A step of one training: that of `train`, or that of a point of the scan."""
 
     point = luigi.IntParameter(default=-1, description="point of the scan; -1: the settings of `train` as they are")
+
+    def run(self) -> None:
+        """Makes the output; on one machine, processes share what JAX compiles."""
+        if self.workflow == "local":
+            from hgcae.model.compiled import keep_compiled
+
+            keep_compiled(self.store / "compiled")
+        super().run()
 
     def trained(self) -> Train:
         """Returns the last stage of the training."""

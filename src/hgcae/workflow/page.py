@@ -1,0 +1,116 @@
+"""A run on one interactive page: what is gathered for `hgcae.plots.report`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hgcae.errors import DataFormatError, GeometryError
+
+if TYPE_CHECKING:
+    from hgcae.plots.eventdata import Displays
+    from hgcae.workflow.opened import OpenRun
+
+_EXTRAS = {"physics.json": "Physics performance", "stress.json": "Stress tests"}
+"""Further result files and the headings of their sections."""
+SHOWN = 4
+"""Events on a page unless more are asked for."""
+
+
+def write_page(
+    opened: OpenRun,
+    results: Mapping[str, Any],
+    page: Path,
+    run: Path,
+    folders: Sequence[Path],
+    shown: int = SHOWN,
+    note: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Writes the page of a run.
+
+    Args:
+        opened: The run with its test events.
+        results: What the judge has found.
+        page: Where to write.
+        run: Folder of the run, which holds its history.
+        folders: Where further results may lie.
+        shown: Number of events to show.
+        note: Called with what is left out, and why.
+
+    Returns:
+        The page.
+
+    Raises:
+        DataFormatError: A history or further results that are not what they should be.
+    """
+    from hgcae.plots.report import write_report
+
+    test, model = opened.test, opened.model
+    about = {
+        "run": {
+            "folder": str(run),
+            "sample": opened.settings.input,
+            "detector": "none" if opened.detector is None else opened.detector.name,
+            "levels": " → ".join(f"{level.name} {'×'.join(map(str, level.shape))}" for level in model.hierarchy.levels),
+            "test events": len(test),
+        },
+        "settings": opened.settings.model_dump(mode="json", exclude={"input", "model", "schedule"}),
+    }
+    return write_report(
+        page,
+        results,
+        title=run.resolve().name if run.resolve().name != "run" else run.resolve().parent.name,
+        history=list(_rows(run / "history.jsonl")),
+        displays=_displays(opened, shown, note),
+        about=about,
+        extras=_extras(folders),
+    )
+
+
+def _displays(opened: OpenRun, shown: int, note: Callable[[str], None]) -> Displays | None:
+    """Decodes a few events from every level; None where there are none, or nobody knows what they look like."""
+    from hgcae.plots.cells import unit_shapes
+    from hgcae.plots.eventdata import Displays, choose_events
+
+    chosen = opened.test[choose_events(opened.test, shown)]
+    if not len(chosen):
+        return None
+    if opened.whole is None:
+        try:
+            unit_shapes(chosen.hierarchy)
+        except GeometryError as error:
+            note(f"no events on the page: {error}")
+            return None
+    decoded = {name: opened.model.reconstruct(chosen, name) for name in opened.model.hierarchy.names}
+    return Displays(chosen, decoded, opened.whole)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a history; a run without one has none."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            yield _parsed(line, path, f"line {number}")
+
+
+def _extras(folders: Sequence[Path]) -> dict[str, Any]:
+    """Returns the further results that lie in the folders, by the headings of their sections; the last folder wins."""
+    return {
+        heading: _parsed((folder / name).read_text(encoding="utf-8"), folder / name, "content")
+        for name, heading in _EXTRAS.items()
+        for folder in folders
+        if (folder / name).exists()
+    }
+
+
+def _parsed(text: str, path: Path, where: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        raise DataFormatError(path, where, "no JSON", "a JSON object") from None
+    if not isinstance(values, dict):
+        raise DataFormatError(path, where, f"a {type(values).__name__}", "a JSON object")
+    return values
