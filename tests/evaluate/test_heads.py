@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from evaluate.toys import scaled
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import Bootstrap, head_summary, heads_table
+from hgcae.evaluate import Bootstrap, head_summary, heads_table, leading_particle, shower_shapes, uncompressed_estimates
 from hgcae.evaluate.quantities import wrapped
 
 N = 2000
@@ -80,3 +81,18 @@ def test_heads_in_a_table(truth):
     assert rows[1][2].startswith("0.002 ± ")
     assert rows[2][2].startswith("0.5 ± ")
     assert rows[2][3].endswith(" mm")
+
+
+def test_what_uncompressed_events_tell(showers, prototype):
+    """Energy and momentum are calibrated, so the size of charges does not matter; directions are those of the fitted line."""
+    energy = leading_particle(showers)["energy_gev"]
+    found = uncompressed_estimates(showers, prototype, energy, 20.0)
+    twice = uncompressed_estimates(scaled(showers, 2.0), prototype, energy, 20.0)
+    use = energy > 20
+    assert np.mean(found["energy_gev"][use] / energy[use]) == pytest.approx(1, rel=1e-6)
+    shapes = shower_shapes(showers, prototype).values
+    for name, values in found.items():
+        np.testing.assert_allclose(values, twice[name], rtol=1e-4, atol=1e-6, err_msg=name)
+        if name in ("eta", "phi", "impact_x_cm", "impact_y_cm"):
+            np.testing.assert_array_equal(values, shapes[name])
+    np.testing.assert_allclose(found["pt_gev"] / found["energy_gev"], shapes["pt_gev"] / shapes["energy_gev"])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluate.toys import scaled
-from hgcae.evaluate import EvaluateSettings, head_summary, judge_level, leading_particle, write_results
+from hgcae.evaluate import EvaluateSettings, head_summary, judge_level, leading_particle, uncompressed_estimates, write_results
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.plots.eventdata import Displays
@@ -36,9 +36,11 @@ def toy_results(showers: Events, detector: Detector, folder: Path) -> dict[str, 
     }
     truth = leading_particle(showers)
     estimate = {name: 1.01 * truth[name] for name in ("energy_gev", "eta", "phi", "impact_x_cm")}
-    summary = head_summary(estimate, truth, edges_gev=QUICK.energy_edges_gev, above_gev=QUICK.above_gev, bootstrap=QUICK.bootstrap())
+    classic = uncompressed_estimates(showers, detector, truth["energy_gev"], QUICK.above_gev)
+    binned = {"edges_gev": QUICK.energy_edges_gev, "above_gev": QUICK.above_gev, "bootstrap": QUICK.bootstrap()}
+    heads = {name: head_summary(found, truth, **binned) for name, found in (("STAGE2", estimate), ("uncompressed", classic))}
     fingerprints = {"model": "0123456789abcdef"}
-    how = {"date": "2026-01-01", "settings": QUICK, "fingerprints": fingerprints, "heads": {"STAGE2": summary}}
+    how = {"date": "2026-01-01", "settings": QUICK, "fingerprints": fingerprints, "heads": heads}
     return write_results(folder / "results.json", levels, **how)
 
 

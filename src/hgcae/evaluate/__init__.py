@@ -5,7 +5,7 @@ from hgcae.evaluate.bits import map_bits, measure_bits, reference_bits
 from hgcae.evaluate.degradation import degradation, read_stress, stress_table, write_stress
 from hgcae.evaluate.emd import emd
 from hgcae.evaluate.entropy import EntropyCoder, UnitCodes
-from hgcae.evaluate.heads import head_summary
+from hgcae.evaluate.heads import head_summary, uncompressed_estimates
 from hgcae.evaluate.modules import (
     ModuleResult,
     judge_modules,
@@ -76,6 +76,7 @@ __all__ = [
     "table",
     "telescope_loss",
     "transport",
+    "uncompressed_estimates",
     "write_module_results",
     "write_physics",
     "write_results",

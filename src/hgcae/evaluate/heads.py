@@ -10,8 +10,33 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.quantities import QUANTITIES
-from hgcae.evaluate.response import spread_by_energy
+from hgcae.evaluate.response import calibration, spread_by_energy
+from hgcae.evaluate.shapes import shower_shapes
 from hgcae.evaluate.statistics import Bootstrap
+from hgcae.events import Events
+from hgcae.geometry.detector import Detector
+
+UNCOMPRESSED = ("energy_gev", "pt_gev", "eta", "phi", "impact_x_cm", "impact_y_cm")
+"""What is read off uncompressed events, to compare heads with."""
+
+
+def uncompressed_estimates(
+    events: Events, detector: Detector, energy_gev: NDArray[np.float64], above_gev: float
+) -> dict[str, NDArray[np.float64]]:
+    """Returns what the charges tell without a network: the sum, and the line through the layers' centres (see `shower_shapes`).
+
+    Args:
+        events: Events of one particle each.
+        detector: Gives energies and positions.
+        energy_gev: True energies (n,), by which the sum is calibrated with one factor.
+        above_gev: Lower limit of the calibration.
+
+    Returns:
+        `UNCOMPRESSED` (n,) each.
+    """
+    values = shower_shapes(events, detector).values
+    factor = calibration(values["energy_gev"], energy_gev, above_gev) or 1.0
+    return {name: values[name] * (factor if name in ("energy_gev", "pt_gev") else 1.0) for name in UNCOMPRESSED}
 
 
 def head_summary(

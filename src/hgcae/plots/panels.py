@@ -118,7 +118,7 @@ _HEADS = {
 
 
 def head_panels(results: Mapping[str, Any]) -> list[Panel]:
-    """Returns bias (hollow) and width (filled) of every quantity that heads estimate from codes."""
+    """Returns bias (hollow) and width (filled) of every quantity that heads estimate from codes, and uncompressed events beside them."""
     panels = []
     order = list(results["levels"])
     for name, (title, scale, unit) in _HEADS.items():
@@ -128,7 +128,8 @@ def head_panels(results: Mapping[str, Any]) -> list[Panel]:
             i = order.index(level) if level in order else 0
             for key, hollow in (("sigma_eff", False), ("mean", True)):
                 text = f"{level}, {'bias' if hollow else 'width'}"
-                traces.append(_by_energy(summary["bins"], key, i, len(order), text, level, scale, hollow=hollow))
+                points = _by_energy(summary["bins"], key, i, len(order), text, level, scale, hollow=hollow)
+                traces.append(points if level in order else _inked(points))
         if any(trace["y"] for trace in traces):
             layout = _energy_layout(traces, f"bias and width [{unit}]", line=0)
             panels.append(Panel(f"head-{name.replace('_', '-')}", title, {"data": traces, "layout": layout}))
@@ -295,16 +296,20 @@ def _points(
     }
 
 
-def _reference(sample: Mapping[str, Any] | None, key: str, scale: float = 1.0, shift: float = 0.0) -> list[dict[str, Any]]:
-    """Returns the uncompressed sample's points and, for a resolution, the fit."""
-    if not sample:
-        return []
-    points = _by_energy(sample["bins"], key, 0, 1, "uncompressed", "uncompressed", scale, shift)
+def _inked(points: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns points as those of uncompressed events look."""
     ink: dict[str, Any] = {
         "line": {"color": INK, "width": 1, "dash": "solid"},
         "marker": {"color": INK, "symbol": "cross-thin-open", "size": 10},
     }
-    points = points | ink | {"error_y": points["error_y"] | {"color": INK}}
+    return {**points, **ink, "error_y": points["error_y"] | {"color": INK}}
+
+
+def _reference(sample: Mapping[str, Any] | None, key: str, scale: float = 1.0, shift: float = 0.0) -> list[dict[str, Any]]:
+    """Returns the uncompressed sample's points and, for a resolution, the fit."""
+    if not sample:
+        return []
+    points = _inked(_by_energy(sample["bins"], key, 0, 1, "uncompressed", "uncompressed", scale, shift))
     fit = sample.get("fit") if key == "resolution" else None
     if not fit or not points["x"]:
         return [points]

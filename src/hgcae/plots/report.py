@@ -108,7 +108,8 @@ compares log-weighted layer centres with the particle's line; crosses are the un
 _RATE_TEXT = """From right to left an event costs fewer bits. Baselines spend as many bits on a unit as this model, or as many
 numbers (PCA); a mean unit and nothing cost no bits and stand there to compare with. Largest cells keep their charges exactly."""
 _HEADS_TEXT = """What small heads read off the codes, against the truth of showers that do not leave the detector sideways:
-width (filled) and bias (hollow)."""
+width (filled) and bias (hollow). Crosses are the calibrated sum of the uncompressed charges and a straight line through the centres
+of their layers, the bias below the width."""
 
 
 def _text(words: str, *values: str) -> str:

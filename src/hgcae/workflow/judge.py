@@ -101,8 +101,11 @@ def unit_codes(model: Autoencoder, codes: Codes, hierarchy: Hierarchy) -> UnitCo
 def _heads(
     model: Autoencoder, codes: Mapping[str, Any], test: Events, detector: Detector | None, settings: EvaluateSettings
 ) -> dict[str, Any]:
-    """Compares the estimates of all fitted heads with the truth of single particles whose showers do not leave the detector sideways."""
-    from hgcae.evaluate import contained, head_summary, leading_particle
+    """Compares the estimates of all fitted heads with the truth of single particles whose showers do not leave the detector sideways.
+
+    Beside them, as `uncompressed`, what the uncompressed charges tell without a network.
+    """
+    from hgcae.evaluate import contained, head_summary, leading_particle, uncompressed_estimates
 
     if test.particle_offsets is None or detector is None or not model.heads.energy:
         return {}
@@ -112,4 +115,6 @@ def _heads(
     heads = {name: {"energy_gev": model.heads.energies(model, code)} for name, code in codes.items() if name in model.heads.energy}
     if model.heads.kinematics:
         heads[model.hierarchy.root] = model.heads.momenta(model, codes[model.hierarchy.root])
-    return {name: head_summary({key: v[use] for key, v in estimate.items()}, truth, **how) for name, estimate in heads.items()}
+    chosen = {name: {key: values[use] for key, values in estimate.items()} for name, estimate in heads.items()}
+    chosen["uncompressed"] = uncompressed_estimates(test[use], detector, truth["energy_gev"], settings.above_gev)
+    return {name: head_summary(estimate, truth, **how) for name, estimate in chosen.items()}
