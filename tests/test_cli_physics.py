@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from contracts.compiled import compiled
 from hgcae.cli import main
 from hgcae.cli.physics import guns
 from hgcae.evaluate import PhysicsSettings, read_physics
@@ -22,8 +21,6 @@ from hgcae.model.frames import frames
 from hgcae.model.presets import l1_preset
 from hgcae.simulate import SimulateSettings, simulate
 from model.toys import MODULE, shares_settings, showers
-
-__all__ = ["compiled"]
 
 PICTURES = {"response.png", "shapes.png", "profiles.png", "separation.png", "pairs.png"}
 SMALL = ("--events", 20, "--levels", "ROC", "--set", "bootstrap_replicas=3", "--set", "transport_events=3", "--set", "folds=2")

@@ -12,12 +12,9 @@ from unittest.mock import patch
 
 import pytest
 
-from contracts.compiled import compiled
 from hgcae.cli import main
 from hgcae.evaluate import EvaluateSettings
 from train.toys import STEADY, write_run
-
-__all__ = ["compiled"]
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts.compiled import compiled
 from hgcae.cli import dimension_points as cli_points
 from hgcae.errors import SettingsError
 from hgcae.evaluate.eventwise import FIGURES
@@ -19,8 +18,6 @@ from hgcae.simulate import GunSettings, SimulateSettings, simulate
 from hgcae.store import write
 from hgcae.train.run import RunSettings, prepare
 from test_cli_train import contents, help_of, hgcae_in
-
-__all__ = ["compiled"]
 
 pytestmark = pytest.mark.slow
 
@@ -162,10 +159,8 @@ class TestResume:
         assert json.loads((copy / "scan" / "scan.json").read_text())["points"] == 5
         assert len(points(copy)) == 6
 
-    def test_processes_find_the_same_up_to_rounding(self, copy, compiled, monkeypatch):
+    def test_processes_find_the_same_up_to_rounding(self, copy):
         before = points(copy)
-        for name, value in compiled.items():
-            monkeypatch.setenv(name, value)
         for path in (copy / "scan" / "points").iterdir():
             path.unlink()
         assert again(copy, "--workers", "2").status == 0

@@ -9,12 +9,9 @@ from unittest.mock import patch
 
 import pytest
 
-from contracts.compiled import compiled
 from hgcae.cli import main, merge_points
 from hgcae.errors import SettingsError
 from hgcae.evaluate.borders import REGIONS
-
-__all__ = ["compiled"]
 
 pytestmark = pytest.mark.slow
 

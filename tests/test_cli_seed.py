@@ -20,14 +20,11 @@ import numpy as np
 import pytest
 
 import hgcae
-from contracts.compiled import compiled
 from hgcae import store
 from hgcae.cli import seed
 from hgcae.store import Reader
 from hgcae.train.trainer import read_history
 from model.toys import MODULE, showers
-
-__all__ = ["compiled"]
 
 PROGRAM = Path(__file__).resolve().parents[1] / "train_experimental_cnn.py"
 
@@ -181,10 +178,10 @@ def test_the_gpu_is_chosen_before_jax_looks():
 
 
 @pytest.mark.slow
-def test_a_killed_program_goes_on(trained, tmp_path, compiled):
+def test_a_killed_program_goes_on(trained, tmp_path):
     write_pickle(tmp_path)
     arguments = [sys.executable, str(PROGRAM), *options(tmp_path, epochs=4, costFigure=tmp_path / "cost.pdf"), "--json"]
-    environment = {**os.environ, **compiled}
+    environment = dict(os.environ)
     process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     end = time.monotonic() + 300
     while len(read_history(tmp_path / "model")) < 2 and time.monotonic() < end:

@@ -9,10 +9,8 @@ import pytest
 
 from hgcae.evaluate import read_stress
 from hgcae.simulate.perturb import PERTURBATIONS
-from test_cli_train import PNG, Result, compiled, hgcae_in
+from test_cli_train import PNG, Result, hgcae_in
 from train.toys import STEADY, write_run
-
-__all__ = ["compiled"]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 import hgcae
-from contracts.compiled import compiled
 from hgcae import store
 from hgcae.cli import main
 from hgcae.events import Events
@@ -27,8 +26,6 @@ from hgcae.train.run import RunSettings
 from hgcae.train.schedule import Schedule
 from model.toys import MODULE, STACK, shares_settings, showers
 from train.toys import STEADY, write_run
-
-__all__ = ["compiled"]
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

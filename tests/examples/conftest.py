@@ -4,10 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.compiled import compiled
 from examples.mnist.toys import digits
-
-__all__ = ["compiled"]
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,9 @@ LUIGID = [sys.executable, "-c", "from luigi.cmdline import luigid; luigid()"]
 
 
 @pytest.fixture
-def environment(tmp_path, compiled) -> dict[str, str]:
+def environment(tmp_path) -> dict[str, str]:
     folders = {"WORKFLOW_DIR": str(tmp_path / "w"), "OUTPUT_DIR": str(tmp_path / "o")}
-    return {**os.environ, **compiled, **folders, "JAX_PLATFORMS": "cpu"}
+    return {**os.environ, **folders, "JAX_PLATFORMS": "cpu"}
 
 
 def killed(arguments: list[str], history: Path, rows: int, environment: dict[str, str]) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.compiled import compiled
 from hgcae.events import Events
 from hgcae.model.autoencoder import Autoencoder
 from model.toys import autoencoder, plain_settings, shares_settings, showers
-
-__all__ = ["compiled"]
 
 
 @pytest.fixture(scope="session")

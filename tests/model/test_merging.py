@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contracts.compiled import compiled
 from hgcae.errors import DataFormatError, GeometryError, SettingsError
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
@@ -17,8 +16,6 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, SharesSettings
-
-__all__ = ["compiled"]
 
 FLOWER = Hierarchy.of(ROC=(4, 4), MODULE=3, TRIPLET=3, STAGE1=19)
 TRIPLET = FLOWER.rooted("TRIPLET")

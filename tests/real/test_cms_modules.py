@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from contracts.compiled import compiled
 from hgcae import store
 from hgcae.cli.evaluate import judge
 from hgcae.cli.train import train_run
@@ -15,8 +14,6 @@ from hgcae.sources import read_events
 from hgcae.train.run import RunSettings, schedule_of
 from hgcae.train.schedule import Schedule
 from model.toys import MODULE
-
-__all__ = ["compiled"]
 
 STEPS = 300
 """Steps at each level, less than half an epoch of the preset."""

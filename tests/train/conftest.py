@@ -4,10 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from contracts.compiled import compiled
-
-__all__ = ["compiled"]
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from contracts.compiled import compiled
 from hgcae import store
 from hgcae.errors import SettingsError
 from hgcae.evaluate.merging import REFERENCE
@@ -19,8 +18,6 @@ from hgcae.model.presets import ModelSettings, SharesSettings, check_levels
 from hgcae.settings import fingerprint
 from hgcae.train.merging import Variant, Workshop, variants
 from hgcae.train.schedule import Schedule, Stage
-
-__all__ = ["compiled"]
 
 DETECTOR = Detector.load("prototype")
 ALL = {variant.name: variant for variant in variants(DETECTOR.hierarchy)}
