@@ -60,8 +60,11 @@ docs-robustness: demo ## Disturb the demo's events and codes, then write docs/ro
 	$(BIN)/hgcae stress $(DEMO)/run -o $(DEMO)/stress
 	$(BIN)/python docs/refresh_robustness.py $(DEMO)/stress
 
-docs-physics: $(RUNTIME) ## Judge whole showers of the demo's model, then write docs/physics.md; needs demo/
-	$(BIN)/hgcae physics $(DEMO)/run -o $(PHYSICS)
+docs-physics: $(RUNTIME) ## Train on electrons, photons, pions, alone and in pairs, judge whole showers, then write docs/physics.md
+	$(BIN)/hgcae simulate --particle e- --particle gamma --particle pi- --energy 20 500 --set "gun.count=[1,2]" -n 16000 --seed 201 \
+		--workers 2 -o $(PHYSICS)/mixed.parquet
+	$(BIN)/hgcae train -i $(PHYSICS)/mixed.parquet --epochs 30 --set test_share=0.02 -o $(PHYSICS)/run
+	$(BIN)/hgcae physics $(PHYSICS)/run -o $(PHYSICS)
 	$(BIN)/python docs/refresh_physics.py $(PHYSICS)
 
 docs-levels: $(RUNTIME) ## Train three seeds for an hour and more, judge them, then write docs/levels.md

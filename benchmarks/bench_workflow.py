@@ -25,7 +25,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-HGCAE = [sys.executable, "-c", "from hgcae.cli import main; main()"]
+HGCAE = [sys.executable, "-m", "hgcae"]
 STAGE = {"loss_level": "ROC", "trains": ["ROC"], "epochs": 1, "steps": 1, "batch": 64, "sampling": "charge"}
 """Hardly any training: an encoder takes as long with any weights."""
 
@@ -95,7 +95,7 @@ def main(
     step: Annotated[list[str] | None, typer.Option(help="Simulate or Compress, which needs it. Repeatable.", show_default="both")] = None,
 ) -> None:
     """Measures events/s and CPU time of Simulate and Compress with 1 and 2 workers, beside 1 and 2 processes that only compute."""
-    branches, repeats = (4, 1) if quick else (8, 3)
+    branches, repeats = (8, 1) if quick else (24, 2)
     load = os.getloadavg()[0]
     steps = measure(step or ("Simulate", "Compress"), chunk, branches, (1, 2), repeats)
     table = Table("", "1 worker [1/s]", "2 workers [1/s]", "ratio", "CPU ms per event, 1 worker", "2 workers")

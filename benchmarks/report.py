@@ -16,6 +16,7 @@ COMMANDS = {
     "encode": "benchmarks/bench_encode.py",
     "simulate": "benchmarks/bench_simulate.py",
     "econt": "benchmarks/bench_econt.py",
+    "workflow": "benchmarks/bench_workflow.py",
 }
 Rows = list[list[str]]
 
@@ -95,25 +96,43 @@ def econt(result: dict[str, Any]) -> str:
     return markdown(["sample", "format", "encode [1,000 modules/s]", "decode [1,000 modules/s]", "wrong"], rows)
 
 
+def workflow(result: dict[str, Any]) -> str:
+    """Events per second of steps of a workflow with one worker and with two, beside what two cores are worth."""
+    rows = []
+    for name, by in result["per_s"].items():
+        cpu = result["cpu_ms_per_event"].get(name, {})
+        spent = [f"{cpu[n]['median']:.2f}" if n in cpu else "" for n in "12"]
+        rows.append([name, *(f"{by[n]['median']:,.1f}" for n in "12"), f"{by['ratio']:.2f}", *spent])
+    text = f"{result['branches']} branches of {result['events_per_branch']:,} events; the bare loop only counts.\n\n"
+    return text + markdown(["step", "1 worker [1/s]", "2 workers [1/s]", "ratio", "CPU ms per event, 1 worker", "2 workers"], rows)
+
+
 def markdown(head: list[str], rows: Rows) -> str:
     """Returns a table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-TITLES = {"train": "Training", "scaling": "Cost and memory", "encode": "Encoding", "simulate": "Simulation", "econt": "ECON-T formats"}
+PARTS = {
+    "train": ("Training", train),
+    "scaling": ("Cost and memory", scaling),
+    "encode": ("Encoding", encode),
+    "simulate": ("Simulation", simulate),
+    "econt": ("ECON-T formats", econt),
+    "workflow": ("Workflow", workflow),
+}
 
 
 def main() -> None:
     """Writes the page from all results that are there."""
     parts = ["# Speed\n\nWritten by `benchmarks/report.py` from `benchmarks/results`. Speeds are those of median or best repeats."]
-    for name, part in (("train", train), ("scaling", scaling), ("encode", encode), ("simulate", simulate), ("econt", econt)):
+    for name, (title, part) in PARTS.items():
         path = RESULTS / f"{name}.json"
         if path.exists():
             result = json.loads(path.read_text(encoding="utf-8"))
             where = result["machine"]
             made = f"`{COMMANDS[name]}`, {where['date']}, {where['cores']} cores ({where['cpu']})."
-            parts.append(f"## {TITLES[name]}\n\n{made}\n\n{part(result)}")
+            parts.append(f"## {title}\n\n{made}\n\n{part(result)}")
     (DOCS / "benchmarks.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 

@@ -206,7 +206,7 @@ class TestSimulate:
         arguments = ["simulate", "-n", "1000000", "-o", "a.parquet", *map(str, self.FAST)]
         # A shell starts what it runs in the background deaf to interrupts.
         hears = ["env", "--default-signal=INT"]
-        command = [*hears, sys.executable, "-c", "from hgcae.cli import main; main()", *arguments]
+        command = [*hears, sys.executable, "-m", "hgcae", *arguments]
         process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
         while not list(tmp_path.iterdir()) and process.poll() is None:
             time.sleep(0.05)

@@ -19,7 +19,7 @@ from hgcae.train.run import RunSettings
 from hgcae.train.trainer import read_history
 from train.toys import STEADY, write_run
 
-COMMAND = [sys.executable, "-c", "from hgcae.cli import main; main()", "train"]
+COMMAND = [sys.executable, "-m", "hgcae", "train"]
 LONG = tuple(stage.model_copy(update={"steps": 100, "epochs": 4}) for stage in STEADY)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -192,9 +193,9 @@ class Summary(Step):
         """What it does, for people."""
         return f"{self.kind}: {self.output()['png'].path}"
 
+    @abstractmethod
     def trainings(self) -> list[Train]:
         """Returns the trainings."""
-        raise NotImplementedError
 
     def requires(self) -> Any:
         """The trainings."""
