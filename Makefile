@@ -7,8 +7,11 @@ PHYSICS := physics
 VERDICT := verdict
 SCAN := scan
 LEVELS := levels
-# Processes of the scan of the size of codes.
+# Processes of the scan of the size of codes, and what it tries: less than `make docs-dimension SIZES=`, which takes hours.
 WORKERS ?= 2
+SIZES ?= --level STAGE2 --epochs 1 --set root_grid.bits=[3,5,7] --set root_grid.corners=[] --set n_train=4000 --set n_test=1000 --set copies=8
+# Length of the trainings that are compared, beside that of the preset.
+LENGTH ?= 0.4
 MERGING := merging
 # Optimisation steps of each learned codec.
 STEPS ?= 2000
@@ -76,12 +79,12 @@ docs-levels: $(RUNTIME) ## Train three seeds for an hour and more, judge them, t
 	done
 	$(BIN)/python docs/refresh_levels.py $(LEVELS)
 
-docs-dimension: demo $(TOOLS) ## Train codes of all sizes on the demo's run (hours), then write docs/dimension.md
-	$(BIN)/hgcae scan dimension $(DEMO)/run -o $(SCAN) --workers $(WORKERS)
+docs-dimension: demo $(TOOLS) ## Train codes of all sizes on the demo's run, then write docs/dimension.md
+	$(BIN)/hgcae scan dimension $(DEMO)/run -o $(SCAN) --workers $(WORKERS) $(SIZES)
 	$(BIN)/python docs/refresh_dimension.py $(SCAN)
 
-docs-merging: $(RUNTIME) ## Compare ways of merging units (an hour and more), then write docs/merging.md
-	$(BIN)/hgcae scan merge -o $(MERGING)
+docs-merging: $(RUNTIME) ## Compare ways of merging units, then write docs/merging.md
+	$(BIN)/hgcae scan merge -o $(MERGING) --length $(LENGTH)
 	$(BIN)/python docs/refresh_merging.py $(MERGING)
 
 docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller digits, then write docs/mnist.md
