@@ -9,7 +9,8 @@ SCAN := scan
 LEVELS := levels
 # Processes of the scan of the size of codes, and what it tries: less than `make docs-dimension SIZES=`, which takes hours.
 WORKERS ?= 2
-SIZES ?= --level STAGE2 --epochs 1 --set root_grid.bits=[3,5,7] --set root_grid.corners=[] --set n_train=4000 --set n_test=1000 --set copies=8
+SIZES ?= --level STAGE2 --epochs 1 --set root_grid.bits=[3,5,7] --set root_grid.corners=[] --set n_train=4000 --set n_test=1000 \
+	--set copies=8 --set others.latent=[2,4,8,16] --set others.bits=[] --set others.corners=[] --set others.learned=[]
 # Length of the trainings that are compared, beside that of the preset.
 LENGTH ?= 0.4
 MERGING := merging

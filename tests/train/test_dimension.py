@@ -55,6 +55,15 @@ class TestPlan:
         assert len(sizes) == len(set(sizes)) == 22
         assert {(1, 9, False), (2, 9, False), (3, 9, True), (3, 9, False), (16, 9, True), (8, 3, True)} <= set(sizes)
 
+    def test_other_samples_may_be_scanned_more_sparsely(self, base):
+        few = Grid(latent=(2, 8), bits=(), corners=(), learned=(), seeds=1)
+        settings = SETTINGS.model_copy(update={"samples": {"electron": GUN, "other": GUN}, "others": few, "levels": ("STAGE2",)})
+        points = plan(settings, base, "judge")
+        assert [p for p in points if p.sample == "electron"] == plan(
+            settings.model_copy(update={"samples": {"electron": GUN}}), base, "judge"
+        )
+        assert [(p.latent, p.bits, p.seed) for p in points if p.sample == "other"] == [(2, 9, 1), (8, 9, 1)]
+
     def test_the_default(self, base):
         points = plan(ScanSettings(), base, "judge")
         assert len({point.fingerprint() for point in points}) == len(points)

@@ -90,6 +90,7 @@ class ScanSettings(Settings):
     samples: dict[str, GunSettings] = Field(default=SAMPLES, min_length=1, description="Events by name: what the gun shoots.")
     levels: tuple[str, ...] | None = Field(default=None, description="Levels that are scanned, the root first; default all.")
     root_grid: Grid = Field(default=Grid(), description="Sizes of the code of the root.")
+    others: Grid | None = Field(default=None, description="The same for all samples but the first; none = as for the first.")
     grid: LowerGrid = Field(default=LowerGrid(), description="Sizes of the codes of lower levels.")
     n_train: int = Field(default=6000, ge=10, description="Events to train on, of each sample.")
     n_test: int = Field(default=2000, ge=10, description="Other events, to judge on.")
@@ -165,7 +166,9 @@ def plan(settings: ScanSettings, base: Base, judge: str) -> list[PointSettings]:
     levels = [hierarchy.level(name).name for name in names]
     points = []
     for level, sample in product(levels, settings.samples):
-        grid = settings.root_grid if level == hierarchy.root else settings.grid
+        grid = settings.grid
+        if level == hierarchy.root:
+            grid = settings.root_grid if sample == next(iter(settings.samples)) else settings.others or settings.root_grid
         made = sample_fingerprint(settings, sample, base.detector)
         for seed, (latent, bits, barycentre) in product(range(1, grid.seeds + 1), grid.sizes()):
             points.append(
