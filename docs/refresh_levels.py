@@ -71,9 +71,9 @@ FIGURES = (
 
 LIMITS = """## What limits it
 
-* **STAGE2, profile in depth.** One code of 72 bits stands for 30 layers and all that is in them. Principal components of the layers' shares,
-  not quantised and with nothing left for the plane of the layers, keep 7.7 % with five numbers and 6.5 % with seven (the same sample,
-  measured apart); 6 % would take more numbers than a code has. The mean of 12 other showers of the same truth, which knows all seven
+* **STAGE2, profile in depth.** One code of 72 bits stands for 30 layers and all that is in them. Principal components of the layers'
+  shares, not quantised and with nothing left for the plane of the layers, keep 7.7 % with five numbers and 6.5 % with seven (the same
+  sample, measured apart); 6 % would take more numbers than a code has. The mean of 12 other showers of the same truth, which knows all
   parameters of the shower but not its fluctuations, is 17 % off (1 to 500 GeV): the code does send fluctuations of this shower.
 * **STAGE2, trigger cells.** The L1 of that mean of other showers is .25 (1 to 500 GeV): an L1 of .20 lies below what the truth tells. It
   would take the fluctuations of about 500 charged cells in 72 bits.
