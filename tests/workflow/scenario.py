@@ -13,7 +13,11 @@ from typing import Any
 from unittest.mock import patch
 
 import hgcae.simulate
+from contracts.codec import random_modules
 from hgcae.events import Events
+from hgcae.geometry.hierarchy import SEED
+from hgcae.sources.calq_csv import CalqCsv
+from hgcae.sources.modules import SAMPLES
 from hgcae.workflow import load_workflow
 from hgcae.workflow.run import Options, WorkflowError, discard_damaged, run, state, steps_of
 from workflow.toys import write_workflow
@@ -88,6 +92,27 @@ def damage(folder: Path) -> dict[str, Any]:
     return {"chunk": first["made"][1], "damaged": damaged, "again": again, "same": chunk.read_bytes() == content}
 
 
+def compare(folder: Path) -> dict[str, Any]:
+    """Judges two codecs, again, and one more; then other modules."""
+    data = folder / "data"
+    write_modules(data, seed=1)
+    section = {"data": str(data), "sample": "ttbar", "codecs": ["best_choice", "threshold_sum"], "links": [3]}
+    path = write_workflow(folder, compare=section)
+    first = ran(path, "Compare")
+    again = ran(path, "Compare")
+    more = ran(path, "Compare", overrides=("compare.links=[3, 5]",))
+    report = ran(path, "Report")
+    write_modules(data, seed=2)
+    return {"first": first, "again": again, "more": more, "report": report, "other modules": ran(path, "Compare")}
+
+
+def write_modules(data: Path, seed: int) -> None:
+    path = data / SAMPLES["ttbar"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    modules = random_modules(400, seed).reshape(-1, 3, 4, 4)
+    CalqCsv().write(path, [Events.from_dense(modules, SEED.rooted("MODULE"))])
+
+
 def whole(folder: Path) -> dict[str, Any]:
     """Runs all steps, again, and with changes at the end, in the middle and at the beginning."""
     stage: dict[str, Any] = {"epochs": 1, "batch": 8, "steps": 2, "sampling": "charge", "learning_rate": 5e-3}
@@ -112,5 +137,7 @@ def whole(folder: Path) -> dict[str, Any]:
     }
 
 
+SCENARIOS = {scenario.__name__: scenario for scenario in (repeat, fail, damage, compare, whole)}
+
 if __name__ == "__main__":
-    print(json.dumps({"repeat": repeat, "fail": fail, "damage": damage, "whole": whole}[sys.argv[1]](Path(sys.argv[2]))))  # noqa: T201
+    print(json.dumps(SCENARIOS[sys.argv[1]](Path(sys.argv[2]))))  # noqa: T201

@@ -101,6 +101,22 @@ def test_a_damaged_file_is_found_and_made_again(tmp_path):
     assert result["same"]
 
 
+def test_codecs_are_compared_one_by_one(tmp_path):
+    result = play("compare", tmp_path)
+    first = result["first"]["made"]
+    assert result["first"]["error"] == ""
+    assert names(first) == ["best_choice-3.json", "threshold_sum-3.json"]
+    assert result["again"]["made"] == []
+    assert names(result["more"]["made"]) == ["best_choice-5.json", "threshold_sum-5.json"]
+    (report,) = (tmp_path / "store").rglob("report.md")
+    text = report.read_text(encoding="utf-8")
+    assert "best_choice" in text
+    assert "threshold_sum" in text
+    other = result["other modules"]["made"]
+    assert names(other) == names(first)
+    assert not set(other) & set(first)
+
+
 @pytest.mark.slow
 class TestWhole:
     """One training of two stages, and another whose second stage differs."""

@@ -187,7 +187,9 @@ def _warm_up(steps: list[Step]) -> None:
     """Prepares the steps of which several branches wait."""
     for step in closure(steps):
         if sum(not path.exists() for path in _paths(step)) > 1:
-            step.warm_up()
+            # What fails here fails in the branches, too, and they tell.
+            with contextlib.suppress(Exception):
+                step.warm_up()
 
 
 def _build(steps: list[Step], options: Options) -> bool:
