@@ -13,7 +13,7 @@ from hgcae.evaluate import EvaluateSettings, head_summary, judge_level, leading_
 from hgcae.evaluate.eventwise import FIGURES, Reference, mean_depth_x0
 from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments
-from hgcae.evaluate.truth import contained
+from hgcae.truth import contained
 
 SETTINGS = EvaluateSettings(bootstrap_replicas=20)
 

@@ -11,10 +11,10 @@ from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments
 from hgcae.evaluate.position import axis_distance, barycentre_shift, layer_barycentre_rms_mm, layer_profile_error
 from hgcae.evaluate.statistics import Bootstrap
-from hgcae.evaluate.truth import axis_xy_cm, border_distance_cm, contained, leading_particle
 from hgcae.geometry import module
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import unit_xy_cm
+from hgcae.truth import axis_xy_cm, border_distance_cm, contained, leading_particle
 
 EDGES = (1, 100, 500)
 MODULE = Hierarchy.of(ROC=(4, 4), MODULE=3)

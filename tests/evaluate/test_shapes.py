@@ -15,9 +15,9 @@ from hgcae.errors import GeometryError
 from hgcae.evaluate import shapes
 from hgcae.evaluate.quantities import QUANTITIES
 from hgcae.evaluate.shapes import fit_axis, shower_maximum, shower_shapes, shower_start
-from hgcae.evaluate.truth import leading_particle
 from hgcae.events import ADC_PER_MIP, Events
 from hgcae.geometry.detector import Detector
+from hgcae.truth import leading_particle
 
 PROTOTYPE = Detector.load("prototype")
 

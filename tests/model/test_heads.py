@@ -9,9 +9,11 @@ import pytest
 
 from hgcae.errors import GeometryError
 from hgcae.events import Events
+from hgcae.geometry.detector import Detector
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.heads import Heads, energy_features
 from hgcae.model.sums import UNITS
+from hgcae.truth import contained
 from model.toys import STACK, autoencoder, plain_settings, shares_settings, showers
 
 N = 400
@@ -31,6 +33,30 @@ def fitted(sample) -> Autoencoder:
     model = autoencoder(shares_settings())
     model.heads.fit(model, sample, {name: model.encode_events(sample, name) for name in STACK.names})
     return model
+
+
+def test_showers_near_the_border_are_left_out(sample):
+    """The fit is that of the contained showers alone; where they are too few, that of all."""
+    detector = Detector.load("prototype")
+    model = autoencoder(shares_settings())
+    rng = np.random.default_rng(3)
+    around = detector.module_xy.mean(axis=0)[:, None] + rng.uniform(-60, 60, (2, len(sample)))
+    moved = replace(sample, particles={**sample.particles, "impact_x_cm": around[0], "impact_y_cm": around[1]})
+    inside = contained(moved, detector)
+    assert 100 < inside.sum() < len(moved) - 100
+    fits = []
+    for events, known in ((moved, detector), (moved[inside], None), (moved, None)):
+        heads = Heads()
+        heads.fit(model, events, {name: model.encode_events(events, name) for name in STACK.names}, known)
+        fits.append(heads.arrays())
+    assert set(fits[0]) == set(fits[1]) == set(fits[2])
+    for name, values in fits[0].items():
+        np.testing.assert_allclose(values, fits[1][name], rtol=1e-9, atol=1e-12, err_msg=name)
+    assert not np.allclose(fits[0]["kinematics/coef"], fits[2]["kinematics/coef"])
+    few = Heads()
+    outside = replace(moved, particles={**moved.particles, "impact_x_cm": np.full(len(moved), 1000.0)})
+    few.fit(model, outside, {"STACK": model.encode_events(outside, "STACK")}, detector)
+    assert few.kinematics
 
 
 def with_energy(events: Events, energy: np.ndarray) -> Events:

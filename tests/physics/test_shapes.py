@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from hgcae.evaluate.shapes import shower_shapes
-from hgcae.evaluate.truth import leading_particle
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.simulate import SimulateSettings, simulate
+from hgcae.truth import leading_particle
 
 PROTOTYPE = Detector.load("prototype")
 N = 60

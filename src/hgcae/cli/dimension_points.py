@@ -103,7 +103,7 @@ def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
     model, loss = data.train_level(point)
     trained = time.perf_counter()
     train, test = data.encode(model)
-    model.heads.fit(model, data.train, {data.level: train})
+    model.heads.fit(model, data.train, {data.level: train}, _base(bench.run).detector)
     estimates = {"energy_gev": model.heads.energies(model, test)} if model.heads.energy else {}
     if model.heads.kinematics:
         estimates = model.heads.momenta(model, test)

@@ -27,7 +27,7 @@ from hgcae.evaluate.statistics import Bootstrap
 from hgcae.evaluate.table import heads_table, table
 from hgcae.evaluate.telescope import telescope_loss
 from hgcae.evaluate.transport import transport
-from hgcae.evaluate.truth import contained, leading_particle
+from hgcae.truth import contained, leading_particle
 
 __all__ = [
     "Baseline",

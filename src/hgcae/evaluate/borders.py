@@ -11,10 +11,10 @@ from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments, weighted_mean
 from hgcae.evaluate.report import EvaluateSettings, judge_level
 from hgcae.evaluate.table import lookup
-from hgcae.evaluate.truth import axis_xy_cm
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.lattice import inner_borders
+from hgcae.truth import axis_xy_cm
 
 REGIONS = ("all", "inside", "module border", "triplet border")
 """Where showers lie; `all` is every one of them."""

@@ -23,9 +23,9 @@ from hgcae.evaluate.position import MM_PER_CM, layer_profile_error
 from hgcae.evaluate.report import EvaluateSettings
 from hgcae.evaluate.response import ratio
 from hgcae.evaluate.statistics import MIN_ENTRIES, STATISTICS, plain
-from hgcae.evaluate.truth import axis_xy_cm, contained, leading_particle
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
+from hgcae.truth import axis_xy_cm, contained, leading_particle
 
 FIGURES: Mapping[str, tuple[str, str]] = {
     "resolution_ratio": ("energy resolution, decoded over uncompressed", ""),

@@ -51,7 +51,7 @@ def head_summary(
 
     Args:
         estimate: Estimates by name (see `QUANTITIES`): (n,) each; what is absent is not reported.
-        truth: True values by the same names, `energy_gev` among them; `hgcae.evaluate.truth.leading_particle` gives them.
+        truth: True values by the same names, `energy_gev` among them; `hgcae.truth.leading_particle` gives them.
         edges_gev: Edges of the bins of true energy.
         above_gev: Lower limit of the integrated figures.
         bootstrap: For the errors.

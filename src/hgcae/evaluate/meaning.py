@@ -13,9 +13,9 @@ from hgcae.evaluate.eventwise import mean_depth_x0
 from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments, weighted_mean
 from hgcae.evaluate.statistics import MIN_ENTRIES, plain
-from hgcae.evaluate.truth import leading_particle
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
+from hgcae.truth import leading_particle
 
 TRUTH = ("energy_gev", "shower_start_x0", "shower_max_x0", "impact_x_cm", "impact_y_cm", "eta", "phi")
 """True quantities of the leading particle."""

@@ -89,7 +89,7 @@ def axis_distance(
 
     Args:
         samples: By name, e.g. `uncompressed` and `decoded`.
-        axis_cm: Where the true axis crosses the layers: (n, n_layers, 2), see `hgcae.evaluate.truth.axis_xy_cm`.
+        axis_cm: Where the true axis crosses the layers: (n, n_layers, 2), see `hgcae.truth.axis_xy_cm`.
         energy_gev: True energies: (n,).
         edges_gev: Edges of the bins.
         above_gev: Lower limit of the integrated figures.

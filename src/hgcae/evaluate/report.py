@@ -22,10 +22,10 @@ from hgcae.evaluate.moments import Moments, moments
 from hgcae.evaluate.position import axis_distance, barycentre_shift, layer_barycentre_rms_mm, layer_profile_error
 from hgcae.evaluate.response import against_truth, ratio, spread_by_energy
 from hgcae.evaluate.statistics import Bootstrap
-from hgcae.evaluate.truth import AXIS_COLUMNS, axis_xy_cm, contained
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.settings import Settings, atomic_path
+from hgcae.truth import AXIS_COLUMNS, axis_xy_cm, contained
 
 SCHEMA = 1
 """Version of the result file; raised when a key changes its meaning."""

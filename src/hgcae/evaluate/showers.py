@@ -15,9 +15,9 @@ from hgcae.evaluate.quantities import QUANTITIES
 from hgcae.evaluate.response import TRUTH_STATISTICS, against_truth, by_energy, calibration, spread_by_energy
 from hgcae.evaluate.shapes import RADII_MM, Shapes, shower_shapes
 from hgcae.evaluate.statistics import Bootstrap, in_ranges, plain
-from hgcae.evaluate.truth import contained, leading_particle
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
+from hgcae.truth import contained, leading_particle
 
 SHIFTS = ("mean", "sigma_eff", "core")
 """Statistics of shifts: bias, width, width of the Gaussian core."""

@@ -7,7 +7,9 @@ They are fitted on the training sample when the hierarchy is trained, with the e
 * Impact point and direction: a regularised polynomial of second degree in the numbers of the event's code. The barycentre among them is
   nearly what is asked for; the rest corrects it for depth and angle.
 
-Showers that leave the detector sideways are no guide for such corrections and are left out of the fits.
+Showers that leave the detector sideways are no guide for such corrections and are left out of the fits: those whose line comes within two
+Moliere radii of the border where the detector is known, and those whose charge is far from their energy. (Without the first cut the energy
+of all others was half a per cent too high, and 6 % wider than the uncompressed sum instead of 1 %.)
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from sklearn.linear_model import Ridge
 
 from hgcae.errors import GeometryError
 from hgcae.events import Events
+from hgcae.geometry.detector import Detector
+from hgcae.truth import AXIS_COLUMNS, contained
 
 if TYPE_CHECKING:
     from hgcae.model.autoencoder import Autoencoder
@@ -45,15 +49,22 @@ class Heads:
     energy: dict[str, Arrays] = field(default_factory=dict)
     kinematics: Arrays = field(default_factory=dict)
 
-    def fit(self, model: Autoencoder, events: Events, codes: Mapping[str, Codes]) -> None:
-        """Fits the heads of every level in `codes` to the truth of `events`; without truth nothing is fitted."""
+    def fit(self, model: Autoencoder, events: Events, codes: Mapping[str, Codes], detector: Detector | None = None) -> None:
+        """Fits the heads of every level in `codes` to the truth of `events`; without truth nothing is fitted.
+
+        Args:
+            model: The model that made the codes.
+            events: Events with truth.
+            codes: Their codes by name of the level.
+            detector: Their detector, whose border showers are to stay away from; None where unknown.
+        """
         energy = events.true_energy_gev
         if energy is None or events.particle_offsets is None or not len(events):
             return
-        whole = np.ones(len(events), dtype=bool)
+        inside = whole = _inside(events, detector)
         for name, code in codes.items():
             base, features = energy_features(model, code)
-            whole = _not_lost(base, energy) if model.shares else whole
+            whole = inside & _not_lost(base, energy) if model.shares else inside
             self.energy[name] = _fit_energy(base[whole], features[whole], energy[whole])
         root = codes.get(model.hierarchy.root)
         use = whole & (np.diff(events.particle_offsets) == 1)
@@ -143,6 +154,15 @@ def energy_features(model: Autoencoder, code: Codes) -> tuple[NDArray[np.float64
     if model.shares:
         features = np.concatenate([features, np.log2(base + 1)[:, None]], axis=1)
     return base, features
+
+
+def _inside(events: Events, detector: Detector | None) -> NDArray[np.bool_]:
+    """Returns the events that the detector can contain sideways; all where that is unknown, or holds for too few to be fitted."""
+    everything = np.ones(len(events), dtype=bool)
+    if detector is None or not set(AXIS_COLUMNS) <= set(events.particles):
+        return everything
+    inside = contained(events, detector)
+    return inside if inside.sum() >= _LEAST_EVENTS else everything
 
 
 def _not_lost(base: NDArray[np.float64], energy: NDArray[np.float64]) -> NDArray[np.bool_]:

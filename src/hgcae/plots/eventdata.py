@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from hgcae.errors import GeometryError
 from hgcae.evaluate.frame import Frame, check_pair
 from hgcae.evaluate.moments import moments
-from hgcae.evaluate.truth import leading_particle
 from hgcae.events import ADC_PER_MIP, Events
 from hgcae.geometry import hexagons, module
 from hgcae.geometry.detector import Detector
@@ -22,6 +21,7 @@ from hgcae.geometry.positions import unit_module_xy_cm
 from hgcae.plots.cells import trigger_cells
 from hgcae.plots.eventpage import PARTICLES, window
 from hgcae.plots.maps import EMPTY, colours, scale
+from hgcae.truth import leading_particle
 
 MAX_CELLS = 4000
 """Most cells kept of each picture, the strongest; the sums beside it count all of them."""

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from hgcae.errors import GeometryError
 from hgcae.evaluate.frame import Frame, check_pair
 from hgcae.evaluate.moments import moments
-from hgcae.evaluate.truth import leading_particle
 from hgcae.events import ADC_PER_MIP, Events
 from hgcae.geometry.detector import Detector
 from hgcae.plots.cells import Shapes, layer_shapes
 from hgcae.plots.maps import colour_bar, frame_map, paint, scale
 from hgcae.plots.style import COLOURS, FAINT, INK, label, save, styled
+from hgcae.truth import leading_particle
 
 PARTICLES = {11: "electron", -11: "positron", 22: "photon", 13: "muon", -13: "antimuon", 211: "pi+", -211: "pi-", 111: "pi0"}
 """Names by Monte Carlo number (Particle Data Group)."""

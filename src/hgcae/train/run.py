@@ -137,11 +137,9 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
     test_events = test.take(0, min(len(test), 500) if settings.root is None else len(test))
     hierarchy = test_events.hierarchy
     detector = detector_of(train.reader.detector, settings.input)
-    layered = detector is not None and hierarchy.levels == detector.hierarchy.levels
+    whole = detector if detector is not None and hierarchy.levels == detector.hierarchy.levels else None
     cell_xy = root_xy_cm(hierarchy, detector)
-    weight = None
-    if detector is not None and layered:
-        weight = detector.layer_mev_per_mip / np.median(detector.layer_mev_per_mip)
+    weight = None if whole is None else whole.layer_mev_per_mip / np.median(whole.layer_mev_per_mip)
     model = Autoencoder(
         hierarchy,
         settings.model or _preset(settings, hierarchy, cell_xy is not None),
@@ -157,7 +155,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         shard_events=settings.shard_events,
         devices=settings.devices,
     )
-    trainer = Trainer(model, options, train, test_events, cell_xy, folder, _data_fingerprint(train))
+    trainer = Trainer(model, options, train, test_events, cell_xy, folder, _data_fingerprint(train), whole)
     if (folder / "checkpoint.npz").exists():
         Checkpoint.load(folder / "checkpoint.npz", trainer.fingerprint)
     with atomic_path(folder / "run.yaml") as path:

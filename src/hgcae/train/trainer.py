@@ -17,6 +17,7 @@ from pydantic import Field
 
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
+from hgcae.geometry.detector import Detector
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.sparse import Tree
@@ -98,6 +99,7 @@ class Trainer:
         cell_xy: Position of each trigger cell of the root, cm: (n_cells, 2); None where unknown.
         folder: The run's folder.
         data_fingerprint: Identifies the training data; a checkpoint made with other data is refused.
+        detector: Detector of whole events, for the heads; None where unknown.
         last_epoch: Epoch after which to stop before the schedule is done; a later run may go on. None = the schedule's end.
         on_progress: Called after every step.
         on_epoch: Called after every epoch with the trainer and the history row; pictures are drawn here.
@@ -110,6 +112,7 @@ class Trainer:
     cell_xy: NDArray[np.float64] | None
     folder: Path
     data_fingerprint: str = ""
+    detector: Detector | None = None
     last_epoch: int | None = None
     on_progress: Callable[[Progress], None] = lambda _: None
     on_epoch: Callable[[Trainer, dict[str, Any]], None] = lambda *_: None
@@ -274,7 +277,7 @@ class Trainer:
         events, codes, below = self.train.take(*self._shards(0)[0]), {}, None
         for name in self.model.hierarchy.names:
             codes[name] = below = self.model.encode_events(events, name, below)
-        self.model.heads.fit(self.model, events, codes)
+        self.model.heads.fit(self.model, events, codes, self.detector)
 
 
 def _check_networks(model: Autoencoder, stage: Stage) -> None:
