@@ -171,8 +171,9 @@ def test_a_level_can_be_hidden_everywhere(opened):
 
 def test_it_fits_a_narrow_window_and_paper(opened, tmp_path):
     opened.page.set_viewport_size({"width": 420, "height": 800})
-    opened.settle("document.querySelector('#bias svg.main-svg').getBoundingClientRect().width < 420")
-    assert opened.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    # Figures are drawn anew one by one.
+    opened.settle("[...document.querySelectorAll('svg.main-svg')].every((svg) => svg.getBoundingClientRect().width < 420)")
+    opened.settle("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     opened.page.set_viewport_size({"width": 1366, "height": 768})
     pdf = opened.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
     assert pdf.startswith(b"%PDF")
