@@ -84,15 +84,17 @@ def test_heads_in_a_table(truth):
 
 
 def test_what_uncompressed_events_tell(showers, prototype):
-    """Energy and momentum are calibrated, so the size of charges does not matter; directions are those of the fitted line."""
+    """Energy and momentum are calibrated, so the size of charges does not matter."""
     energy = leading_particle(showers)["energy_gev"]
     found = uncompressed_estimates(showers, prototype, energy, 20.0)
     twice = uncompressed_estimates(scaled(showers, 2.0), prototype, energy, 20.0)
+    line, vertex = found["uncompressed"], found["uncompressed, vertex"]
     use = energy > 20
-    assert np.mean(found["energy_gev"][use] / energy[use]) == pytest.approx(1, rel=1e-6)
+    assert np.mean(line["energy_gev"][use] / energy[use]) == pytest.approx(1, rel=1e-6)
     shapes = shower_shapes(showers, prototype).values
-    for name, values in found.items():
-        np.testing.assert_allclose(values, twice[name], rtol=1e-4, atol=1e-6, err_msg=name)
-        if name in ("eta", "phi", "impact_x_cm", "impact_y_cm"):
-            np.testing.assert_array_equal(values, shapes[name])
-    np.testing.assert_allclose(found["pt_gev"] / found["energy_gev"], shapes["pt_gev"] / shapes["energy_gev"])
+    for estimator, estimates in found.items():
+        for name, values in estimates.items():
+            np.testing.assert_allclose(values, twice[estimator][name], rtol=1e-4, atol=1e-6, err_msg=name)
+    for name in ("eta", "phi", "impact_x_cm", "impact_y_cm"):
+        np.testing.assert_array_equal(line[name], shapes[name])
+    np.testing.assert_allclose(vertex["pt_gev"] * np.cosh(vertex["eta"]), line["energy_gev"])

@@ -38,7 +38,7 @@ def toy_results(showers: Events, detector: Detector, folder: Path) -> dict[str, 
     estimate = {name: 1.01 * truth[name] for name in ("energy_gev", "eta", "phi", "impact_x_cm")}
     classic = uncompressed_estimates(showers, detector, truth["energy_gev"], QUICK.above_gev)
     binned = {"edges_gev": QUICK.energy_edges_gev, "above_gev": QUICK.above_gev, "bootstrap": QUICK.bootstrap()}
-    heads = {name: head_summary(found, truth, **binned) for name, found in (("STAGE2", estimate), ("uncompressed", classic))}
+    heads = {name: head_summary(found, truth, **binned) for name, found in {"STAGE2": estimate, **classic}.items()}
     fingerprints = {"model": "0123456789abcdef"}
     how = {"date": "2026-01-01", "settings": QUICK, "fingerprints": fingerprints, "heads": heads}
     return write_results(folder / "results.json", levels, **how)

@@ -16,14 +16,11 @@ from hgcae.evaluate.statistics import Bootstrap
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 
-UNCOMPRESSED = ("energy_gev", "pt_gev", "eta", "phi", "impact_x_cm", "impact_y_cm")
-"""What is read off uncompressed events, to compare heads with."""
-
 
 def uncompressed_estimates(
     events: Events, detector: Detector, energy_gev: NDArray[np.float64], above_gev: float
-) -> dict[str, NDArray[np.float64]]:
-    """Returns what the charges tell without a network: the sum, and the line through the layers' centres (see `shower_shapes`).
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Returns what the charges tell without a network (see `shower_shapes`).
 
     Args:
         events: Events of one particle each.
@@ -32,11 +29,19 @@ def uncompressed_estimates(
         above_gev: Lower limit of the calibration.
 
     Returns:
-        `UNCOMPRESSED` (n,) each.
+        By estimator, (n,) each: `uncompressed`, the sum and the straight line through the layers' centres (energy, impact, direction); and
+        `uncompressed, vertex`, for particles from the interaction point: the line from there to the barycentre (pT, direction).
     """
     values = shower_shapes(events, detector).values
     factor = calibration(values["energy_gev"], energy_gev, above_gev) or 1.0
-    return {name: values[name] * (factor if name in ("energy_gev", "pt_gev") else 1.0) for name in UNCOMPRESSED}
+    sine = np.clip(values["pt_gev"] / values["energy_gev"], 1e-9, 1)
+    line = {"energy_gev": factor * values["energy_gev"]} | {name: values[name] for name in ("eta", "phi", "impact_x_cm", "impact_y_cm")}
+    vertex = {
+        "pt_gev": factor * values["pt_gev"],
+        "eta": np.arccosh(1 / sine),
+        "phi": np.arctan2(values["barycentre_y_cm"], values["barycentre_x_cm"]),
+    }
+    return {"uncompressed": line, "uncompressed, vertex": vertex}
 
 
 def head_summary(

@@ -129,7 +129,7 @@ def head_panels(results: Mapping[str, Any]) -> list[Panel]:
             for key, hollow in (("sigma_eff", False), ("mean", True)):
                 text = f"{level}, {'bias' if hollow else 'width'}"
                 points = _by_energy(summary["bins"], key, i, len(order), text, level, scale, hollow=hollow)
-                traces.append(points if level in order else _inked(points))
+                traces.append(points if level in order else _inked(points, "star-open" if "vertex" in level else "cross-thin-open"))
         if any(trace["y"] for trace in traces):
             layout = _energy_layout(traces, f"bias and width [{unit}]", line=0)
             panels.append(Panel(f"head-{name.replace('_', '-')}", title, {"data": traces, "layout": layout}))
@@ -296,11 +296,11 @@ def _points(
     }
 
 
-def _inked(points: Mapping[str, Any]) -> dict[str, Any]:
+def _inked(points: Mapping[str, Any], symbol: str = "cross-thin-open") -> dict[str, Any]:
     """Returns points as those of uncompressed events look."""
     ink: dict[str, Any] = {
         "line": {"color": INK, "width": 1, "dash": "solid"},
-        "marker": {"color": INK, "symbol": "cross-thin-open", "size": 10},
+        "marker": {"color": INK, "symbol": symbol, "size": 10},
     }
     return {**points, **ink, "error_y": points["error_y"] | {"color": INK}}
 

@@ -109,7 +109,7 @@ _RATE_TEXT = """From right to left an event costs fewer bits. Baselines spend as
 numbers (PCA); a mean unit and nothing cost no bits and stand there to compare with. Largest cells keep their charges exactly."""
 _HEADS_TEXT = """What small heads read off the codes, against the truth of showers that do not leave the detector sideways:
 width (filled) and bias (hollow). Crosses are the calibrated sum of the uncompressed charges and a straight line through the centres
-of their layers, the bias below the width."""
+of their layers, stars the line from the interaction point to their barycentre; the bias lies below the width."""
 
 
 def _text(words: str, *values: str) -> str:

@@ -232,8 +232,8 @@ def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Pa
             for i, (estimator, summary) in enumerate(heads.items()):
                 if name in summary:
                     bins, style = summary[name]["bins"], _level_style(i, f"{estimator}, width")
-                    if estimator == "uncompressed":
-                        style |= {"color": INK, "marker": "X"}
+                    if estimator.startswith("uncompressed"):
+                        style |= {"color": INK, "marker": "*" if "vertex" in estimator else "X"}
                     draw_points(ax, bins, "sigma_eff", i, len(heads), style, scale=scale)
                     draw_points(ax, bins, "mean", i, len(heads), style | {"mfc": "white", "label": f"{estimator}, bias"}, scale=scale)
             energy_axis(ax, [b for summary in heads.values() if name in summary for b in summary[name]["bins"]])

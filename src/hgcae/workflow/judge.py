@@ -103,7 +103,7 @@ def _heads(
 ) -> dict[str, Any]:
     """Compares the estimates of all fitted heads with the truth of single particles whose showers do not leave the detector sideways.
 
-    Beside them, as `uncompressed`, what the uncompressed charges tell without a network.
+    Beside them stands what the uncompressed charges tell without a network.
     """
     from hgcae.evaluate import contained, head_summary, leading_particle, uncompressed_estimates
 
@@ -116,5 +116,5 @@ def _heads(
     if model.heads.kinematics:
         heads[model.hierarchy.root] = model.heads.momenta(model, codes[model.hierarchy.root])
     chosen = {name: {key: values[use] for key, values in estimate.items()} for name, estimate in heads.items()}
-    chosen["uncompressed"] = uncompressed_estimates(test[use], detector, truth["energy_gev"], settings.above_gev)
+    chosen |= uncompressed_estimates(test[use], detector, truth["energy_gev"], settings.above_gev)
     return {name: head_summary(estimate, truth, **how) for name, estimate in chosen.items()}
