@@ -61,14 +61,14 @@ docs-report: demo $(TOOLS) ## Photograph the demo's report in Chromium, for docs
 	$(BIN)/python docs/refresh_report.py $(DEMO)/report.html
 
 docs-robustness: demo ## Disturb the demo's events and codes, then write docs/robustness.md
-	$(BIN)/hgcae stress $(DEMO)/run -o $(DEMO)/stress
+	$(BIN)/hgcae stress $(DEMO)/run -o $(DEMO)/stress --events 300
 	$(BIN)/python docs/refresh_robustness.py $(DEMO)/stress
 
 docs-physics: $(RUNTIME) ## Train on electrons, photons, pions, alone and in pairs, judge whole showers, then write docs/physics.md
 	$(BIN)/hgcae simulate --particle e- --particle gamma --particle pi- --energy 20 500 --set "gun.count=[1,2]" -n 16000 --seed 201 \
 		--workers 2 -o $(PHYSICS)/mixed.parquet
 	$(BIN)/hgcae train -i $(PHYSICS)/mixed.parquet --epochs 30 --set test_share=0.02 -o $(PHYSICS)/run
-	$(BIN)/hgcae physics $(PHYSICS)/run -o $(PHYSICS)
+	$(BIN)/hgcae physics $(PHYSICS)/run -o $(PHYSICS) --events 600
 	$(BIN)/python docs/refresh_physics.py $(PHYSICS)
 
 docs-levels: $(RUNTIME) ## Train three seeds for an hour and more, judge them, then write docs/levels.md

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hgcae.evaluate import physics_markdown, read_physics
 
@@ -32,10 +34,42 @@ def main(folder: Path) -> None:
 On {results["date"]} with {told["events"]:,} events of each single particle and half as many of the other samples, {low:g} to {high:g} GeV,
 detector {told["detector"]}, seed {told["seed"]}; model {results["fingerprints"]["model"]}. Bits of an event: {bits}. {versions}.
 
+{answers(results)}
+
 {physics_markdown(results)}
 {pictures}
 """
     page.write_text(by_hand + text, encoding="utf-8")
+
+
+AUC_AIMS = {"MODULE": 0.005, "STAGE2": 0.02}
+"""Area under the curve of electrons against pions that may be lost at most."""
+
+
+def answers(results: Mapping[str, Any]) -> str:
+    """Returns what is asked first: is the electron still told from the pion, and two showers from one?"""
+    trees = results["separation"]["electron"]["gradient_boosting"]
+    lines = []
+    for level, aim in AUC_AIMS.items():
+        lost, error = trees[level]["auc_lost"], trees[level]["auc_lost_error"]
+        lines.append(
+            f"* **Electron against pion** at {level}: AUC lost {lost:.4f} ± {error:.4f}, wanted at most {aim}"
+            f"{'' if lost <= aim else ': **missed**'}."
+        )
+    for distance in ("5", "10"):
+        found = {name: row["efficiency"]["mean"] for name, row in results["pairs"][distance].items()}
+        whole = found.pop("uncompressed")
+        blind = next((name for name, share in found.items() if share < whole / 2), None)
+        told = (
+            "at every level"
+            if blind is None
+            else f"below {blind}; from there on fewer than half of the pairs that uncompressed events show"
+        )
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in found.items())
+        lines.append(f"* **Two electrons {distance} cm apart** are told apart {told} (uncompressed {whole:.0%}; {shares}).")
+    split = ", ".join(f"{name} {row['two_or_more']['mean']:.1%}" for name, row in results["split"]["electron"].items())
+    lines.append(f"* **One electron** is taken for two or more: {split}.")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
