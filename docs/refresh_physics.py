@@ -31,8 +31,8 @@ def main(folder: Path) -> None:
     by_hand = page.read_text(encoding="utf-8").partition(MARK)[0]
     text = f"""{MARK}
 
-On {results["date"]} with {told["events"]:,} events of each single particle and half as many of the other samples, {low:g} to {high:g} GeV,
-detector {told["detector"]}, seed {told["seed"]}; model {results["fingerprints"]["model"]}. Bits of an event: {bits}. {versions}.
+On {results["date"]} by `make docs-physics`: a model trained on 16,000 events of one or two electrons, photons or pions (30 epochs), judged with
+{told["events"]:,} events of each single particle and half as many of the other samples, {low:g} to {high:g} GeV; detector {told["detector"]}, seed {told["seed"]}; model {results["fingerprints"]["model"]}. Bits of an event: {bits}. {versions}.
 
 {answers(results)}
 
@@ -60,15 +60,12 @@ def answers(results: Mapping[str, Any]) -> str:
         found = {name: row["efficiency"]["mean"] for name, row in results["pairs"][distance].items()}
         whole = found.pop("uncompressed")
         blind = next((name for name, share in found.items() if share < whole / 2), None)
-        told = (
-            "at every level"
-            if blind is None
-            else f"below {blind}; from there on fewer than half of the pairs that uncompressed events show"
-        )
+        told = "at every level" if blind is None else f"up to {list(found)[list(found).index(blind) - 1]}"
         shares = ", ".join(f"{name} {share:.0%}" for name, share in found.items())
-        lines.append(f"* **Two electrons {distance} cm apart** are told apart {told} (uncompressed {whole:.0%}; {shares}).")
+        lines.append(f"* **Two electrons {distance} cm apart** are told apart {told}: uncompressed {whole:.0%}; {shares}.")
     split = ", ".join(f"{name} {row['two_or_more']['mean']:.1%}" for name, row in results["split"]["electron"].items())
     lines.append(f"* **One electron** is taken for two or more: {split}.")
+    lines.append("\nTold apart: both are found in at least half as many events as without compression.")
     return "\n".join(lines)
 
 
