@@ -31,8 +31,9 @@ def main(folder: Path) -> None:
     by_hand = page.read_text(encoding="utf-8").partition(MARK)[0]
     text = f"""{MARK}
 
-On {results["date"]} by `make docs-physics`: a model trained on 16,000 events of one or two electrons, photons or pions (30 epochs), judged with
-{told["events"]:,} events of each single particle and half as many of the other samples, {low:g} to {high:g} GeV; detector {told["detector"]}, seed {told["seed"]}; model {results["fingerprints"]["model"]}. Bits of an event: {bits}. {versions}.
+On {results["date"]} by `make docs-physics`: a model trained on 16,000 events of one or two electrons, photons or pions (30 epochs),
+judged with {told["events"]:,} events of each single particle and half as many of the other samples, {low:g} to {high:g} GeV;
+detector {told["detector"]}, seed {told["seed"]}; model {results["fingerprints"]["model"]}. Bits of an event: {bits}. {versions}.
 
 {answers(results)}
 
