@@ -90,12 +90,14 @@ def medians(values: dict[str, dict[int, list[float]]]) -> dict[str, Any]:
 
 
 def main(
-    quick: Annotated[bool, typer.Option(help="Fewer events.")] = False,
-    chunk: Annotated[int, typer.Option(help="Events in a branch.")] = 2000,
+    quick: Annotated[bool, typer.Option(help="8 branches.")] = False,
+    chunk: Annotated[int, typer.Option(help="Events in a branch; 2000 is what a workflow makes by default.")] = 2000,
+    branches: Annotated[int, typer.Option(help="Branches of a step: starting the workflow counts, so it should not be all.")] = 24,
+    repeats: Annotated[int, typer.Option(help="Repetitions.")] = 1,
     step: Annotated[list[str] | None, typer.Option(help="Simulate or Compress, which needs it. Repeatable.", show_default="both")] = None,
 ) -> None:
     """Measures events/s and CPU time of Simulate and Compress with 1 and 2 workers, beside 1 and 2 processes that only compute."""
-    branches, repeats = (8, 1) if quick else (24, 2)
+    branches = 8 if quick else branches
     load = os.getloadavg()[0]
     steps = measure(step or ("Simulate", "Compress"), chunk, branches, (1, 2), repeats)
     table = Table("", "1 worker [1/s]", "2 workers [1/s]", "ratio", "CPU ms per event, 1 worker", "2 workers")

@@ -103,8 +103,8 @@ def main(folder: Path) -> None:
 
 Measured on {first["date"]} by `make docs-levels`: electrons of 20 to 500 GeV from the interaction point on `prototype`, impacts over the
 whole flower, noise and threshold on; preset `l1`, all encoders quantised, 8 numbers of 9 bits per unit; 24,000 events to train on,
-`--epochs full`; {n_events:,} other events judged; {len(results)} seeds of the training: mean, and standard deviation of the seeds. Behind
-"of" stands what was aimed at; what is missed is marked.
+`--epochs full`; {n_events:,} other events judged. {_seeds(results)} Behind "of" stands what was aimed at; what is
+missed is marked.
 
 {markdown(["level", *(figure.name for figure in FIGURES)], rows)}
 
@@ -124,6 +124,11 @@ particles come from, to the barycentre. (The line through the layers alone knows
 
 {LIMITS}"""
     (DOCS / "levels.md").write_text(text, encoding="utf-8")
+
+
+def _seeds(results: list[Result]) -> str:
+    n = len(results)
+    return f"Mean of {n} seeds of the training, and their standard deviation." if n > 1 else "One seed of the training so far, of three."
 
 
 def _cell(figure: Figure, levels: list[Result], name: str) -> str:
