@@ -18,8 +18,8 @@ MERGING := merging
 STEPS ?= 2000
 # Most modules that each codec is judged on.
 MODULES ?= 5000
-# Epochs of the trainings whose digits are scanned and compared.
-EPOCHS ?= 20
+# Epochs of the quantised training and of those that are scanned.
+EPOCHS ?= 5
 DIGITS := digits
 EXAMPLE = WORKFLOW_DIR=$(DIGITS)/workflow OUTPUT_DIR=$(DIGITS)/output $(BIN)/SetupExampleModel
 MNIST = --data $(HGCAE_DATA)/mnist/mnist.npz
@@ -92,9 +92,9 @@ docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller d
 	mkdir -p $(DIGITS)
 	$(EXAMPLE) 28 --data digits --json > $(DIGITS)/digits.json
 	$(EXAMPLE) 28 $(MNIST) --json > $(DIGITS)/mnist.json
-	$(EXAMPLE) 28 $(MNIST) --quantised --json > $(DIGITS)/quantised.json
+	$(EXAMPLE) 28 $(MNIST) --quantised --epochs $(EPOCHS) --json > $(DIGITS)/quantised.json
 	$(EXAMPLE) 1 2 4 8 16 28 32 64 $(MNIST) --epochs $(EPOCHS) --json > $(DIGITS)/scan.json
-	$(EXAMPLE) 28 $(MNIST) --compare --epochs $(EPOCHS) --json > $(DIGITS)/comparison.json
+	$(EXAMPLE) 28 --data digits --compare --epochs 20 --json > $(DIGITS)/comparison.json
 	$(BIN)/python docs/refresh_mnist.py $(DIGITS)
 
 test: lint ## Check the code, then run all tests but the slowest
