@@ -12,6 +12,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from hgcae import __version__
 from hgcae.errors import MissingToolError
 from hgcae.parallel import THREADS
@@ -134,9 +136,12 @@ class Step(Farm):
 
     def run(self) -> None:
         """Makes the output, on as many threads as the step may use."""
+        cores = self.resources_of_job.cores
         for name in THREAD_VARIABLES:
-            os.environ[name] = str(self.resources_of_job.cores)
-        self.make()
+            os.environ[name] = str(cores)
+        # What was loaded before the fork has read them already: two branches, each with threads for all cores, wait for each other.
+        with threadpool_limits(cores):
+            self.make()
 
     def share_done(self, total: int) -> Callable[[float], None]:
         """Returns a function that tells the scheduler's page how many of `total` are done."""
