@@ -120,8 +120,8 @@ layer centres against the particle's line, root mean square, decoded over uncomp
 ## What the heads read off the code of STAGE2
 
 Width (σ_eff) of the deviation from the truth above 20 GeV, beside that of the uncompressed charges: their sum, calibrated with one factor;
-positions by a straight line through the log-weighted centres of their layers, directions by the line from the interaction point, where
-particles come from, to the barycentre. (The line through the layers alone knows the direction twenty times worse.) Wanted: no wider.
+positions by a straight line through the log-weighted centres of their layers; directions and pT, where they were measured, by the line from
+the interaction point to the barycentre. Wanted: no wider.
 
 {markdown(["quantity", "head of STAGE2", "uncompressed", "quotient"], _heads(results))}
 
