@@ -64,8 +64,18 @@ def test_rates(results):
 
 def test_heads(results):
     found = head_panels(results)
-    assert [panel.title for panel in found] == ["Energy", "Pseudorapidity", "Azimuth", "Impact x"]
-    assert set(traces(found[0])) == {"STAGE2, width", "STAGE2, bias"}
+    drawn = {panel.title: {name.removesuffix(", width") for name in traces(panel) if name.endswith("width")} for panel in found}
+    estimated = {"STAGE2", "uncompressed"}
+    # Directions are read off uncompressed events in two ways, momenta in one; the heads estimate less here than they could.
+    assert drawn == {
+        "Energy": estimated,
+        "Transverse momentum": {"uncompressed, vertex"},
+        "Pseudorapidity": {*estimated, "uncompressed, vertex"},
+        "Azimuth": {*estimated, "uncompressed, vertex"},
+        "Impact x": estimated,
+        "Impact y": {"uncompressed"},
+    }
+    assert all(name.replace("width", "bias") in traces(panel) for panel in found for name in traces(panel))
     # The estimate is a hundredth too large, which the page shows in percent.
     np.testing.assert_allclose(traces(found[0])["STAGE2, bias"]["y"], 1.0, atol=1e-9)
 

@@ -14,8 +14,8 @@ import pytest
 
 pytest.importorskip("law")
 
-from hgcae.workflow import load_workflow
 from hgcae.workflow.run import Options, run
+from hgcae.workflow.settings import load_workflow
 from workflow.toys import outputs, write_workflow
 
 pytestmark = pytest.mark.skipif(

@@ -18,8 +18,8 @@ from hgcae.events import Events
 from hgcae.geometry.hierarchy import SEED
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.modules import SAMPLES
-from hgcae.workflow import load_workflow
 from hgcae.workflow.run import Options, WorkflowError, discard_damaged, run, state, steps_of
+from hgcae.workflow.settings import load_workflow
 from workflow.toys import write_workflow
 
 QUICK = Options(workers=2, retries=0)

@@ -14,10 +14,9 @@ pytest.importorskip("law")
 
 from law.job.dashboard import NoJobDashboard
 
-from hgcae.workflow import load_workflow
 from hgcae.workflow.batch import htcondor_commands, setup_lines, slurm_options
 from hgcae.workflow.run import Options, Where, configured, steps_of
-from hgcae.workflow.settings import Resources
+from hgcae.workflow.settings import Resources, load_workflow
 from workflow.submit_description import read
 from workflow.toys import write_workflow
 

@@ -17,9 +17,9 @@ pytest.importorskip("law")
 import hgcae
 from hgcae import store
 from hgcae.simulate import simulate
-from hgcae.workflow import load_workflow
 from hgcae.workflow.archive import check_archive
 from hgcae.workflow.codes import CodesFile
+from hgcae.workflow.settings import load_workflow
 from workflow.toys import write_workflow
 
 TESTS = Path(__file__).resolve().parents[1]

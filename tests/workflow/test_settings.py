@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from hgcae.errors import SettingsError
-from hgcae.workflow import WorkflowSettings, load_workflow
 from hgcae.workflow.digest import file_digest, files_digest
+from hgcae.workflow.settings import WorkflowSettings, load_workflow
 from workflow.toys import write_workflow
 
 TRAIN = {"sample": "electrons"}

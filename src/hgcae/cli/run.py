@@ -62,9 +62,9 @@ def run(
       hgcae run workflow.yaml --workflow slurm --workers 3 --scheduler localhost:8082
       hgcae run workflow.yaml --status
     """
-    from hgcae.workflow import load_workflow
     from hgcae.workflow.run import Options, discard_damaged, state, steps_of
     from hgcae.workflow.run import run as run_workflow
+    from hgcae.workflow.settings import load_workflow
 
     settings = load_workflow(workflow, assignments or [])
     options = Options(workers, where.value, _address(scheduler), retries, poll)
