@@ -26,7 +26,8 @@ WHAT = {
 METHOD = """## Method
 
 Each point trains one level anew, quantised, on the codes that the frozen lower levels of the base run make; the level's settings are
-those of the preset `l1`, except the numbers D of its code and the bits of each. A training has the same number of steps at every size, so
+those of the preset `l1`, except the numbers D of its code and the bits of each, the same for all of them (the preset's root gives its
+barycentre two more than nine: steps of nine bits alone shift it by 0.92 mm). A training has the same number of steps at every size, so
 the answer is for that length, and for this architecture. Points are judged on events that no training saw, decoded through the frozen
 lower levels to trigger cells. Of the D numbers one is the charge sum and, from three on, two are the barycentre; "learned" codes have
 the sum only and learn the rest.
@@ -83,9 +84,12 @@ def headline(root: Mapping[str, Mapping[str, Any]]) -> str:
     for sample, answers in root.items():
         cells = [f"{answers[f]['numbers']['value']} / {answers[f]['bits']['value']}" if f in answers else "-" for f in figures]
         rows.append([sample, *cells])
-    return "Smallest numbers / smallest bits of the code of an event that keep each figure within 5 % of the plateau:\n\n" + markdown(
-        ["sample", *figures], rows
-    )
+    most = [f"{s} {max(a[f]['numbers']['value'] for f in a if f != 'cells_l1')}" for s, a in root.items()]
+    return f"""Smallest numbers / smallest bits of the code of an event that keep each figure within 5 % of the plateau:
+
+{markdown(["sample", *figures], rows)}
+
+All figures but the cells' own are kept by so many numbers: {", ".join(most)}. Not every answer is certain: see the tables below."""
 
 
 def meaning(folder: Path, found: Mapping[str, Any]) -> str:

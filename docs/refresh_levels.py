@@ -105,7 +105,8 @@ def main(folder: Path) -> None:
     text = f"""# What each level keeps
 
 Measured on {first["date"]} by `make docs-levels`: electrons of 20 to 500 GeV from the interaction point on `prototype`, impacts over the
-whole flower, noise and threshold on; preset `l1`, all encoders quantised, 8 numbers of 9 bits per unit; 24,000 events to train on,
+whole flower, noise and threshold on; preset `l1`, all encoders quantised, 8 numbers and 72 bits per unit (9 each; at
+STAGE2 10 for the sum, 11 for each coordinate of the barycentre, 8 for what is learned); 24,000 events to train on,
 `--epochs full`; {n_events:,} other events judged. {_seeds(results)} Behind "of" stands what was aimed at; what is
 missed is marked.
 
@@ -120,8 +121,8 @@ layer centres against the particle's line, root mean square, decoded over uncomp
 ## What the heads read off the code of STAGE2
 
 Width (σ_eff) of the deviation from the truth above 20 GeV, beside that of the uncompressed charges: their sum, calibrated with one factor;
-positions by a straight line through the log-weighted centres of their layers; directions and pT, where they were measured, by the line from
-the interaction point to the barycentre. Wanted: no wider.
+the impact point by a straight line through the log-weighted centres of their layers; directions and pT by the line from the interaction
+point to the barycentre, which is where all these electrons come from. Wanted: no wider.
 
 {markdown(["quantity", "head of STAGE2", "uncompressed", "quotient"], _heads(results))}
 
@@ -169,8 +170,6 @@ def _heads(results: list[Result]) -> list[list[str]]:
     """Returns a row for each quantity: mean width of all seeds, that of the uncompressed charges with its error, their quotient."""
     rows = []
     for name, (text, scale, unit) in HEADS.items():
-        if "uncompressed, vertex" not in results[0]["heads"] and name in ("pt_gev", "eta", "phi"):
-            continue
         widths = [r["heads"]["STAGE2"][name]["above"]["sigma_eff"] for r in results]
         heads = results[0]["heads"]
         reference = heads["uncompressed" if name in ("energy_gev", "impact_x_cm", "impact_y_cm") else "uncompressed, vertex"]

@@ -177,10 +177,24 @@ class TestShares:
         true = units @ cells / units.sum(axis=1, keepdims=True)
         error = np.abs(codes.code[:, 1:3] - true)
         names = STACK.names[: STACK.index(level) + 1]
-        steps = sum(shares.levels[name].settings.number.step for name in names)  # type: ignore[attr-defined]
+        steps = sum(shares.levels[name].settings.position.step for name in names)  # type: ignore[attr-defined]
         assert (error <= steps + 0.02 * (len(names) > 1)).all()
         assert np.sqrt(np.square(error).mean()) < steps
         assert np.ptp(true, axis=0).min() > 50 * steps
+
+    def test_layers_share_the_barycentre_that_was_sent(self, shares):
+        """Layers lie over one another, so nothing but their own barycentres says where the charge is: decoded ones have the unit's mean."""
+        stack, rng = shares.levels["STACK"], np.random.default_rng(6)
+        words = rng.integers(0, 1 << stack.widths, (64, stack.latent))
+        code = stack.from_words(words)
+        children = shares.run("decode", "STACK", shares.run("state", "STACK", code))
+        weighted = children[..., 0] * stack.relative_weight
+        frame = stack.frame
+        place = frame.centre + np.einsum("ckl,ncl->nck", frame.matrix, children[..., 1:3])
+        mean = (weighted[..., None] * place).sum(axis=1) / weighted.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(mean, code[:, 1:3], atol=1e-5)
+        # The layers' own positions differ all the same.
+        assert np.ptp(place, axis=1).max(axis=0).min() > 0.01
 
     def test_sums_beyond_the_calibration_saturate(self, shares, events):
         huge = replace(events, charge=events.charge * 1000)
@@ -195,10 +209,11 @@ class TestShares:
         """Codes arrive over a link: whatever the bits are, charges are finite and their sum is what the code says."""
         chosen = shares.levels[level]
         rng = np.random.default_rng(4)
-        top = 2 ** (chosen.settings.bits - 1)  # type: ignore[attr-defined]
-        integers = rng.integers(-top, top, (12, STACK.n_units(level), chosen.latent))
-        integers[:4, :, 1:] = rng.choice([-top, top - 1], integers[:4, :, 1:].shape)
-        integers[..., 0] += top
+        top = 1 << chosen.widths
+        words = rng.integers(0, top, (12, STACK.n_units(level), chosen.latent))
+        words[:4, :, 1:] *= rng.choice([0, 1], words[:4, :, 1:].shape)
+        words[4:8, :, 1:] = (top - 1)[1:]
+        integers = words + chosen.lowest
         code = chosen.from_integers(integers)
         event, unit = (i.ravel() for i in np.indices(code.shape[:2]))
         decoded = shares.decode_codes(Codes(level, 12, event, unit, code.reshape(-1, chosen.latent), np.zeros(chosen.latent, np.float32)))

@@ -22,7 +22,7 @@ def test_words_are_the_integers_from_the_smallest_on(model, events):
         level, codes = model.level(name), model.encode_events(events, name)
         words = level.words(codes.code)
         assert words.min() >= 0
-        assert (words >> level.number_bits == 0).all()
+        assert (words >> level.widths == 0).all()
         np.testing.assert_array_equal(level.from_words(words), codes.code)
         np.testing.assert_array_equal(words + level.lowest, level.integers(codes.code))
 

@@ -82,7 +82,7 @@ INPUT = FixedPoint(bits=24, integer=16)
 
 
 def one_layer(layer: Affine, low: int = -(2**23), high: int = 2**23) -> IntegerEncoder:
-    return IntegerEncoder(Network(INPUT, (layer,)), PlainTables(layer.kernel.shape[1], 1.0, low, high), np.ones(len(layer.bias)))
+    return IntegerEncoder(Network(INPUT, (layer,)), PlainTables(np.ones(layer.kernel.shape[1]), low, high), np.ones(len(layer.bias)))
 
 
 @given(st.integers(-(2**20), 2**20), st.integers(-3, 12))

@@ -37,9 +37,10 @@ def integer_code(level: SharesLevel, x) -> np.ndarray:
     log = np.where(total > 0, 64 * exponent + mantissa - 1024, -1024)
     parts = [requantised(root, 7, s.feature)]
     if below is not None:
-        numbers, fraction = x[..., 1:].astype(np.int64), below.settings.number.fraction
+        numbers, fraction = x[..., 1:].astype(np.int64), np.tile(below.widths[1:] - 1, level.children)
         for part, bits in ((numbers * root[..., None], fraction + 7), (numbers, fraction)):
-            parts.append(requantised(part.reshape(len(x), -1), bits, s.feature))
+            columns = part.reshape(len(x), -1).T
+            parts.append(np.stack([requantised(column, int(f), s.feature) for column, f in zip(columns, bits, strict=True)], axis=1))
     parts.append(requantised(log[:, None], 10, s.feature))
     features = np.concatenate(parts, axis=1)
     hidden = [Formats(form, s.weight) for form in (s.feature, *[s.activation] * (len(s.encoder) - 1))]
@@ -56,14 +57,14 @@ def integer_barycentre(level: SharesLevel, child, x):
     position = np.rint(frame.centre * 2**15).astype(np.int64)
     if below is not None:
         assert frame.matrix is not None
-        matrix = np.rint(frame.matrix * 2**23 * below.settings.number.step).astype(np.int64)
+        matrix = np.rint(frame.matrix * 2**23 * 2.0 ** (1 - int(below.widths[1]))).astype(np.int64)
         position = position + (x[:, :, None, 1:3] * matrix).sum(axis=-1) // 2**8
     exponent = np.array([max(int(t), 1).bit_length() - 1 for t in child.sum(axis=1)])
     share = shifted(child, 11 - exponent[:, None])
     whole = np.maximum(share.sum(axis=1), 1)[:, None]
     mean = (2 * (share[..., None] * position).sum(axis=1) + whole) // (2 * whole)
-    step = round(2**15 * level.settings.number.step)
-    top = 2 ** (level.settings.bits - 1)
+    top = 2 ** (int(level.widths[1]) - 1)
+    step = 2**15 // top
     return np.clip((2 * mean + step) // (2 * step), -top, top - 1)
 
 
@@ -75,9 +76,9 @@ def some_charges(rng: np.random.Generator, n: int) -> np.ndarray:
 
 def some_codes(rng: np.random.Generator, level: SharesLevel, n: int, children: int) -> np.ndarray:
     """Integers of children: any that can be sent, in children of which some are empty."""
-    top = 2 ** (level.settings.bits - 1)
+    top = 2 ** (level.widths[1:] - 1)
     numbers = rng.integers(-top, top, (n, children, level.latent - 1))
-    total = rng.integers(0, 2 * top, (n, children, 1)) * (rng.random((n, children, 1)) < 0.6)
+    total = rng.integers(0, 2 ** level.widths[0], (n, children, 1)) * (rng.random((n, children, 1)) < 0.6)
     return np.concatenate([total, numbers * (total > 0)], axis=2)
 
 
@@ -98,11 +99,11 @@ def test_every_bit_of_the_code_can_be_had_with_integers(shares, name):
 def test_integers_of_codes(model, name):
     """Every integer that fits into the bits of a number comes back."""
     level = model.levels[name]
-    bits = level.bits_per_unit // level.latent
-    top = 2 ** (bits - 1)
+    assert level.widths.sum() == level.bits_per_unit
+    top = 2 ** (level.widths - 1)
     integers = np.random.default_rng(1).integers(-top, top, (100, level.latent))
     if model.shares:
-        integers[:, 0] += top
+        integers[:, 0] += top[0]
     code = level.from_integers(integers)
     assert code.dtype == np.float32
     np.testing.assert_array_equal(level.integers(code), integers)

@@ -86,6 +86,18 @@ class TestL1:
         settings = l1_preset(SEED, latent, bits)
         assert {level.bits_per_unit for level in settings.levels.values()} == {latent * bits}
 
+    def test_only_the_event_has_finer_sums_and_positions(self):
+        """Its barycentre spans the whole plane; all other codes have equal parts."""
+        levels = l1_preset(SEED).levels
+        assert levels["STAGE2"].widths == (10, 11, 11, 8, 8, 8, 8, 8)
+        assert {levels[name].widths for name in SEED.names[:-1]} == {(9,) * 8}
+        assert l1_preset(MODULE).levels["MODULE"].widths == (9,) * 8
+        assert l1_preset(SEED, barycentre=False).levels["STAGE2"].widths == (9,) * 8
+        # A learned number is not given up, and nothing grows beyond 16 bits.
+        assert l1_preset(SEED, latent=3).levels["STAGE2"].widths == (9,) * 3
+        assert l1_preset(SEED, bits=2).levels["STAGE2"].widths == (2,) * 8
+        assert l1_preset(SEED, bits=16).levels["STAGE2"].widths == (16,) * 8
+
     @pytest.mark.parametrize(("latent", "barycentre"), [(3, True), (1, False)])
     def test_the_smallest_codes_work(self, latent, barycentre):
         """A code may consist of nothing but the sum, or the sum and the barycentre."""

@@ -62,13 +62,17 @@ def showers(hierarchy: Hierarchy = STACK, n: int = 12, seed: int = 1) -> Events:
 
 
 def shares_settings(hierarchy: Hierarchy = STACK, barycentre: bool = True) -> ModelSettings:
-    """Levels with sums; another latent dimension and another number of bits at each, so that mix-ups show."""
+    """Levels with sums; another latent dimension and other numbers of bits at each, so that mix-ups show."""
     levels = {
-        name: SharesSettings(latent=5 + i, bits=(9, 8, 10)[i], barycentre=barycentre, encoder=(8,), decoder=(8,))
+        name: SharesSettings(
+            latent=5 + i, bits=(9, 8)[i], sum_bits=(10, None)[i], position_bits=(8, 9)[i], barycentre=barycentre, encoder=(8,), decoder=(8,)
+        )
         for i, name in enumerate(hierarchy.names[:2])
     }
     for name in hierarchy.names[2:]:
-        levels[name] = SharesSettings(latent=7, bits=10, barycentre=barycentre, encoder=(8,), decoder=(8,), child_decoder=(8,))
+        levels[name] = SharesSettings(
+            latent=7, bits=9, sum_bits=10, position_bits=11, barycentre=barycentre, encoder=(8,), decoder=(8,), child_decoder=(8,)
+        )
     return ModelSettings(preset="toy", levels={**levels})
 
 

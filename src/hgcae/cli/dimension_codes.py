@@ -108,8 +108,7 @@ def _estimate(settings: ScanSettings, base: Base, bench: Bench, sample: str, wha
         total = base.model.run("state", what, codes.code)[:, 0].astype(np.float64)
         rng = np.random.default_rng(settings.seed)
         chosen = rng.choice(len(total), min(n, int((total > 0).sum())), replace=False, p=total / total.sum())
-        step = np.append(1.0, np.full(level.latent - 1, level.settings.number.step))
-        points = code_points(codes.code[chosen], step, settings.seed)
+        points = code_points(codes.code[chosen], level.steps, settings.seed)
         ambient = points.shape[1]
     try:
         return dict(with_control(points, ambient, SHOWER_NUMBERS, seed=settings.seed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hgcae.errors import SettingsError
 from hgcae.geometry.hierarchy import Hierarchy
@@ -28,7 +29,7 @@ def flip_bits(
     """
     if probability is None:
         row = np.arange(len(codes.unit))
-        number, bit = np.divmod(rng.integers(0, level.bits_per_unit, len(row)), level.number_bits)
+        number, bit = _place(level, rng.integers(0, level.bits_per_unit, len(row)))
         words = level.words(codes.code)
         words[row, number] ^= 1 << bit
         return Codes(codes.level, codes.n_events, codes.event, codes.unit, level.from_words(words), codes.empty)
@@ -45,6 +46,13 @@ def flip_bits(
     key = np.union1d(before, hit)
     words = np.repeat(level.words(codes.empty[None]), len(key), axis=0)
     words[np.searchsorted(key, before)] = level.words(codes.code)
-    number, bit = np.divmod(at, level.number_bits)
+    number, bit = _place(level, at)
     np.bitwise_xor.at(words, (np.searchsorted(key, hit), number), 1 << bit)
     return Codes(codes.level, codes.n_events, key // n_units, key % n_units, level.from_words(words), codes.empty)
+
+
+def _place(level: LevelModel, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns number and bit of bits that are counted through the code."""
+    end = np.cumsum(level.widths)
+    number = np.searchsorted(end, at, side="right")
+    return number, at - (end - level.widths)[number]

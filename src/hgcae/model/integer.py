@@ -148,12 +148,16 @@ def convolution(kernel: NDArray[Any], size: int) -> NDArray[Any]:
 
 
 class PlainTables(NamedTuple):
-    """What a plain encoder needs besides its network: the number of inputs, their scale and their limits."""
+    """What a plain encoder needs besides its network: what a step of each input is in steps of the network's, and their limits."""
 
-    n_inputs: int
-    scale: float
+    scale: NDArray[np.float64]
     low: int
     high: int
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs of the network."""
+        return len(self.scale)
 
 
 class SharesTables(NamedTuple):
@@ -166,7 +170,8 @@ class SharesTables(NamedTuple):
         below: Sum of each code of the level below, sixteenths; empty at the lowest level.
         thresholds: Smallest sum of each code, sixteenths.
         weight: Weight of each child's sum, 64 = 1: (children,).
-        scales: Steps of the network's input in a step of roots, of their products with numbers, of numbers, and of the logarithm.
+        scales: Steps of the network's input in a step of roots and of the logarithm.
+        numbers: Steps of the network's input in a step of the products of roots with each number of a child, and of the number: (2, k).
         limits: Smallest and largest integer of the encoder's input.
         position: One, and the positions of the children, 2^15 = 1: (3, children); (1, children) where no barycentre is sent.
         matrix: Maps between frames (children, 2, 2), 2^8 times the scale of positions over that of numbers; empty where they are not used.
@@ -181,6 +186,7 @@ class SharesTables(NamedTuple):
     thresholds: NDArray[np.float64]
     weight: NDArray[np.float64]
     scales: NDArray[np.float32]
+    numbers: NDArray[np.float32]
     limits: NDArray[np.float32]
     position: NDArray[np.float64]
     matrix: NDArray[np.float64]

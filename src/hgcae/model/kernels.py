@@ -49,7 +49,7 @@ def encode_plain(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels
         n = min(TILE, len(x) - start)
         for t in range(n):
             for i in range(x.shape[1]):
-                buffers[0, i, t] = min(max(np.rint(x[start + t, i] * tables.scale), tables.low), tables.high)
+                buffers[0, i, t] = min(max(np.rint(x[start + t, i] * tables.scale[i]), tables.low), tables.high)
         result = buffers[_network(buffers, sizes, kernels, biases, rounding)]
         for t in range(n):
             for j in range(out.shape[1]):
@@ -135,7 +135,7 @@ def _features(tile: Any, size: int, share: Any, total: Any, tables: Any, feature
     children, messages = len(share), tables.messages
     numbers = size - 1 - messages
     low, high = tables.limits
-    to_root, to_product, to_number, to_log = tables.scales
+    to_root, to_log = tables.scales
     root = np.empty(TILE, dtype=np.float32)
     for c in range(children):
         row, feature = share[c], features[c]
@@ -144,6 +144,7 @@ def _features(tile: Any, size: int, share: Any, total: Any, tables: Any, feature
             root[t] = np.rint(np.sqrt(np.floor(np.float32(row[t]) * _TO_ROOT) * np.float32(1 << ROOT_BITS)))
             feature[t] = min(max(np.rint(root[t] * to_root), low), high)
         for k in range(numbers):
+            to_product, to_number = tables.numbers[0, k], tables.numbers[1, k]
             product, own = features[children + c * numbers + k], features[children * (1 + numbers) + c * numbers + k]
             for t in range(len(tile)):
                 number = np.float32(tile[t, c * size + 1 + k])

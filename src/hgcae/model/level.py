@@ -78,12 +78,12 @@ class LevelModel(ABC):
         """Smallest integer of each number of the code: (latent,)."""
 
     @property
-    def number_bits(self) -> int:
-        """Bits of each number of the code."""
-        return self.bits_per_unit // self.latent
+    @abstractmethod
+    def widths(self) -> NDArray[np.int64]:
+        """Bits of each number of the code: (latent,)."""
 
     def words(self, code: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Returns codes as words of `number_bits` bits each: integers counted from the smallest, in the order of their values.
+        """Returns codes as words of `widths` bits: integers counted from the smallest, in the order of their values.
 
         They differ from two's complement by the sign bit alone, so flipping any bit of either means the same.
         """

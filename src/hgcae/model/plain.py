@@ -80,6 +80,11 @@ class PlainLevel(LevelModel):
 
     @property
     @override
+    def widths(self) -> NDArray[np.int64]:
+        return np.array(self.settings.widths, dtype=np.int64)
+
+    @property
+    @override
     def lowest(self) -> NDArray[np.int64]:
         return np.full(self.latent, integer.integer_range(self.settings.number)[0])
 
@@ -92,7 +97,8 @@ class PlainLevel(LevelModel):
             (kernel, bias), size = dense[i], self._input_shape[0] - i
             dense[i] = integer.convolution(kernel.reshape(2, 2, -1, len(bias)), size), np.tile(bias, (size - 1) ** 2)
         given = 1.0 if self.below is None else self.below.settings.number.step
-        tables = integer.PlainTables(int(np.prod(self._input_shape)), given / s.feature.step, *integer.integer_range(s.feature))
+        scale = np.full(int(np.prod(self._input_shape)), given / s.feature.step)
+        tables = integer.PlainTables(scale, *integer.integer_range(s.feature))
         return IntegerEncoder(
             integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, np.full(self.latent, s.number.step)
         )

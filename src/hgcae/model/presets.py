@@ -22,6 +22,8 @@ class SharesSettings(Settings):
     latent: int = Field(default=8, ge=1, description="Numbers in the code, sum and barycentre included.")
     barycentre: bool = Field(default=True, description="Send the barycentre of the charge as two of the numbers.")
     bits: int = Field(default=9, ge=2, le=16, description="Bits of each number.")
+    sum_bits: int | None = Field(default=None, ge=2, le=16, description="Bits of the sum; by default `bits`.")
+    position_bits: int | None = Field(default=None, ge=2, le=16, description="Bits of a coordinate of the barycentre; by default `bits`.")
     encoder: tuple[int, ...] = Field(default=(32, 24), description="Widths of the hidden encoder layers.")
     decoder: tuple[int, ...] = Field(default=(256, 256), description="Widths of the hidden decoder layers (float).")
     child_decoder: tuple[int, ...] = Field(default=(), description="Widths of a decoder part that all children share; () = none.")
@@ -52,14 +54,24 @@ class SharesSettings(Settings):
         return self.latent - 1 - 2 * self.barycentre
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Bits of each number of the code: the sum, the barycentre, what is learned."""
+        return (self.sum_bits or self.bits, *[self.position.bits] * (2 * self.barycentre), *[self.bits] * self.learned)
+
+    @property
     def bits_per_unit(self) -> int:
         """Bits of the code of one unit."""
-        return self.latent * self.bits
+        return sum(self.widths)
 
     @property
     def number(self) -> FixedPoint:
         """Format of the learned numbers: signed, in [-1, 1)."""
         return FixedPoint(bits=self.bits, integer=0)
+
+    @property
+    def position(self) -> FixedPoint:
+        """Format of the barycentre: signed, in [-1, 1)."""
+        return FixedPoint(bits=self.position_bits or self.bits, integer=0)
 
 
 class PlainSettings(Settings):
@@ -79,9 +91,14 @@ class PlainSettings(Settings):
     precision: Precision = Field(default="float32", description="Type in which the decoder multiplies; its weights stay float32.")
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Bits of each number of the code."""
+        return (self.number.bits,) * self.latent
+
+    @property
     def bits_per_unit(self) -> int:
         """Bits of the code of one unit."""
-        return self.latent * self.number.bits
+        return sum(self.widths)
 
 
 LevelSettings = Annotated[SharesSettings | PlainSettings, Field(discriminator="kind")]
@@ -106,7 +123,8 @@ def l1_preset(
 ) -> ModelSettings:
     """Returns the hardware-minded default.
 
-    ROC and MODULE encoders fit a front-end chip (about 1,500 and 4,600 weights); the levels above sit in FPGAs and are wider.
+    ROC and MODULE encoders fit a front-end chip (about 1,500 and 4,600 weights); the levels above sit in FPGAs and are wider. All numbers
+    have `bits` bits, but for the root's: see `_event_widths`.
 
     Raises:
         SettingsError: So few numbers or so many bits are impossible.
@@ -117,8 +135,23 @@ def l1_preset(
     few = fpga | {"encoder": (128, 64)}
     many = fpga | {"encoder": (256, 128), "decoder": (256, 64), "child_decoder": (128, 128)}
     upper = [few if level.children <= 4 else many for level in hierarchy.levels[len(front_end) :]]
+    if upper and barycentre:
+        upper[-1] = upper[-1] | _event_widths(latent, bits)
     values = dict(zip(hierarchy.names, [*front_end, *upper], strict=False))
     return ModelSettings(preset="l1", levels={name: SharesSettings.load(value, f"model: {name}") for name, value in values.items()})
+
+
+def _event_widths(latent: int, bits: int) -> dict[str, int]:
+    """Returns the bits of the numbers of the root's code, as many as in equal parts.
+
+    Its barycentre spans the whole plane: on `prototype` steps of nine bits are 3.2 mm wide, which alone costs 0.92 mm, as much as
+    uncompressed events are uncertain, and doubles the width of the direction; nine bits of the sum cost 0.3 % of the energy. So each
+    learned number gives one bit: of eight numbers the sum takes one, each coordinate two.
+    """
+    given = latent - 3
+    finer = 2 * given // 5
+    widths = {"bits": bits - 1, "sum_bits": bits + given - 2 * finer, "position_bits": bits + finer}
+    return widths if given and bits > 2 and max(widths.values()) <= 16 else {}
 
 
 def check_levels(settings: ModelSettings, hierarchy: Hierarchy) -> None:
@@ -156,6 +189,6 @@ def _check_networks(settings: ModelSettings, hierarchy: Hierarchy, name: str, le
         raise SettingsError(msg)
 
 
-def _latent_below(settings: ModelSettings, hierarchy: Hierarchy, name: str) -> tuple[int, int] | None:
+def _latent_below(settings: ModelSettings, hierarchy: Hierarchy, name: str) -> tuple[int, ...] | None:
     below = settings.levels.get(hierarchy.below(name) or "")
-    return (below.latent, below.bits) if isinstance(below, SharesSettings) else None
+    return below.widths if isinstance(below, SharesSettings) else None

@@ -20,6 +20,8 @@ from hgcae.model.presets import SharesSettings
 
 _POSITION_ONE = 1 << 15
 """Fixed-point one of positions: shares add up to at most 12 bits, so 16 bits of position stay within 32."""
+_STACKED = 0.05
+"""Children whose centres are closer to that of the unit, in its radii, lie over one another: they are layers."""
 _MATRIX_ONE = 1 << MATRIX_BITS
 """Fixed-point one of the maps between frames."""
 
@@ -61,10 +63,13 @@ class SharesLevel(LevelModel):
         self.name, self.children, self.settings, self.below, self.lsb = name, children, settings, below, lsb
         self.frame = frame if settings.barycentre else None
         self.latent, self.bits_per_unit = settings.latent, settings.bits_per_unit
-        self.sums = sums.SumCode(maximum / lsb, settings.bits)
+        self.sums = sums.SumCode(maximum / lsb, settings.widths[0])
+        fractions = np.array(settings.widths[1:], dtype=np.int64) - 1
+        self.steps = np.append(1.0, 2.0**-fractions).astype(np.float32)
         self.child_weight = sums.integer_weights(child_weight)
         self._numbers_below = 0 if below is None else below.latent - 1
         self._follows = self.frame is not None and below is not None and below.frame is not None
+        self._stacked = self._follows and frame is not None and bool(np.abs(frame.centre).max() < _STACKED)
         self.neighbours = settings.neighbours
         self._own_features = children * (1 + 2 * self._numbers_below) + 1
         if like is not None:
@@ -133,20 +138,20 @@ class SharesLevel(LevelModel):
         """Returns the barycentre (n, 2) on the grid of the code's numbers, from the children's sums and codes."""
         position: Any = jnp.asarray(_position(frame))
         if self._follows and self.below is not None:
-            own = jnp.round(x[..., 1:3] / self.below.settings.number.step).astype(jnp.int32)
+            own = jnp.round(x[..., 1:3] / self.below.settings.position.step).astype(jnp.int32)
             # Shifting down rounds towards minus infinity, as an arithmetic shift in hardware does.
             position = position + jnp.sum(own[..., None, :] * jnp.asarray(self._matrix(frame)), axis=-1) // _MATRIX_ONE
         mean = sums.barycentre(child, position)
-        step = round(_POSITION_ONE * self.settings.number.step)
-        top = 2 ** (self.settings.bits - 1)
-        return jnp.clip((2 * mean + step) // (2 * step), -top, top - 1).astype(jnp.float32) * self.settings.number.step
+        number = self.settings.position
+        step, top = round(_POSITION_ONE * number.step), 2 ** (number.bits - 1)
+        return jnp.clip((2 * mean + step) // (2 * step), -top, top - 1).astype(jnp.float32) * number.step
 
     def _around(self, x: Any) -> Any:
         """Returns what the convolution sees: the numbers of the neighbours of each child, sums as fractions of twice the range."""
         if self.below is None:
             msg = f"{self.name}: trigger cells have no codes that neighbours could see"
             raise SettingsError(msg)
-        numbers = jnp.concatenate([x[..., :1] * self.below.settings.number.step, x[..., 1:]], axis=-1)
+        numbers = jnp.concatenate([x[..., :1] * 2.0 ** (1 - self.below.settings.widths[0]), x[..., 1:]], axis=-1)
         return jnp.reshape(numbers, (*numbers.shape[:2], -1))
 
     @override
@@ -185,27 +190,29 @@ class SharesLevel(LevelModel):
         numbers = jnp.tanh(out[..., 1:])
         if near is not None and self._follows:
             # The unit's barycentre, seen from the child, is the first guess of the child's.
-            guess = jnp.clip(near[..., :2], -1, 1) + numbers[..., :2]
-            numbers = jnp.concatenate([guess, numbers[..., 2:]], axis=-1)
+            place = jnp.clip(near[..., :2], -1, 1) + numbers[..., :2]
+            if self._stacked and self.frame is not None:
+                place = _with_mean(self.frame, place, keras.ops.softmax(logits), state[:, 1:3])
+            numbers = jnp.concatenate([place, numbers[..., 2:]], axis=-1)
         return jnp.concatenate([child[..., None], numbers], axis=-1)
 
     @override
     def integers(self, code: NDArray[np.float32]) -> NDArray[np.int32]:
-        code = np.asarray(code)
-        learned = np.round(code[..., 1:] / self.settings.number.step)
-        return np.concatenate([code[..., :1], learned], axis=-1).astype(np.int32)
+        return np.round(np.asarray(code) / self.steps).astype(np.int32)
 
     @override
     def from_integers(self, integers: NDArray[np.integer]) -> NDArray[np.float32]:
-        code = np.asarray(integers).astype(np.float32)
-        code[..., 1:] *= np.float32(self.settings.number.step)
-        return code
+        return np.asarray(integers).astype(np.float32) * self.steps
+
+    @property
+    @override
+    def widths(self) -> NDArray[np.int64]:
+        return np.array(self.settings.widths, dtype=np.int64)
 
     @property
     @override
     def lowest(self) -> NDArray[np.int64]:
-        low, _ = integer.integer_range(self.settings.number)
-        return np.array([0, *[low] * (self.latent - 1)])
+        return np.append(0, -(1 << (self.widths[1:] - 1)))
 
     @override
     def integer_encoder(self) -> IntegerEncoder:
@@ -214,8 +221,9 @@ class SharesLevel(LevelModel):
         around = self._integer_messages(arrays[:2]) if self.neighbours else None
         arrays = arrays[2:] if self.neighbours else arrays
         dense = zip(arrays[::2], arrays[1::2], strict=True)
-        number = 0 if self.below is None else self.below.settings.number.fraction
-        native = (sums.ROOT_BITS, sums.ROOT_BITS + number, number, sums.LOG_FRACTION)
+        given = np.zeros(0) if self.below is None else self.below.widths[1:] - 1
+        native = np.array((sums.ROOT_BITS, sums.LOG_FRACTION)), np.stack([sums.ROOT_BITS + given, given])
+        scales, numbers = ((2.0 ** (s.feature.fraction - bits)).astype(np.float32) for bits in native)
         weight = np.full(self.children, sums.WEIGHT_ONE) if self.child_weight is None else self.child_weight
         one = np.ones((1, self.children))
         matrix = self._matrix(frame) if self._follows and frame is not None else np.zeros((0, 2, 2))
@@ -226,33 +234,53 @@ class SharesLevel(LevelModel):
             below=np.zeros(0) if self.below is None else self.below.sums.table.astype(np.float64),
             thresholds=self.sums.thresholds.astype(np.float64),
             weight=weight.astype(np.float64),
-            scales=2.0 ** (s.feature.fraction - np.array(native, dtype=np.float32)),
+            scales=scales,
+            numbers=numbers,
             limits=np.array(integer.integer_range(s.feature), dtype=np.float32),
             position=one if frame is None else np.concatenate([one, _position(frame).T.astype(np.float64)]),
             matrix=matrix.astype(np.float64),
-            step=round(_POSITION_ONE * s.number.step),
-            top=2 ** (s.bits - 1),
+            step=round(_POSITION_ONE * s.position.step),
+            top=2 ** (s.position.bits - 1),
         )
-        steps = np.append(1.0, np.full(self.latent - 1, s.number.step))
-        return IntegerEncoder(integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, steps, around)
+        return IntegerEncoder(integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, self.steps, around)
 
     def _integer_messages(self, arrays: list[NDArray[Any]]) -> IntegerEncoder:
         """Returns the convolution over neighbours in integers: their codes' integers in, steps of the encoder's input out."""
-        s, step = self.settings, 1.0 if self.below is None else self.below.settings.number.step
+        s = self.settings
         layer = integer.affine(arrays[0], arrays[1], s.weight, s.feature, s.feature, relu=True)
-        tables = integer.PlainTables(len(arrays[0]), step / s.feature.step, *integer.integer_range(s.feature))
+        # Sums count as fractions of twice their range, as in `_around`.
+        bits = np.zeros(1) if self.below is None else self.below.widths - 1
+        scale = np.tile(np.exp2(s.feature.fraction - bits), len(arrays[0]) // len(bits)).astype(np.float64)
+        tables = integer.PlainTables(scale, *integer.integer_range(s.feature))
         return IntegerEncoder(integer.Network(s.feature, (layer,)), tables, np.ones(s.neighbours))
 
     def _matrix(self, frame: Frame) -> NDArray[np.int32]:
         """Returns the fixed-point maps from the children's own barycentres, zero where a child has no frame of its own."""
         if frame.matrix is None or self.below is None:
             return np.zeros((self.children, 2, 2), dtype=np.int32)
-        return np.round(frame.matrix * _POSITION_ONE * self.below.settings.number.step * _MATRIX_ONE).astype(np.int32)
+        return np.round(frame.matrix * _POSITION_ONE * self.below.settings.position.step * _MATRIX_ONE).astype(np.int32)
 
 
 def _position(frame: Frame) -> NDArray[np.int32]:
     """Returns the centres of the children, fixed point."""
     return np.round(frame.centre * _POSITION_ONE).astype(np.int32)
+
+
+def _with_mean(frame: Frame, place: Any, share: Any, barycentre: Any) -> Any:
+    """Shifts all children's barycentres alike, so that their mean is the unit's.
+
+    Where children lie side by side their shares say where the charge is; where they lie over one another only their barycentres do.
+
+    Args:
+        frame: Positions of the children.
+        place: Their barycentres, each in the child's own frame (n, children, 2).
+        share: Their shares of the charge (n, children).
+        barycentre: What the unit's code says (n, 2).
+    """
+    matrix = jnp.asarray(frame.matrix, dtype=jnp.float32)
+    at = jnp.asarray(frame.centre, dtype=jnp.float32) + jnp.einsum("ckl,ncl->nck", matrix, place)
+    missing = barycentre - jnp.sum(share[..., None] * at, axis=1)
+    return place + jnp.einsum("ckl,nl->nck", jnp.linalg.inv(matrix), missing)
 
 
 def _towards_children(frame: Frame, position: Any) -> Any:

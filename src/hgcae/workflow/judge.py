@@ -89,13 +89,10 @@ def judge(
 
 def unit_codes(model: Autoencoder, codes: Codes, hierarchy: Hierarchy) -> UnitCodes:
     """Returns codes as the judge counts them: words of so many bits, whatever model made them."""
-    import numpy as np
-
     from hgcae.evaluate import UnitCodes
 
     level = model.level(codes.level)
-    widths = np.full(level.latent, level.number_bits)
-    return UnitCodes(hierarchy, codes.level, codes.n_events, codes.event, codes.unit, level.words(codes.code), widths)
+    return UnitCodes(hierarchy, codes.level, codes.n_events, codes.event, codes.unit, level.words(codes.code), level.widths)
 
 
 def _heads(
