@@ -8,13 +8,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import law
-import luigi
-
 from hgcae import __version__, store
 from hgcae.settings import atomic_path
 from hgcae.workflow.digest import files_digest
-from hgcae.workflow.step import FolderStep, Step
+from hgcae.workflow.step import FolderStep, Step, law, luigi
 
 if TYPE_CHECKING:
     from hgcae.train.run import RunSettings
