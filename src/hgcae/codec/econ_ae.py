@@ -79,7 +79,7 @@ class EconAutoencoderCodec(NumbersCodec):
     @cached_property
     def _integer_encoder(self) -> integer.IntegerEncoder:
         low, high = integer.integer_range(self.encoder.feature)
-        tables = integer.PlainTables(TAPS.size, 1.0, low, high)
+        tables = integer.PlainTables(np.ones(TAPS.size), low, high)
         return integer.IntegerEncoder(self.encoder.network(), tables, np.ones(N_OUTPUTS))
 
     def numbers(self, charges: NDArray[np.int64]) -> NDArray[np.integer]:

@@ -60,7 +60,8 @@ class LatentCodec(NumbersCodec):
             below=np.zeros(0),
             thresholds=np.array([1.0]),  # of the sum only whether there is any
             weight=np.full(module.N_CELLS, float(sums.WEIGHT_ONE)),
-            scales=2.0 ** (feature.fraction - np.array([sums.ROOT_BITS, 0, 0, sums.LOG_FRACTION], dtype=np.float32)),
+            scales=2.0 ** (feature.fraction - np.array([sums.ROOT_BITS, sums.LOG_FRACTION], dtype=np.float32)),
+            numbers=np.zeros((2, 0), dtype=np.float32),  # cells have none
             limits=np.array(integer.integer_range(feature), dtype=np.float32),
             position=np.ones((1, module.N_CELLS)),
             matrix=np.zeros((0, 2, 2)),
