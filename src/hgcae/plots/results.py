@@ -226,20 +226,34 @@ def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Pa
         figure = Figure(figsize=(width, height))
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         figure.subplots_adjust(0.85 / width, 0.65 / height, 1 - 0.2 / width, 1 - 0.45 / height, wspace=0.24, hspace=0.28)
+        shown, order = set(), list(heads)
         for ax, name in zip(axes, quantities, strict=False):
             text, scale = _HEADS[name]
             ax.axhline(0, color=FAINT, lw=0.8)
-            for i, (estimator, summary) in enumerate(heads.items()):
-                if name in summary:
-                    bins, style = summary[name]["bins"], _level_style(i, f"{estimator}, width")
-                    if estimator.startswith("uncompressed"):
-                        style |= {"color": INK, "marker": "*" if "vertex" in estimator else "X"}
-                    draw_points(ax, bins, "sigma_eff", i, len(heads), style, scale=scale)
-                    draw_points(ax, bins, "mean", i, len(heads), style | {"mfc": "white", "label": f"{estimator}, bias"}, scale=scale)
-            energy_axis(ax, [b for summary in heads.values() if name in summary for b in summary[name]["bins"]])
+            chosen = _comparable(heads, name)
+            for estimator, summary in chosen.items():
+                i = order.index(estimator)
+                style = _level_style(i, f"{estimator}, width")
+                if estimator.startswith("uncompressed"):
+                    style |= {"color": INK, "marker": "*" if "vertex" in estimator else "X"}
+                draw_points(ax, summary["bins"], "sigma_eff", i, len(order), style, scale=scale)
+                style |= {"mfc": "white", "label": f"{estimator}, bias"}
+                draw_points(ax, summary["bins"], "mean", i, len(order), style, scale=scale)
+            energy_axis(ax, [b for summary in chosen.values() for b in summary["bins"]])
             ax.set(xlabel="true energy [GeV]", ylabel=text)
+            new = {text: handle for handle, text in zip(*ax.get_legend_handles_labels(), strict=True) if text not in shown}
+            if new:
+                ax.legend(list(new.values()), list(new), loc="upper right", ncols=1 + (len(new) > 4), fontsize="x-small", columnspacing=1.0)
+            shown |= set(new)
         for ax in axes[len(quantities) :]:
             ax.remove()
-        axes[0].legend(loc="upper right", ncols=2, fontsize="x-small", columnspacing=1.0)
         label(axes[0], "estimate against truth")
         return save(figure, path)
+
+
+def _comparable(heads: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Mapping[str, Any]]:
+    """Returns what estimates a quantity; no line through the layers where there is one from the interaction point, far narrower."""
+    chosen = {estimator: summary[name] for estimator, summary in heads.items() if name in summary}
+    if "uncompressed, vertex" in chosen:
+        chosen.pop("uncompressed", None)
+    return chosen
