@@ -115,6 +115,14 @@ class TestTrain:
         assert 0 < figures["loss_test"] < 10
         assert figures["train_seconds"] > 0
 
+    def test_what_the_model_is(self, trained):
+        levels = hgcae_in(trained[0], "info", "run", "--json").json["levels"]
+        for level in levels.values():
+            assert sum(level["bits"]) == level["bits_per_unit"]
+            assert len(level["bits"]) == level["numbers"]
+        assert {name: level["bits_per_unit"] for name, level in levels.items()} == trained[1].json["bits_per_unit"]
+        assert levels["ROC"]["bits_per_event"] == 3 * levels["ROC"]["bits_per_unit"]
+
     def test_the_files(self, trained):
         run = trained[0] / "run"
         names = {path.name for path in run.iterdir()}

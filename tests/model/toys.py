@@ -65,13 +65,13 @@ def shares_settings(hierarchy: Hierarchy = STACK, barycentre: bool = True) -> Mo
     """Levels with sums; another latent dimension and other numbers of bits at each, so that mix-ups show."""
     levels = {
         name: SharesSettings(
-            latent=5 + i, bits=(9, 8)[i], sum_bits=(10, None)[i], position_bits=(8, 9)[i], barycentre=barycentre, encoder=(8,), decoder=(8,)
+            latent=5 + i, bits=(9, 7)[i], sum_bits=(11, 9)[i], position_bits=(8, 9)[i], barycentre=barycentre, encoder=(8,), decoder=(8,)
         )
         for i, name in enumerate(hierarchy.names[:2])
     }
     for name in hierarchy.names[2:]:
         levels[name] = SharesSettings(
-            latent=7, bits=9, sum_bits=10, position_bits=11, barycentre=barycentre, encoder=(8,), decoder=(8,), child_decoder=(8,)
+            latent=7, bits=9, sum_bits=10, position_bits=12, barycentre=barycentre, encoder=(8,), decoder=(8,), child_decoder=(8,)
         )
     return ModelSettings(preset="toy", levels={**levels})
 
