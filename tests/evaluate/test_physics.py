@@ -110,6 +110,15 @@ class TestSeparation:
             assert figures["blurred"]["auc"] < 0.8
             assert figures["blurred"]["auc_lost"] == pytest.approx(figures[UNCOMPRESSED]["auc"] - figures["blurred"]["auc"])
 
+    def test_what_leaves_nothing_tells_nothing(self, electrons):
+        """A simple code may drop every cell of every event; no variable has a value then."""
+        pions = deeper(toy_showers(PROTOTYPE, 60, seed=4, energy_gev=np.full(60, 100.0)), 6)
+        empty = [replace(e, offsets=np.zeros_like(e.offsets), cell=e.cell[:0], charge=e.charge[:0]) for e in (electrons, pions)]
+        found = judge_separation(electrons, pions, {"nothing": (empty[0], empty[1])}, PROTOTYPE, SETTINGS)
+        for figures in found.values():
+            assert figures["nothing"]["auc"] == pytest.approx(0.5)
+            assert figures[UNCOMPRESSED]["auc"] > 0.95
+
     def test_too_few(self, electrons):
         with pytest.raises(DataFormatError, match="at least 2 of each"):
             judge_separation(electrons, electrons[:1], {}, PROTOTYPE, SETTINGS)

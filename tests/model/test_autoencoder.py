@@ -182,19 +182,32 @@ class TestShares:
         assert np.sqrt(np.square(error).mean()) < steps
         assert np.ptp(true, axis=0).min() > 50 * steps
 
-    def test_layers_share_the_barycentre_that_was_sent(self, shares):
-        """Layers lie over one another, so nothing but their own barycentres says where the charge is: decoded ones have the unit's mean."""
-        stack, rng = shares.levels["STACK"], np.random.default_rng(6)
-        words = rng.integers(0, 1 << stack.widths, (64, stack.latent))
-        code = stack.from_words(words)
-        children = shares.run("decode", "STACK", shares.run("state", "STACK", code))
-        weighted = children[..., 0] * stack.relative_weight
-        frame = stack.frame
+    @pytest.mark.parametrize("level", ["MODULE", "STACK"])
+    def test_children_have_the_barycentre_that_was_sent(self, shares, level):
+        """Whatever the code says: their own barycentres can lie anywhere."""
+        chosen, rng = shares.levels[level], np.random.default_rng(6)
+        code = chosen.from_words(rng.integers(0, 1 << chosen.widths, (64, chosen.latent)))
+        children = shares.run("decode", level, shares.run("state", level, code))
+        weighted = children[..., 0] * chosen.relative_weight
+        frame = chosen.frame
         place = frame.centre + np.einsum("ckl,ncl->nck", frame.matrix, children[..., 1:3])
         mean = (weighted[..., None] * place).sum(axis=1) / weighted.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(mean, code[:, 1:3], atol=1e-5)
-        # The layers' own positions differ all the same.
-        assert np.ptp(place, axis=1).max(axis=0).min() > 0.01
+        # The children's own positions differ all the same.
+        assert np.ptp(children[..., 1:3], axis=1).max(axis=0).min() > 0.01
+
+    def test_layers_have_the_depth_that_was_sent(self, shares, events):
+        stack = shares.levels["STACK"]
+        code = shares.encode_events(events, "STACK").code
+        children = shares.run("decode", "STACK", shares.run("state", "STACK", code))
+        weighted = children[..., 0] * stack.relative_weight
+        found = weighted @ np.array([-0.8, -0.4, 0, 0.4, 0.8]) / weighted.sum(axis=1)
+        np.testing.assert_allclose(found, code[:, 3], atol=1e-3)
+        charge = (events.to_dense().reshape(len(events), 5, -1).sum(axis=2) * WEIGHT)[events.counts > 0]
+        true = charge @ np.array([-0.8, -0.4, 0, 0.4, 0.8]) / charge.sum(axis=1)
+        assert np.ptp(true) > 0.5
+        # Half a step, and what the sums of the layers lose: steps of a fiftieth at most.
+        np.testing.assert_allclose(code[:, 3], true, atol=2.0**-9 + 0.01)
 
     def test_sums_beyond_the_calibration_saturate(self, shares, events):
         huge = replace(events, charge=events.charge * 1000)

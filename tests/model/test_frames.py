@@ -41,6 +41,8 @@ def test_the_whole_prototype():
     layer = cells(found, detector.hierarchy.names[:-1]) * found["STAGE1"].radius_cm
     np.testing.assert_allclose(layer, detector.layer_cell_xy - detector.layer_cell_xy.mean(axis=0), atol=0.05)
     assert np.abs(found["STAGE2"].centre).max() < 1e-9
+    assert [name for name, frame in found.items() if frame.stacked] == ["STAGE2"]
+    np.testing.assert_allclose(found["STAGE2"].depth * detector.n_layers / 2, np.arange(detector.n_layers) - (detector.n_layers - 1) / 2)
 
 
 def test_positions_inside_a_unit_stay_below_one():

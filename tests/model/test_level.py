@@ -54,16 +54,20 @@ def integer_code(level: SharesLevel, x) -> np.ndarray:
 def integer_barycentre(level: SharesLevel, child, x):
     frame, below = level.frame, level.below
     assert frame is not None
-    position = np.rint(frame.centre * 2**15).astype(np.int64)
+    children = len(frame.centre)
+    place = [*frame.centre.T, *([(2 * np.arange(children) + 1) / children - 1] if level.settings.depth else [])]
+    position = np.rint(np.stack(place, axis=1) * 2**15).astype(np.int64)
     if below is not None:
         assert frame.matrix is not None
         matrix = np.rint(frame.matrix * 2**23 * 2.0 ** (1 - int(below.widths[1]))).astype(np.int64)
-        position = position + (x[:, :, None, 1:3] * matrix).sum(axis=-1) // 2**8
+        own = (x[:, :, None, 1:3] * matrix).sum(axis=-1) // 2**8
+        position = np.tile(position, (len(x), 1, 1))
+        position[..., :2] += own
     exponent = np.array([max(int(t), 1).bit_length() - 1 for t in child.sum(axis=1)])
     share = shifted(child, 11 - exponent[:, None])
     whole = np.maximum(share.sum(axis=1), 1)[:, None]
     mean = (2 * (share[..., None] * position).sum(axis=1) + whole) // (2 * whole)
-    top = 2 ** (int(level.widths[1]) - 1)
+    top = 2 ** (level.widths[1 : 1 + position.shape[-1]] - 1)
     step = 2**15 // top
     return np.clip((2 * mean + step) // (2 * step), -top, top - 1)
 

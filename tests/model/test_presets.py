@@ -93,6 +93,11 @@ class TestL1:
         assert {levels[name].widths for name in SEED.names[:-1]} == {(9,) * 8}
         assert l1_preset(MODULE).levels["MODULE"].widths == (9,) * 8
         assert l1_preset(SEED, barycentre=False).levels["STAGE2"].widths == (9,) * 8
+        # A depth takes the place of a learned number.
+        deep = l1_preset(SEED, depth=True).levels["STAGE2"]
+        assert isinstance(deep, SharesSettings)
+        assert (deep.widths, deep.depth, deep.learned) == (levels["STAGE2"].widths, True, 4)
+        assert l1_preset(SEED, latent=3, depth=True) == l1_preset(SEED, latent=3)
         # A learned number is not given up, and nothing grows beyond 16 bits.
         assert l1_preset(SEED, latent=3).levels["STAGE2"].widths == (9,) * 3
         assert l1_preset(SEED, bits=2).levels["STAGE2"].widths == (2,) * 8
@@ -112,10 +117,21 @@ class TestL1:
     def test_numbers_are_signed_fractions(self):
         assert SharesSettings(bits=9).number.range == (-1.0, 1.0 - 2**-8)
 
-    @pytest.mark.parametrize("values", [{"latent": 2}, {"latent": 0}, {"latent": 0, "barycentre": False}, {"bits": 1}, {"bits": 17}])
+    @pytest.mark.parametrize(
+        "values",
+        [{"latent": 2}, {"latent": 3, "depth": True}, {"latent": 0}, {"latent": 0, "barycentre": False}, {"bits": 1}, {"bits": 17}],
+    )
     def test_codes_without_room_are_refused(self, values):
         with pytest.raises(SettingsError, match="latent|bits"):
             SharesSettings.load(values)
+
+    def test_a_depth_is_a_coordinate_of_the_barycentre_of_layers(self):
+        with pytest.raises(SettingsError, match="depth = true needs barycentre"):
+            SharesSettings.load({"depth": True, "barycentre": False})
+        settings = l1_preset(MODULE, depth=False)
+        levels = {name: level.model_copy(update={"depth": name == "MODULE"}) for name, level in settings.levels.items()}
+        with pytest.raises(SettingsError, match="MODULE: depth: its children do not lie over one another"):
+            Autoencoder(MODULE, ModelSettings(preset="x", levels=levels), CALIBRATION, frames(MODULE, cell_xy(MODULE)))
 
     def test_a_barycentre_needs_positions(self):
         with pytest.raises(SettingsError, match="MODULE|ROC"):

@@ -70,8 +70,17 @@ def shares_settings(hierarchy: Hierarchy = STACK, barycentre: bool = True) -> Mo
         for i, name in enumerate(hierarchy.names[:2])
     }
     for name in hierarchy.names[2:]:
+        # Layers over one another, whose code has a depth.
         levels[name] = SharesSettings(
-            latent=7, bits=9, sum_bits=10, position_bits=12, barycentre=barycentre, encoder=(8,), decoder=(8,), child_decoder=(8,)
+            latent=7,
+            bits=9,
+            sum_bits=10,
+            position_bits=12,
+            barycentre=barycentre,
+            depth=barycentre,
+            encoder=(8,),
+            decoder=(8,),
+            child_decoder=(8,),
         )
     return ModelSettings(preset="toy", levels={**levels})
 

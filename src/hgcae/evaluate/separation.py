@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import QuantileTransformer
 
 from hgcae.errors import DataFormatError
@@ -48,10 +48,19 @@ VARIABLES = (
 def classifiers(seed: int, n: int) -> dict[str, Any]:
     """Returns the untrained classifiers by name, for `n` training events."""
     return {
-        "gradient_boosting": HistGradientBoostingClassifier(max_iter=100, learning_rate=0.1, max_leaf_nodes=15, random_state=seed),
+        "gradient_boosting": make_pipeline(
+            # No variable is negative, so trees can tell -1 from all values. Left missing, one that no event of a fold has ends the fit.
+            SimpleImputer(strategy="constant", fill_value=-1.0, keep_empty_features=True),
+            HistGradientBoostingClassifier(max_iter=100, learning_rate=0.1, max_leaf_nodes=15, random_state=seed),
+        ),
         "logistic_regression": make_pipeline(
-            QuantileTransformer(n_quantiles=min(50, n), output_distribution="normal", random_state=seed),
-            SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+            make_union(
+                make_pipeline(
+                    SimpleImputer(strategy="median", keep_empty_features=True),
+                    QuantileTransformer(n_quantiles=min(50, n), output_distribution="normal", random_state=seed),
+                ),
+                MissingIndicator(features="all"),
+            ),
             LogisticRegression(max_iter=1000),
         ),
     }

@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hgcae.geometry.hierarchy import Hierarchy
 
+_STACKED = 0.05
+"""Children whose centres are closer to that of the unit, in its radii, lie over one another: they are layers."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -27,6 +30,16 @@ class Frame:
     radius_cm: float
     centre: NDArray[np.float64]
     matrix: NDArray[np.float64] | None
+
+    @property
+    def stacked(self) -> bool:
+        """Whether the children lie over one another, in the order of their indices: they are layers."""
+        return self.matrix is not None and len(self.centre) > 1 and bool(np.abs(self.centre).max() < _STACKED)
+
+    @property
+    def depth(self) -> NDArray[np.float64]:
+        """Depths of the children, where they are stacked: the middles of equal parts of [-1, 1), (children,)."""
+        return (2 * np.arange(len(self.centre)) + 1) / len(self.centre) - 1
 
     def to_dict(self) -> dict[str, object]:
         """Returns plain values."""

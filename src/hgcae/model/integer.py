@@ -173,10 +173,10 @@ class SharesTables(NamedTuple):
         scales: Steps of the network's input in a step of roots and of the logarithm.
         numbers: Steps of the network's input in a step of the products of roots with each number of a child, and of the number: (2, k).
         limits: Smallest and largest integer of the encoder's input.
-        position: One, and the positions of the children, 2^15 = 1: (3, children); (1, children) where no barycentre is sent.
-        matrix: Maps between frames (children, 2, 2), 2^8 times the scale of positions over that of numbers; empty where they are not used.
-        step: Step of a barycentre, 2^15 = 1.
-        top: Number of codes on either side of zero.
+        position: One, and the d coordinates of the children, 2^15 = 1: (1 + d, children); d = 0 where no barycentre is sent.
+        matrix: Maps between frames (children, d, 2), 2^8 times the scale of positions over that of numbers; empty where they are not used.
+        step: Steps of the barycentre's coordinates, 2^15 = 1: (d,).
+        top: Numbers of codes on either side of zero: (d,).
     """
 
     n_inputs: int
@@ -190,8 +190,8 @@ class SharesTables(NamedTuple):
     limits: NDArray[np.float32]
     position: NDArray[np.float64]
     matrix: NDArray[np.float64]
-    step: int
-    top: int
+    step: NDArray[np.float64]
+    top: NDArray[np.float64]
 
 
 class IntegerEncoder:

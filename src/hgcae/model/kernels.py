@@ -67,7 +67,7 @@ def encode_shares(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernel
     share = np.zeros((children, TILE), dtype=np.float64)
     moments = np.zeros((len(tables.position), TILE), dtype=np.float64)
     total = np.zeros(TILE, dtype=np.float64)
-    code = np.zeros((3, TILE), dtype=np.int64)
+    code = np.zeros((len(tables.position), TILE), dtype=np.int64)
     for start in range(0, len(x), TILE):
         n = min(TILE, len(x) - start)
         tile = x[start : start + n]
@@ -181,7 +181,7 @@ def _sum_code(total: Any, thresholds: Any, code: Any) -> None:
 def _add_own(tile: Any, size: int, share: Any, matrix: Any, moments: Any) -> None:
     """Adds to the moments how far the barycentres of the children lie from their centres."""
     for c in range(len(share)):
-        for k in range(2):
+        for k in range(matrix.shape[1]):
             to_x, to_y = matrix[c, k]
             for t in range(len(tile)):
                 own = to_x * tile[t, c * size + 1] + to_y * tile[t, c * size + 2]
@@ -190,10 +190,11 @@ def _add_own(tile: Any, size: int, share: Any, matrix: Any, moments: Any) -> Non
 
 @njit(cache=True, nogil=True)
 def _barycentre(moments: Any, tables: Any, code: Any) -> None:
-    """Fills rows 1 and 2 of the code with the barycentre, see `hgcae.model.sums.barycentre`."""
-    for k in range(1, 3):
+    """Fills the rows of the code behind the sum with the barycentre, see `hgcae.model.sums.barycentre`."""
+    for k in range(1, len(moments)):
+        step, top = tables.step[k - 1], tables.top[k - 1]
         for t in range(TILE):
             w = max(moments[0, t], 1.0)
             # Exact in 64-bit floats: the quotient is below 2^17, and an integer or at least 2^-14 below the next.
             mean = np.floor((2.0 * moments[k, t] + w) / (2.0 * w))
-            code[k, t] = min(max(np.floor((2.0 * mean + tables.step) * (0.5 / tables.step)), -tables.top), tables.top - 1)
+            code[k, t] = min(max(np.floor((2.0 * mean + step) * (0.5 / step)), -top), top - 1)

@@ -21,6 +21,9 @@ class SharesSettings(Settings):
     kind: Literal["shares"] = "shares"
     latent: int = Field(default=8, ge=1, description="Numbers in the code, sum and barycentre included.")
     barycentre: bool = Field(default=True, description="Send the barycentre of the charge as two of the numbers.")
+    depth: bool = Field(
+        default=False, description="Send the mean depth of the charge as a third coordinate; for children that lie over one another."
+    )
     bits: int = Field(default=9, ge=2, le=16, description="Bits of each number.")
     sum_bits: int | None = Field(default=None, ge=2, le=16, description="Bits of the sum; by default `bits`.")
     position_bits: int | None = Field(default=None, ge=2, le=16, description="Bits of a coordinate of the barycentre; by default `bits`.")
@@ -40,8 +43,14 @@ class SharesSettings(Settings):
 
     @model_validator(mode="after")
     def _room(self) -> SharesSettings:
+        if self.depth and not self.barycentre:
+            msg = "depth = true needs barycentre: true, of which the depth is the third coordinate"
+            raise ValueError(msg)
         if self.learned < 0:
-            msg = f"latent = {self.latent} leaves no room for sum and barycentre; use 3 or more, or barycentre: false"
+            given = (
+                "sum, barycentre and depth; use 4 or more, or depth" if self.depth else "sum and barycentre; use 3 or more, or barycentre"
+            )
+            msg = f"latent = {self.latent} leaves no room for {given}: false"
             raise ValueError(msg)
         if self.neighbours and not self.learned:
             msg = f"neighbours = {self.neighbours} needs learned numbers, which latent = {self.latent} leaves no room for"
@@ -51,12 +60,17 @@ class SharesSettings(Settings):
     @property
     def learned(self) -> int:
         """Numbers that the encoder learns."""
-        return self.latent - 1 - 2 * self.barycentre
+        return self.latent - 1 - len(self.coordinates)
+
+    @property
+    def coordinates(self) -> tuple[int, ...]:
+        """Bits of each coordinate of the barycentre: in the plane, and in depth, which has as many as a learned number."""
+        return (*[self.position.bits] * (2 * self.barycentre), *[self.bits] * self.depth)
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Bits of each number of the code: the sum, the barycentre, what is learned."""
-        return (self.sum_bits or self.bits, *[self.position.bits] * (2 * self.barycentre), *[self.bits] * self.learned)
+        return (self.sum_bits or self.bits, *self.coordinates, *[self.bits] * self.learned)
 
     @property
     def bits_per_unit(self) -> int:
@@ -70,7 +84,7 @@ class SharesSettings(Settings):
 
     @property
     def position(self) -> FixedPoint:
-        """Format of the barycentre: signed, in [-1, 1)."""
+        """Format of the barycentre in the plane: signed, in [-1, 1)."""
         return FixedPoint(bits=self.position_bits or self.bits, integer=0)
 
 
@@ -119,12 +133,25 @@ def seed_preset(hierarchy: Hierarchy, latent: int = 8, precision: Precision = "f
 
 
 def l1_preset(
-    hierarchy: Hierarchy, latent: int = 8, bits: int = 9, barycentre: bool = True, precision: Precision = "float32"
+    hierarchy: Hierarchy,
+    latent: int = 8,
+    bits: int = 9,
+    barycentre: bool = True,
+    precision: Precision = "float32",
+    depth: bool = False,
 ) -> ModelSettings:
     """Returns the hardware-minded default.
 
     ROC and MODULE encoders fit a front-end chip (about 1,500 and 4,600 weights); the levels above sit in FPGAs and are wider. All numbers
     have `bits` bits, but for the root's: see `_event_widths`.
+
+    Args:
+        hierarchy: The levels.
+        latent: Numbers of a code.
+        bits: Bits of a number, on average.
+        barycentre: Whether positions are known, so that codes can have a barycentre.
+        precision: Type in which decoders multiply.
+        depth: Whether the children of the root are layers, so that its code can have a depth; a code of three numbers has none.
 
     Raises:
         SettingsError: So few numbers or so many bits are impossible.
@@ -136,7 +163,7 @@ def l1_preset(
     many = fpga | {"encoder": (256, 128), "decoder": (256, 64), "child_decoder": (128, 128)}
     upper = [few if level.children <= 4 else many for level in hierarchy.levels[len(front_end) :]]
     if upper and barycentre:
-        upper[-1] = upper[-1] | _event_widths(latent, bits)
+        upper[-1] = upper[-1] | _event_widths(latent, bits) | {"depth": depth and latent > 3}
     values = dict(zip(hierarchy.names, [*front_end, *upper], strict=False))
     return ModelSettings(preset="l1", levels={name: SharesSettings.load(value, f"model: {name}") for name, value in values.items()})
 
@@ -145,8 +172,8 @@ def _event_widths(latent: int, bits: int) -> dict[str, int]:
     """Returns the bits of the numbers of the root's code, as many as in equal parts.
 
     Its barycentre spans the whole plane: on `prototype` steps of nine bits are 3.2 mm wide, which alone shifts it by 0.92 mm and made the
-    azimuth of electrons 1.67 instead of 1.27 mrad wide; nine bits of the sum cost 0.3 % of the energy (docs/levels.md). So each learned
-    number gives one bit: of eight numbers the sum takes one, each coordinate two.
+    azimuth of electrons 1.67 instead of 1.27 mrad wide; nine bits of the sum cost 0.3 % of the energy (docs/levels.md). So each other
+    number gives one bit: of eight numbers the sum takes one, each coordinate of the plane two.
     """
     given = latent - 3
     finer = 2 * given // 5

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from hgcae.errors import SettingsError
-from hgcae.model import integer, layers, sums
+from hgcae.model import barycentre, integer, layers, sums
 from hgcae.model.frames import Frame
 from hgcae.model.integer import IntegerEncoder
 from hgcae.model.kernels import MATRIX_BITS
@@ -20,14 +20,15 @@ from hgcae.model.presets import SharesSettings
 
 _POSITION_ONE = 1 << 15
 """Fixed-point one of positions: shares add up to at most 12 bits, so 16 bits of position stay within 32."""
-_STACKED = 0.05
-"""Children whose centres are closer to that of the unit, in its radii, lie over one another: they are layers."""
 _MATRIX_ONE = 1 << MATRIX_BITS
 """Fixed-point one of the maps between frames."""
 
 
 class SharesLevel(LevelModel):
     """A level that keeps its charge sum and barycentre: they are numbers of the code, and the decoder returns shares of the sum.
+
+    The decoder's charges have the barycentre that was sent: shares of trigger cells, and of layers in depth, are tilted until they have it;
+    in the plane, children with barycentres of their own are shifted, see `hgcae.model.barycentre`.
 
     Args:
         name: Name of the level.
@@ -42,7 +43,7 @@ class SharesLevel(LevelModel):
         like: Level whose networks are this level's too; None = networks of its own.
 
     Raises:
-        SettingsError: A barycentre is asked for where positions are unknown.
+        SettingsError: A barycentre is asked for where positions are unknown, or a depth of children that do not lie over one another.
     """
 
     def __init__(
@@ -60,6 +61,9 @@ class SharesLevel(LevelModel):
         if settings.barycentre and frame is None:
             msg = f"model: {name}: barycentre: the positions of the trigger cells are unknown; set it to false"
             raise SettingsError(msg)
+        if settings.depth and not (frame is not None and frame.stacked):
+            msg = f"model: {name}: depth: its children do not lie over one another; set it to false"
+            raise SettingsError(msg)
         self.name, self.children, self.settings, self.below, self.lsb = name, children, settings, below, lsb
         self.frame = frame if settings.barycentre else None
         self.latent, self.bits_per_unit = settings.latent, settings.bits_per_unit
@@ -69,7 +73,6 @@ class SharesLevel(LevelModel):
         self.child_weight = sums.integer_weights(child_weight)
         self._numbers_below = 0 if below is None else below.latent - 1
         self._follows = self.frame is not None and below is not None and below.frame is not None
-        self._stacked = self._follows and frame is not None and bool(np.abs(frame.centre).max() < _STACKED)
         self.neighbours = settings.neighbours
         self._own_features = children * (1 + 2 * self._numbers_below) + 1
         if like is not None:
@@ -135,16 +138,16 @@ class SharesLevel(LevelModel):
         return jnp.concatenate([*parts, log[:, None]], axis=1), child
 
     def _barycentre(self, frame: Frame, child: Any, x: Any) -> Any:
-        """Returns the barycentre (n, 2) on the grid of the code's numbers, from the children's sums and codes."""
-        position: Any = jnp.asarray(_position(frame))
+        """Returns the barycentre (n, 2 or 3) on the grid of the code's numbers, from the children's sums and codes."""
+        position: Any = jnp.asarray(self._position(frame))
         if self._follows and self.below is not None:
             own = jnp.round(x[..., 1:3] / self.below.settings.position.step).astype(jnp.int32)
             # Shifting down rounds towards minus infinity, as an arithmetic shift in hardware does.
             position = position + jnp.sum(own[..., None, :] * jnp.asarray(self._matrix(frame)), axis=-1) // _MATRIX_ONE
         mean = sums.barycentre(child, position)
-        number = self.settings.position
-        step, top = round(_POSITION_ONE * number.step), 2 ** (number.bits - 1)
-        return jnp.clip((2 * mean + step) // (2 * step), -top, top - 1).astype(jnp.float32) * number.step
+        top = self._tops
+        step = _POSITION_ONE // top
+        return jnp.clip((2 * mean + step) // (2 * step), -top, top - 1).astype(jnp.float32) / top
 
     def _around(self, x: Any) -> Any:
         """Returns what the convolution sees: the numbers of the neighbours of each child, sums as fractions of twice the range."""
@@ -177,22 +180,25 @@ class SharesLevel(LevelModel):
     def decode(self, state: Any, present: Any = None) -> Any:
         total = state[:, :1]
         inputs: Any = jnp.concatenate([jnp.log2(total / self.lsb + 1) / 8 - 1, state[:, 1:]], axis=1)
-        near = None if self.frame is None else _towards_children(self.frame, state[:, 1:3])
+        near = None if self.frame is None else barycentre.towards_children(self.frame, state[:, 1:3])
         out: Any = keras.ops.cast(self.decoder(inputs if near is None else [inputs, near]), "float32")
         logits = out[..., 0]
         if present is not None:
             logits = jnp.where(present, logits, -1e9)
-        child = keras.ops.softmax(logits) * total
+        if self.frame is not None and self.below is None:
+            logits = barycentre.tilted(logits, self.frame.centre, state[:, 1:3])
+        if self.frame is not None and self.settings.depth:
+            logits = barycentre.tilted(logits, self.frame.depth[:, None], state[:, 3:4])
+        share = keras.ops.softmax(logits)
+        child = share * total
         if self.child_weight is not None:
             child = child * jnp.asarray(sums.WEIGHT_ONE / self.child_weight, dtype=child.dtype)
         if self.below is None:
             return child
         numbers = jnp.tanh(out[..., 1:])
-        if near is not None and self._follows:
+        if self.frame is not None and near is not None and self._follows:
             # The unit's barycentre, seen from the child, is the first guess of the child's.
-            place = jnp.clip(near[..., :2], -1, 1) + numbers[..., :2]
-            if self._stacked and self.frame is not None:
-                place = _with_mean(self.frame, place, keras.ops.softmax(logits), state[:, 1:3])
+            place = barycentre.shifted(self.frame, jnp.clip(near[..., :2], -1, 1) + numbers[..., :2], share, state[:, 1:3])
             numbers = jnp.concatenate([place, numbers[..., 2:]], axis=-1)
         return jnp.concatenate([child[..., None], numbers], axis=-1)
 
@@ -237,10 +243,10 @@ class SharesLevel(LevelModel):
             scales=scales,
             numbers=numbers,
             limits=np.array(integer.integer_range(s.feature), dtype=np.float32),
-            position=one if frame is None else np.concatenate([one, _position(frame).T.astype(np.float64)]),
+            position=one if frame is None else np.concatenate([one, self._position(frame).T.astype(np.float64)]),
             matrix=matrix.astype(np.float64),
-            step=round(_POSITION_ONE * s.position.step),
-            top=2 ** (s.position.bits - 1),
+            top=self._tops.astype(np.float64),
+            step=(_POSITION_ONE // self._tops).astype(np.float64),
         )
         return IntegerEncoder(integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, self.steps, around)
 
@@ -254,45 +260,22 @@ class SharesLevel(LevelModel):
         tables = integer.PlainTables(scale, *integer.integer_range(s.feature))
         return IntegerEncoder(integer.Network(s.feature, (layer,)), tables, np.ones(s.neighbours))
 
+    @property
+    def _tops(self) -> NDArray[np.int32]:
+        """Codes of each coordinate of the barycentre on either side of zero."""
+        return np.array([1 << (bits - 1) for bits in self.settings.coordinates], dtype=np.int32)
+
+    def _position(self, frame: Frame) -> NDArray[np.int32]:
+        """Returns the places of the children (children, 2 or 3), fixed point."""
+        place = np.column_stack([frame.centre, frame.depth]) if self.settings.depth else frame.centre
+        return np.round(place * _POSITION_ONE).astype(np.int32)
+
     def _matrix(self, frame: Frame) -> NDArray[np.int32]:
-        """Returns the fixed-point maps from the children's own barycentres, zero where a child has no frame of its own."""
-        if frame.matrix is None or self.below is None:
-            return np.zeros((self.children, 2, 2), dtype=np.int32)
-        return np.round(frame.matrix * _POSITION_ONE * self.below.settings.position.step * _MATRIX_ONE).astype(np.int32)
+        """Returns the fixed-point maps from the children's own barycentres, zero where a child has no frame of its own.
 
-
-def _position(frame: Frame) -> NDArray[np.int32]:
-    """Returns the centres of the children, fixed point."""
-    return np.round(frame.centre * _POSITION_ONE).astype(np.int32)
-
-
-def _with_mean(frame: Frame, place: Any, share: Any, barycentre: Any) -> Any:
-    """Shifts all children's barycentres alike, so that their mean is the unit's.
-
-    Where children lie side by side their shares say where the charge is; where they lie over one another only their barycentres do.
-
-    Args:
-        frame: Positions of the children.
-        place: Their barycentres, each in the child's own frame (n, children, 2).
-        share: Their shares of the charge (n, children).
-        barycentre: What the unit's code says (n, 2).
-    """
-    matrix = jnp.asarray(frame.matrix, dtype=jnp.float32)
-    at = jnp.asarray(frame.centre, dtype=jnp.float32) + jnp.einsum("ckl,ncl->nck", matrix, place)
-    missing = barycentre - jnp.sum(share[..., None] * at, axis=1)
-    return place + jnp.einsum("ckl,nl->nck", jnp.linalg.inv(matrix), missing)
-
-
-def _towards_children(frame: Frame, position: Any) -> Any:
-    """Returns how a barycentre (n, 2) lies to each child: (n, children, 3).
-
-    Its place in the child's own frame, cut where it leaves the child, and a bell of the distance to the child's centre. Trigger cells have
-    no frame of their own; a quarter of the unit's size stands for theirs.
-    """
-    offset = position[:, None] - jnp.asarray(frame.centre, dtype=jnp.float32)
-    if frame.matrix is None:
-        own = offset / (float(np.sqrt(np.square(frame.centre).sum(axis=1).mean())) / 2)
-    else:
-        own = jnp.einsum("ckl,ncl->nck", jnp.asarray(np.linalg.inv(frame.matrix), dtype=jnp.float32), offset)
-    bell = jnp.exp(-jnp.sum(jnp.square(own), axis=-1, keepdims=True) / 2)
-    return jnp.concatenate([jnp.clip(own, -1.5, 1.5), bell], axis=-1)
+        (children, 2 or 3, 2): a child's own barycentre says nothing of the depth.
+        """
+        matrix = np.zeros((self.children, len(self._tops), 2), dtype=np.int32)
+        if frame.matrix is not None and self.below is not None:
+            matrix[:, :2] = np.round(frame.matrix * _POSITION_ONE * self.below.settings.position.step * _MATRIX_ONE)
+        return matrix

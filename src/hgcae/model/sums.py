@@ -140,10 +140,10 @@ def barycentre(total: Any, position: Any) -> Any:
 
     Args:
         total: Sums of the children (n, children) int32.
-        position: Their positions (children, 2) or (n, children, 2) int32.
+        position: Their d coordinates (children, d) or (n, children, d) int32.
 
     Returns:
-        Means (n, 2) int32, rounded; 0 for an empty unit. Shares are cut to 12 bits, so all products stay within 32 bits.
+        Means (n, d) int32, rounded; 0 for an empty unit. Shares are cut to 12 bits, so all products stay within 32 bits.
     """
     exponent = 31 - jax.lax.clz(jnp.maximum(jnp.sum(total, axis=-1), 1))
     share = _shifted(total, 11 - exponent[:, None])

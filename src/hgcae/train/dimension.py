@@ -274,7 +274,7 @@ class LevelData:
 
     def _settings(self, point: PointSettings) -> SharesSettings:
         chosen = self.base.model.settings.levels[self.level].model_dump()
-        equal = {"sum_bits": None, "position_bits": None}
+        equal = {"depth": False, "sum_bits": None, "position_bits": None}
         changed = {"latent": point.latent, "bits": point.bits, "barycentre": point.barycentre, **equal}
         return SharesSettings.load(chosen | changed, source=f"point {point.fingerprint()}")
 

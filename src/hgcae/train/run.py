@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import root_xy_cm
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
-from hgcae.model.frames import frames
+from hgcae.model.frames import Frame, frames
 from hgcae.model.presets import ModelSettings, Precision, l1_preset, seed_preset
 from hgcae.settings import Settings, atomic_path, fingerprint
 from hgcae.store import Reader
@@ -140,11 +140,12 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
     whole = detector if detector is not None and hierarchy.levels == detector.hierarchy.levels else None
     cell_xy = root_xy_cm(hierarchy, detector)
     weight = None if whole is None else whole.layer_mev_per_mip / np.median(whole.layer_mev_per_mip)
+    positions = frames(hierarchy, cell_xy)
     model = Autoencoder(
         hierarchy,
-        settings.model or _preset(settings, hierarchy, cell_xy is not None),
+        settings.model or _preset(settings, hierarchy, positions),
         Calibration.measure(train.chunks(), weight),
-        frames(hierarchy, cell_xy),
+        positions,
         settings.seed,
         train.reader.detector,
     )
@@ -174,10 +175,11 @@ def schedule_of(settings: RunSettings, hierarchy: Hierarchy) -> Schedule:
     return settings.schedule or SCHEDULES[settings.preset](hierarchy, length, **batch)
 
 
-def _preset(settings: RunSettings, hierarchy: Hierarchy, known_positions: bool) -> ModelSettings:
+def _preset(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, Frame]) -> ModelSettings:
     if settings.preset == "seed":
         return seed_preset(hierarchy, settings.latent, settings.decoder_precision)
-    return l1_preset(hierarchy, settings.latent, settings.bits, barycentre=known_positions, precision=settings.decoder_precision)
+    depth = hierarchy.root in positions and positions[hierarchy.root].stacked
+    return l1_preset(hierarchy, settings.latent, settings.bits, bool(positions), settings.decoder_precision, depth)
 
 
 def _data_fingerprint(train: Split) -> str:
