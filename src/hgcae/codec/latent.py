@@ -65,8 +65,8 @@ class LatentCodec(NumbersCodec):
             limits=np.array(integer.integer_range(feature), dtype=np.float32),
             position=np.ones((1, module.N_CELLS)),
             matrix=np.zeros((0, 2, 2)),
-            step=1,
-            top=1,
+            step=np.zeros(0),
+            top=np.zeros(0),
         )
         return integer.IntegerEncoder(self.encoder.network(), tables, np.ones(1 + self.count))
 
