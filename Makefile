@@ -70,6 +70,8 @@ docs-physics: $(RUNTIME) ## Train on electrons, photons, pions, alone and in pai
 		--workers 2 -o $(PHYSICS)/mixed.parquet
 	$(BIN)/hgcae train -i $(PHYSICS)/mixed.parquet --epochs 30 --set test_share=0.02 -o $(PHYSICS)/run
 	$(BIN)/hgcae physics $(PHYSICS)/run -o $(PHYSICS) --events 600
+	$(BIN)/hgcae physics $(PHYSICS)/run -o $(PHYSICS)/simple --events 200 --levels MODULE --levels STAGE2 --set transport_events=20 \
+		--baseline best_choice_spread --baseline largest_cells
 	$(BIN)/python docs/refresh_physics.py $(PHYSICS)
 
 docs-levels: $(RUNTIME) ## Train three seeds for an hour and more, judge them, then write docs/levels.md

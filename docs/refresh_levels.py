@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from refresh import DOCS, markdown
 
 from hgcae.evaluate import read_results
+from hgcae.evaluate.quantities import ESTIMATED
 from hgcae.evaluate.table import lookup
 
 Result = Mapping[str, Any]
@@ -166,20 +167,10 @@ def _error(results: list[Result]) -> float:
     return statistics.fmean(errors)
 
 
-HEADS = {
-    "energy_gev": ("energy", 100.0, "%"),
-    "pt_gev": ("transverse momentum", 100.0, "%"),
-    "impact_x_cm": ("impact x", 1.0, "mm"),
-    "impact_y_cm": ("impact y", 1.0, "mm"),
-    "eta": ("pseudorapidity", 1000.0, "10⁻³"),
-    "phi": ("azimuth", 1000.0, "mrad"),
-}
-
-
 def _heads(results: list[Result]) -> list[list[str]]:
     """Returns a row for each quantity: mean width of all seeds, that of the uncompressed charges with its error, their quotient."""
     rows = []
-    for name, (text, scale, unit) in HEADS.items():
+    for name, (text, scale, unit) in ESTIMATED.items():
         widths = [r["heads"]["STAGE2"][name]["above"]["sigma_eff"] for r in results]
         heads = results[0]["heads"]
         reference = heads["uncompressed" if name in ("energy_gev", "impact_x_cm", "impact_y_cm") else "uncompressed, vertex"]

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hgcae.evaluate import physics_markdown, read_physics
+from refresh import markdown
+
+from hgcae.evaluate import physics_markdown, physics_tables, read_physics
 
 DOCS = Path(__file__).parent
 FIGURES = ("response", "shapes", "profiles", "separation", "pairs")
@@ -39,6 +41,8 @@ detector {told["detector"]}, seed {told["seed"]}; model {results["fingerprints"]
 
 {physics_markdown(results)}
 {pictures}
+
+{beside_simple_codes(read_physics(folder / "simple" / "physics.json"))}
 """
     page.write_text(by_hand + text, encoding="utf-8")
 
@@ -68,6 +72,29 @@ def answers(results: Mapping[str, Any]) -> str:
     lines.append(f"* **One electron** is taken for two or more: {split}.")
     lines.append("\nTold apart: both are found in at least half as many events as without compression.")
     return "\n".join(lines)
+
+
+BESIDE = (
+    "electron: against the truth",
+    "pion: against the truth",
+    "energy mover's distance, mean [mm]",
+    "electron against pion",
+    "two showers: share of events in which both are found",
+)
+"""Tables in which simple codes stand beside the model."""
+
+
+def beside_simple_codes(results: Mapping[str, Any]) -> str:
+    """Returns the section on simple codes at the bits of every level."""
+    tables = physics_tables(results)
+    parts = [
+        f"""## Beside simple codes at equal bits
+
+On {results["date"]}, the same model, {results["provenance"]["events"]:,} events of each single particle and half as many of the others.
+Behind a level's name stands a simple code with the bits that a unit of the level has, see [Evaluation](evaluation.md)."""
+    ]
+    parts += [f"**{title[0].upper()}{title[1:]}**\n\n{markdown(*tables[title])}" for title in BESIDE]
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

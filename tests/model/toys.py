@@ -16,6 +16,7 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings
+from hgcae.model.sums import UNITS
 
 MODULE = Hierarchy.of(ROC=(4, 4), MODULE=3)
 STACK = Hierarchy.of(ROC=(4, 4), MODULE=3, STACK=5)
@@ -106,6 +107,24 @@ def autoencoder(settings: ModelSettings, hierarchy: Hierarchy = STACK, seed: int
     arrays = files.weight_arrays(model)
     files.set_weight_arrays(model, {k: v if v.ndim > 1 else rng.normal(0, 0.2, v.shape).astype(v.dtype) for k, v in arrays.items()})
     return model
+
+
+def sum_errors(model: Autoencoder, events: Events, level: str, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard error of the weighted charge sum of each event that is decoded from a level: (n,), relative.
+
+    Every level sends its sums in steps; within a step, which is uniform, sums are spread evenly.
+    """
+    variance = np.zeros(len(events))
+    for name in model.hierarchy.names[: model.hierarchy.index(level) + 1]:
+        sums = model.levels[name].sums  # type: ignore[attr-defined]
+        heavy = events.unit_sums(name, weight)
+        units = heavy if name == model.hierarchy.root else events.unit_sums(name)
+        first = sums.thresholds / UNITS
+        assert units.max() < sums.maximum
+        code = np.maximum(np.searchsorted(first, units, side="right") - 1, 0)
+        step = np.diff(first, append=sums.maximum)[code]
+        variance += np.sum((step / np.maximum(units, 1) * heavy) ** 2 / 12, axis=1)
+    return np.sqrt(variance) / events.unit_sums(model.hierarchy.root, weight)[:, 0]
 
 
 def unpruned(model: Autoencoder) -> Autoencoder:

@@ -19,7 +19,7 @@ from hgcae.model.presets import ModelSettings, SharesSettings
 from hgcae.simulate import GunSettings
 from hgcae.train import dimension
 from hgcae.train.dimension import Base, Grid, LevelData, ScanSettings, known_codes, make_sample, plan, stage_of
-from model.toys import autoencoder, plain_settings
+from model.toys import autoencoder, plain_settings, sum_errors
 
 GUN = GunSettings(energy_gev=(30, 300), radius_cm=0.5)
 SETTINGS = ScanSettings(samples={"electron": GUN}, n_train=30, n_test=12, epochs=0.02, root_grid=Grid(latent=(2, 5), seeds=2))
@@ -133,8 +133,7 @@ class TestTraining:
         assert len(decoded) == 12
         weight = np.repeat(base.detector.layer_mev_per_mip, base.detector.cells_per_layer)
         sums = [events.unit_sums("STAGE2", weight).ravel() for events in (data.test, decoded)]
-        # The lowest level sends its sums in 7 bits.
-        assert sums[1] == pytest.approx(sums[0], rel=0.1)
+        assert (np.abs(sums[1] / sums[0] - 1) < 5 * sum_errors(model, data.test, "STAGE2", weight)).all()
 
     def test_seeds_differ_and_repeat(self, base, data):
         points = [p for p in plan(SETTINGS, base, "judge") if p.latent == 5 and p.bits == 9 and p.barycentre]

@@ -63,3 +63,13 @@ QUANTITIES: Mapping[str, tuple[Deviation, str]] = {
 """How two values of a quantity are compared, and the unit of the deviation: relative for energy and pT, absolute for the rest.
 
 Quantities that the truth has, too, are named like its columns."""
+
+ESTIMATED: Mapping[str, tuple[str, float, str]] = {
+    "energy_gev": ("energy", 100.0, "%"),
+    "pt_gev": ("transverse momentum", 100.0, "%"),
+    "eta": ("pseudorapidity", 1000.0, "10⁻³"),
+    "phi": ("azimuth", 1000.0, "mrad"),
+    "impact_x_cm": ("impact x", 1.0, "mm"),
+    "impact_y_cm": ("impact y", 1.0, "mm"),
+}
+"""Quantities that heads estimate, for tables and figures: name, and the factor that brings a deviation to a unit for people."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hgcae.evaluate.quantities import ESTIMATED
 from hgcae.evaluate.response import resolution
 from hgcae.evaluate.table import lookup
 from hgcae.plots.results import LEVEL_COLOURS
@@ -107,21 +108,11 @@ def position_panels(results: Mapping[str, Any]) -> list[Panel]:
     )
 
 
-_HEADS = {
-    "energy_gev": ("Energy", 100.0, "%"),
-    "pt_gev": ("Transverse momentum", 100.0, "%"),
-    "eta": ("Pseudorapidity", 1000.0, "10⁻³"),
-    "phi": ("Azimuth", 1000.0, "mrad"),
-    "impact_x_cm": ("Impact x", 1.0, "mm"),
-    "impact_y_cm": ("Impact y", 1.0, "mm"),
-}
-
-
 def head_panels(results: Mapping[str, Any]) -> list[Panel]:
     """Returns bias (hollow) and width (filled) of every quantity that heads estimate from codes, and uncompressed events beside them."""
     panels = []
     order = list(results["levels"])
-    for name, (title, scale, unit) in _HEADS.items():
+    for name, (title, scale, unit) in ESTIMATED.items():
         chosen = {level: heads[name] for level, heads in results.get("heads", {}).items() if name in heads}
         traces = []
         for level, summary in chosen.items():
@@ -132,7 +123,7 @@ def head_panels(results: Mapping[str, Any]) -> list[Panel]:
                 traces.append(points if level in order else _inked(points, "star-open" if "vertex" in level else "cross-thin-open"))
         if any(trace["y"] for trace in traces):
             layout = _energy_layout(traces, f"bias and width [{unit}]", line=0)
-            panels.append(Panel(f"head-{name.replace('_', '-')}", title, {"data": traces, "layout": layout}))
+            panels.append(Panel(f"head-{name.replace('_', '-')}", title.capitalize(), {"data": traces, "layout": layout}))
     return panels
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from hgcae.errors import DataFormatError
+from hgcae.evaluate.quantities import ESTIMATED
 from hgcae.evaluate.response import resolution
 from hgcae.evaluate.table import lookup
 from hgcae.plots.style import COLOURS, FAINT, INK, label, save, styled
@@ -196,16 +197,6 @@ def _by_level(
         ax.errorbar(x, y, e, ls="none", marker=_MARKERS[i % 5], color=LEVEL_COLOURS[i % 5], elinewidth=1, **style)
 
 
-_HEADS = {
-    "energy_gev": ("energy [%]", 100.0),
-    "pt_gev": ("transverse momentum [%]", 100.0),
-    "eta": (r"$\eta$ [$10^{-3}$]", 1000.0),
-    "phi": (r"$\phi$ [mrad]", 1000.0),
-    "impact_x_cm": ("impact x [mm]", 1.0),
-    "impact_y_cm": ("impact y [mm]", 1.0),
-}
-
-
 def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Path:
     """Draws bias and width of every estimated quantity against the true energy.
 
@@ -216,7 +207,7 @@ def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Pa
     Raises:
         DataFormatError: No estimator.
     """
-    quantities = [name for name in _HEADS if any(name in summary for summary in heads.values())]
+    quantities = [name for name in ESTIMATED if any(name in summary for summary in heads.values())]
     if not quantities:
         raise DataFormatError(source="heads", where="estimators", found="none", expected="at least one quantity")
     with styled():
@@ -228,7 +219,7 @@ def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Pa
         figure.subplots_adjust(0.85 / width, 0.65 / height, 1 - 0.2 / width, 1 - 0.45 / height, wspace=0.24, hspace=0.28)
         shown, order = set(), list(heads)
         for ax, name in zip(axes, quantities, strict=False):
-            text, scale = _HEADS[name]
+            text, scale, unit = ESTIMATED[name]
             ax.axhline(0, color=FAINT, lw=0.8)
             chosen = _comparable(heads, name)
             for estimator, summary in chosen.items():
@@ -240,7 +231,7 @@ def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Pa
                 style |= {"mfc": "white", "label": f"{estimator}, bias"}
                 draw_points(ax, summary["bins"], "mean", i, len(order), style, scale=scale)
             energy_axis(ax, [b for summary in chosen.values() for b in summary["bins"]])
-            ax.set(xlabel="true energy [GeV]", ylabel=text)
+            ax.set(xlabel="true energy [GeV]", ylabel=f"{text} [{unit}]")
             new = {text: handle for handle, text in zip(*ax.get_legend_handles_labels(), strict=True) if text not in shown}
             if new:
                 ax.legend(list(new.values()), list(new), loc="upper right", ncols=1 + (len(new) > 4), fontsize="x-small", columnspacing=1.0)
