@@ -182,12 +182,15 @@ class TestShares:
         assert np.sqrt(np.square(error).mean()) < steps
         assert np.ptp(true, axis=0).min() > 50 * steps
 
+    @pytest.mark.parametrize("dropped", [0, 200])
     @pytest.mark.parametrize("level", ["MODULE", "STACK"])
-    def test_children_have_the_barycentre_that_was_sent(self, shares, level):
-        """Whatever the code says: their own barycentres can lie anywhere."""
+    def test_children_have_the_barycentre_that_was_sent(self, shares, level, dropped):
+        """Whatever the code says, and whatever is left: their own barycentres can lie anywhere."""
         chosen, rng = shares.levels[level], np.random.default_rng(6)
-        code = chosen.from_words(rng.integers(0, 1 << chosen.widths, (64, chosen.latent)))
-        children = shares.run("decode", level, shares.run("state", level, code))
+        code = chosen.from_words(rng.integers(1, 1 << chosen.widths, (64, chosen.latent)))
+        given = np.ones((64, chosen.children), dtype=bool), np.full(64, dropped, dtype=np.float32)
+        children = shares.run("decode", level, shares.run("state", level, code), *given)
+        assert (children[..., 0] == 0).any() == (dropped > 0)
         weighted = children[..., 0] * chosen.relative_weight
         frame = chosen.frame
         place = frame.centre + np.einsum("ckl,ncl->nck", frame.matrix, children[..., 1:3])

@@ -231,21 +231,23 @@ class Autoencoder:
         self, hierarchy: Hierarchy, name: str, state: NDArray[np.float32], event: NDArray[np.int64], unit: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
         """Decodes units to their children; returns states (or charges), events and flat indices of the children that are kept."""
-        level = self.level(name)
-        masks = [present_children(hierarchy, name)[unit]] if hierarchy.missing else []
-        child = self.run("decode", name, state, *masks)
+        level, lowest = self.level(name), hierarchy.below(name) is None
         index = unit[:, None] * level.children + np.arange(level.children)
-        lowest = child.ndim == 2
         if self.shares:
+            present = present_children(hierarchy, name)[unit]
+            smallest = (0.6 if lowest else 0.7) * self.calibration.smallest_charge
+            # Units are dropped before the barycentre is set, which they would move; cells after it, because a tilt needs even the smallest.
+            drop = [] if lowest else [np.full(len(state), smallest, dtype=np.float32)]
+            child = self.run("decode", name, state, present, *drop)
             total = child if lowest else child[..., 0]
-            keep = total >= (0.6 if lowest else 0.7) * self.calibration.smallest_charge
+            keep = (total >= smallest) & present
             keep[np.arange(len(total)), total.argmax(axis=1)] = True
-            if masks:
-                keep &= masks[0]
             weight = level.child_weight if isinstance(level, SharesLevel) and level.child_weight is not None else np.ones(level.children)
             factor = (total * weight).sum(axis=1) / np.maximum((total * weight * keep).sum(axis=1), 1e-30)
             total *= factor[:, None]
         else:
+            masks = [present_children(hierarchy, name)[unit]] if hierarchy.missing else []
+            child = self.run("decode", name, state, *masks)
             keep = np.ones(index.shape, dtype=bool)
         return child[keep], np.repeat(event, keep.sum(axis=1)), index[keep]
 

@@ -20,6 +20,8 @@ from hgcae.model.presets import SharesSettings
 
 _POSITION_ONE = 1 << 15
 """Fixed-point one of positions: shares add up to at most 12 bits, so 16 bits of position stay within 32."""
+_NOTHING = -1e9
+"""Logarithm of the share of a child that is to have no charge."""
 _MATRIX_ONE = 1 << MATRIX_BITS
 """Fixed-point one of the maps between frames."""
 
@@ -177,14 +179,19 @@ class SharesLevel(LevelModel):
         return jnp.concatenate([self.sums.from_lsb(state[..., :1] / self.lsb), state[..., 1:]], axis=-1)
 
     @override
-    def decode(self, state: Any, present: Any = None) -> Any:
+    def decode(self, state: Any, present: Any = None, smallest: Any = None) -> Any:
+        """Returns charges or children's states, see `LevelModel.decode`; children with less charge than `smallest` (n,) get none."""
         total = state[:, :1]
         inputs: Any = jnp.concatenate([jnp.log2(total / self.lsb + 1) / 8 - 1, state[:, 1:]], axis=1)
         near = None if self.frame is None else barycentre.towards_children(self.frame, state[:, 1:3])
         out: Any = keras.ops.cast(self.decoder(inputs if near is None else [inputs, near]), "float32")
         logits = out[..., 0]
         if present is not None:
-            logits = jnp.where(present, logits, -1e9)
+            logits = jnp.where(present, logits, _NOTHING)
+        if smallest is not None:
+            charge = keras.ops.softmax(logits) * total / self.relative_weight
+            keep = (charge >= smallest[:, None]) | (charge == charge.max(axis=1, keepdims=True))
+            logits = jnp.where(keep, logits, _NOTHING)
         if self.frame is not None and self.below is None:
             logits = barycentre.tilted(logits, self.frame.centre, state[:, 1:3])
         if self.frame is not None and self.settings.depth:
@@ -192,7 +199,7 @@ class SharesLevel(LevelModel):
         share = keras.ops.softmax(logits)
         child = share * total
         if self.child_weight is not None:
-            child = child * jnp.asarray(sums.WEIGHT_ONE / self.child_weight, dtype=child.dtype)
+            child = child / jnp.asarray(self.relative_weight, dtype=child.dtype)
         if self.below is None:
             return child
         numbers = jnp.tanh(out[..., 1:])
