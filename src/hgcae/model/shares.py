@@ -196,17 +196,17 @@ class SharesLevel(LevelModel):
             logits = barycentre.tilted(logits, self.frame.centre, state[:, 1:3])
         if self.frame is not None and self.settings.depth:
             logits = barycentre.tilted(logits, self.frame.depth[:, None], state[:, 3:4])
-        share = keras.ops.softmax(logits)
-        child = share * total
+        numbers = jnp.tanh(out[..., 1:])
+        if self.frame is not None and near is not None and self._follows:
+            # The unit's barycentre, seen from the child, is the first guess of the child's.
+            guess = jnp.clip(near[..., :2], -1, 1) + numbers[..., :2]
+            logits, place = barycentre.settled(self.frame, logits, guess, state[:, 1:3])
+            numbers = jnp.concatenate([place, numbers[..., 2:]], axis=-1)
+        child = keras.ops.softmax(logits) * total
         if self.child_weight is not None:
             child = child / jnp.asarray(self.relative_weight, dtype=child.dtype)
         if self.below is None:
             return child
-        numbers = jnp.tanh(out[..., 1:])
-        if self.frame is not None and near is not None and self._follows:
-            # The unit's barycentre, seen from the child, is the first guess of the child's.
-            place = barycentre.shifted(self.frame, jnp.clip(near[..., :2], -1, 1) + numbers[..., :2], share, state[:, 1:3])
-            numbers = jnp.concatenate([place, numbers[..., 2:]], axis=-1)
         return jnp.concatenate([child[..., None], numbers], axis=-1)
 
     @override

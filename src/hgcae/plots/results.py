@@ -231,7 +231,8 @@ def heads_figure(heads: Mapping[str, Mapping[str, Any]], path: str | Path) -> Pa
                 style |= {"mfc": "white", "label": f"{estimator}, bias"}
                 draw_points(ax, summary["bins"], "mean", i, len(order), style, scale=scale)
             energy_axis(ax, [b for summary in chosen.values() for b in summary["bins"]])
-            ax.set(xlabel="true energy [GeV]", ylabel=f"{text} [{unit}]")
+            # The font has no superscript minus; mathematical text has.
+            ax.set(xlabel="true energy [GeV]", ylabel=f"{text} [{unit.replace('10⁻³', '$10^{-3}$')}]")
             new = {text: handle for handle, text in zip(*ax.get_legend_handles_labels(), strict=True) if text not in shown}
             if new:
                 ax.legend(list(new.values()), list(new), loc="upper right", ncols=1 + (len(new) > 4), fontsize="x-small", columnspacing=1.0)
