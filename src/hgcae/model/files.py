@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from hgcae.model.autoencoder import Autoencoder
 
 FORMAT = "hgcae-model"
-VERSION = 1
+VERSION = 2
+"""Raised whenever weights of an older model would decode to something else; 2: decoders set the barycentres that were sent."""
 
 
 def save(model: Autoencoder, folder: Path) -> None:

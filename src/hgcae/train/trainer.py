@@ -128,8 +128,8 @@ class Trainer:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies model, settings and data of this run."""
-        return "-".join([self.model.settings.fingerprint(), self.settings.fingerprint(), self.data_fingerprint])
+        """Identifies model, settings and data of this run, and what weights mean to this version of the program."""
+        return "-".join([str(files.VERSION), self.model.settings.fingerprint(), self.settings.fingerprint(), self.data_fingerprint])
 
     @property
     def epochs(self) -> int:
