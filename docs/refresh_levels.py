@@ -99,7 +99,6 @@ Tried, each at the same bits, with what it gave:
 * equal parts of nine bits at STAGE2, layers not shifted to the barycentre that was sent (seed 1, before and after, all else equal): σ(E)
   1.016 → 1.001, barycentre 1.46 → .87 mm, layer error 9.3 → 8.9 %, L1 .408 → .401, true axis 2.00 → 1.63, heads: pT 1.49 → 1.47 %, η 1.66
   → 1.21 10⁻³, φ 1.67 → 1.27 mrad, impact 1.38 → 1.04 mm;
-* @@BEFORE@@
 * the same without an effect: children shifted only by what exceeds half a step of the code (the loss of STAGE1's children .76 → .93), and
   shares of units tilted like those of cells instead of shifting them (STAGE1 .38 → .43 mm, L1 .277 → .279, not trained for it);
 * third instead of second degree for the direction heads: η 1.20 → 1.14 10⁻³; boosted trees 1.23;
@@ -118,8 +117,8 @@ def main(folder: Path) -> None:
 
 Measured on {first["date"]} by `make docs-levels`: electrons of 20 to 500 GeV from the interaction point on `prototype`, impacts over the
 whole flower, noise and threshold on; preset `l1`, all encoders quantised, 8 numbers and 72 bits per unit (9 each; at STAGE2 10 for the sum,
-11 for each coordinate of the barycentre in the plane, 8 for its depth and for what is learned); 24,000 events to train on, `--epochs full`; {n_events:,} other events
-judged. {_seeds(results)}
+11 for each coordinate of the barycentre in the plane, 8 for its depth and for what is learned); 24,000 events to train on,
+`--epochs full`; {n_events:,} other events judged. {_seeds(results)}
 Behind "of" stands what was aimed at; what is missed is marked.
 
 {markdown(["level", *(figure.name for figure in FIGURES)], rows)}
