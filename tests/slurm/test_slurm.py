@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,32 +33,32 @@ def accounts() -> dict[str, str]:
     return {number: state.split()[0] for number, state in (line.split("|") for line in lines)}
 
 
-class Killer(threading.Thread):
-    """Cancels the first job that runs."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.killed = ""
-
-    def run(self) -> None:
-        for _ in range(3000):
-            running = slurm("squeue", "--noheader", "--states=RUNNING", "--format=%A").split()
-            if running:
-                slurm("scancel", running[0])
-                self.killed = running[0]
-                return
-            time.sleep(0.05)
+KILL = """
+until job=$(squeue --noheader --states=RUNNING --format=%A | head -n 1) && [ -n "$job" ]; do sleep 0.05; done
+scancel "$job" && echo "$job"
+"""
 
 
-def test_a_killed_job_is_submitted_again_and_the_result_is_that_of_one_machine(tmp_path):
+@pytest.fixture
+def killer() -> Iterator[subprocess.Popen[str]]:
+    """Cancels the first job that runs, and then says its number.
+
+    A process of its own: in a thread of this one, the pipe of a question to Slurm may be inherited by a process that luigi forks in that
+    moment, and the answer comes when that process ends.
+    """
+    with subprocess.Popen(["bash", "-c", KILL], stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_a_killed_job_is_submitted_again_and_the_result_is_that_of_one_machine(tmp_path, killer):
     events = 5 * BRANCHES
     here = load_workflow(write_workflow(tmp_path / "here", events=events, chunk=5))
     there = load_workflow(write_workflow(tmp_path / "there", events=events, chunk=5))
     run(here, "Simulate", Options(workers=2))
-    before, killer = accounts(), Killer()
-    killer.start()
+    before = accounts()
     (state,) = run(there, "Simulate", Options(where="slurm", poll_seconds=1, retries=3))
-    killer.join()
+    killed = killer.communicate(timeout=60)[0].strip()
     assert (state.done, state.total) == (BRANCHES, BRANCHES)
 
     local, remote = outputs(Path(here.store)), outputs(Path(there.store))
@@ -71,7 +70,7 @@ def test_a_killed_job_is_submitted_again_and_the_result_is_that_of_one_machine(t
     assert len(jobs["jobs"]) == BRANCHES
     assert sum(jobs["attempts"].values()) == 1
     states = {number: state for number, state in accounts().items() if number not in before}
-    assert states[killer.killed] == "CANCELLED"
+    assert states[killed] == "CANCELLED"
     assert sorted(states.values()) == ["CANCELLED", *["COMPLETED"] * BRANCHES]
     logs = list(Path(there.store).glob("logs/*/stdall_*.txt"))
     assert len(logs) == BRANCHES
