@@ -75,12 +75,26 @@ def test_what_cannot_be_compared_is_refused(truth):
 def test_heads_in_a_table(truth):
     estimate = {"energy_gev": truth["energy_gev"] * 1.01, "eta": truth["eta"] + 0.002, "impact_x_cm": truth["impact_x_cm"] + 0.05}
     header, rows = heads_table({"heads": {"STAGE2": head_summary(estimate, truth, **HOW)}})
-    assert header == ["estimator", "quantity", "bias", "width"]
+    assert header == ["estimator", "quantity", "bias", "width", "width / uncompressed"]
+    assert {row[4] for row in rows} == {"-"}
     assert [row[1] for row in rows] == list(estimate)
     assert rows[0][2] == "1.00% ± 0.00%"
     assert rows[1][2].startswith("0.002 ± ")
     assert rows[2][2].startswith("0.5 ± ")
     assert rows[2][3].endswith(" mm")
+
+
+def test_beside_another_estimate(truth):
+    """Twice the deviations are twice as wide, whatever the sample: resampled together, the quotient has no error."""
+    offset = 0.01 * np.random.default_rng(3).standard_normal(N)
+    estimate, other = {"eta": truth["eta"] + 2 * offset, "phi": truth["phi"]}, {"eta": truth["eta"] + offset}
+    found = head_summary(estimate, truth, other, **HOW)
+    assert "width_ratio" not in found["phi"]
+    for figures in (found["eta"]["width_ratio"][part] for part in ("all", "above")):
+        assert figures["ratio"] == pytest.approx(2)
+        assert figures["ratio_error"] == pytest.approx(0, abs=1e-9)
+    assert len(found["eta"]["width_ratio"]["bins"]) == 2
+    assert heads_table({"heads": {"STAGE2": found}})[1][0][4] == "2.000 ± 0.000"
 
 
 def test_what_uncompressed_events_tell(showers, prototype):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from hgcae.model.barycentre import tilted
+from hgcae.model.barycentre import settled, tilted
+from hgcae.model.frames import Frame
 
 RNG = np.random.default_rng(7)
 PLACES = {"line": (2 * np.arange(30)[:, None] + 1) / 30 - 1, "plane": RNG.uniform(-0.7, 0.7, (16, 2))}
@@ -72,3 +73,21 @@ def test_gradients_pass():
     step = 1e-2
     difference = (loss(logits + step * direction) - loss(logits - step * direction)) / (2 * step)
     assert float((gradient * direction).sum()) == pytest.approx(float(difference), rel=0.02, abs=1e-4)
+
+
+def test_what_is_missing_is_shared_between_shares_and_places():
+    """To first order places move by s^2 (C + s^2)^-1 of it, where C is the covariance of the children and s^2 the variance of places."""
+    centre = np.array([[0.5, 0.0], [-0.25, 0.4], [-0.25, -0.4]])
+    frame = Frame(1.0, centre, np.tile(0.5 * np.eye(2), (3, 1, 1)))
+    logits, place = RNG.normal(0, 0.3, (20, 3)).astype(np.float32), np.zeros((20, 3, 2), dtype=np.float32)
+    share = shares(logits)
+    mean = share @ centre
+    missing = 1e-3 * RNG.normal(0, 1, (20, 2))
+    offset = centre - mean[:, None]
+    covariance = np.einsum("nc,nci,ncj->nij", share, offset, offset)
+    found, moved = settled(frame, logits, place, mean + missing)
+    shift = 0.5 * np.asarray(moved)
+    np.testing.assert_allclose(shift, np.broadcast_to(shift[:, :1], shift.shape), atol=1e-7)
+    expected = np.linalg.solve(covariance + 0.01 * np.eye(2), 0.01 * missing[..., None])[..., 0]
+    np.testing.assert_allclose(shift[:, 0], expected, atol=2e-5)
+    np.testing.assert_allclose(shares(found) @ centre + shift[:, 0], mean + missing, atol=1e-6)

@@ -29,7 +29,10 @@ SETTINGS = ScanSettings(samples={"electron": GUN}, n_train=30, n_test=12, epochs
 def base() -> Base:
     detector = Detector.load("testbeam")
     hierarchy = detector.hierarchy
-    levels = {name: SharesSettings(latent=4 + i, bits=7 + i, encoder=(8,), decoder=(8,)) for i, name in enumerate(hierarchy.names)}
+    levels = {
+        name: SharesSettings(latent=4 + i, bits=7 + i, encoder=(8,), decoder=(8,), depth=name == hierarchy.root)
+        for i, name in enumerate(hierarchy.names)
+    }
     measured = Calibration({"ROC": 1e5, "MODULE": 1e5, "STAGE2": 1e6}, 5.0, 1.0, tuple(detector.layer_mev_per_mip))
     positions = frames(hierarchy, root_xy_cm(hierarchy, detector))
     named = (detector.name, detector.fingerprint())
@@ -141,12 +144,18 @@ class TestTraining:
         losses = [data.train_level(point)[1] for point in (points[0], points[0], points[1])]
         assert losses[0] == losses[1] != losses[2]
 
-    @pytest.mark.parametrize("latent", [1, 2])
-    def test_codes_without_a_barycentre(self, base, data, latent):
-        point = plan(SETTINGS.model_copy(update={"root_grid": Grid(latent=(latent, 3))}), base, "judge")[0]
-        assert (point.latent, point.barycentre) == (latent, False)
+    @pytest.mark.parametrize(("latent", "coordinates"), [(1, 0), (2, 0), (3, 2), (4, 3)])
+    def test_as_much_of_the_barycentre_as_there_is_room_for(self, base, data, latent, coordinates):
+        point = plan(SETTINGS.model_copy(update={"root_grid": Grid(latent=(latent, 8), learned=())}), base, "judge")[0]
+        assert (point.latent, point.barycentre, point.depth) == (latent, latent >= 3, latent >= 4)
         model, _ = data.train_level(point)
         assert data.encode(model)[1].code.shape == (12, latent)
+        assert len(model.settings.levels["STAGE2"].coordinates) == coordinates
+
+    def test_codes_without_a_barycentre(self, base, data):
+        point = next(p for p in plan(SETTINGS, base, "judge") if p.latent == 4 and not p.barycentre)
+        model, _ = data.train_level(point)
+        assert model.settings.levels["STAGE2"].coordinates == ()
 
 
 class TestBase:

@@ -41,6 +41,7 @@ def killed(arguments: list[str], folder: Path, rows: int, environment: dict[str,
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_like_one_that_was_not(settings, folder, tmp_path):
     arguments = [*COMMAND, "--settings", str(settings), "-o", str(folder), "--no-pictures", "--json"]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}

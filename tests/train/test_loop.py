@@ -131,6 +131,7 @@ print("equal on", len(jax.devices()), "devices")
 """
 
 
+@pytest.mark.slow
 def test_two_devices_learn_what_one_does():
     environment = os.environ | {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",

@@ -82,6 +82,13 @@ def test_variants_share_their_first_stages(workshop):
     assert set(merged).isdisjoint(workshop.stages_of(ALL["merged"], 2))
 
 
+def test_what_another_program_trained_is_not_taken(workshop, monkeypatch):
+    before, point = workshop.stages_of(ALL["merged"], 1), ALL["merged"].settings(1, "data")
+    monkeypatch.setattr(files, "VERSION", files.VERSION + 1)
+    assert set(before).isdisjoint(workshop.stages_of(ALL["merged"], 1))
+    assert point != ALL["merged"].settings(1, "data")
+
+
 def test_stages_are_trained_once_and_lower_levels_stay_as_they_were(workshop):
     first, second = stage("ROC"), stage("MODULE")
     plain = toy("plain", first, second, stage("TRIPLET", compare="children"))

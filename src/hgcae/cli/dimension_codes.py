@@ -55,7 +55,7 @@ def meaning(settings: ScanSettings, base: Base, bench: Bench) -> dict[str, Any]:
 def _names(base: Base) -> list[str]:
     """Returns the names of the numbers of the root's code."""
     level: Any = base.model.settings.levels[base.model.hierarchy.root]
-    explicit = ["sum", *["barycentre x", "barycentre y", "barycentre z"][: len(level.coordinates)]]
+    explicit = ["sum", *["barycentre x", "barycentre y", "mean depth"][: len(level.coordinates)]]
     return explicit + [f"learned {i}" for i in range(1, level.latent - len(explicit) + 1)]
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,11 +43,10 @@ def make_points(bench: Bench, points: Sequence[PointSettings], workers: int, pro
         HgcaeError: A process died, e.g. for want of memory.
     """
     if workers == 1:
-        yield from _watched(_one_by_one(bench, points), progress)
+        yield from _watched(((point, _make(bench, point)) for point in points), progress)
         return
     # One thread of linear algebra in each process, and no forks: JAX would not survive them.
-    pools = ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=_TASKS)
-    with single_threads(), pools as pool:
+    with single_threads(), ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         waiting = {pool.submit(_make, bench, point): point for point in points}
         try:
             yield from _watched(((waiting[future], future.result()) for future in as_completed(waiting)), progress)
@@ -57,17 +57,10 @@ def make_points(bench: Bench, points: Sequence[PointSettings], workers: int, pro
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-_TASKS = 20
-"""Points after which a process is replaced, or forgets what it has compiled: that adds up."""
-
-
-def _one_by_one(bench: Bench, points: Sequence[PointSettings]) -> Iterator[tuple[PointSettings, str]]:
-    import jax
-
-    for number, point in enumerate(points, 1):
-        yield point, _make(bench, point)
-        if number % _TASKS == 0:
-            jax.clear_caches()
+POINTS = 20
+"""Points after which a process forgets what it has compiled: that adds up. (A pool that replaces its processes, `max_tasks_per_child`, may
+wait forever for one that has ended: https://github.com/python/cpython/issues/115634.)"""
+_made = count(1)
 
 
 def _watched(results: Iterator[tuple[PointSettings, str]], progress: Callable[[int, str], None]) -> Iterator[str]:
@@ -79,12 +72,17 @@ def _watched(results: Iterator[tuple[PointSettings, str]], progress: Callable[[i
 
 def _make(bench: Bench, point: PointSettings) -> str:
     """Makes a point and its file; returns what went wrong, or nothing."""
+    import jax
+
     from hgcae.evaluate.points import write_point
 
     try:
         write_point(bench.points, point.model_dump(mode="json"), measure(bench, point))
     except (HgcaeError, OSError, MemoryError, ArithmeticError, ValueError, TypeError, RuntimeError) as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    finally:
+        if next(_made) % POINTS == 0:
+            jax.clear_caches()
     return ""
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.quantities import QUANTITIES
-from hgcae.evaluate.response import calibration, spread_by_energy
+from hgcae.evaluate.response import calibration, ratio_by_energy, spread_by_energy
 from hgcae.evaluate.shapes import shower_shapes
 from hgcae.evaluate.statistics import Bootstrap
 from hgcae.events import Events
@@ -47,6 +47,7 @@ def uncompressed_estimates(
 def head_summary(
     estimate: Mapping[str, NDArray[np.float64]],
     truth: Mapping[str, NDArray[np.float64]],
+    reference: Mapping[str, NDArray[np.float64]] | None = None,
     *,
     edges_gev: Sequence[float],
     above_gev: float,
@@ -57,12 +58,14 @@ def head_summary(
     Args:
         estimate: Estimates by name (see `QUANTITIES`): (n,) each; what is absent is not reported.
         truth: True values by the same names, `energy_gev` among them; `hgcae.truth.leading_particle` gives them.
+        reference: Other estimates of the same events, such as those of uncompressed charges; None = none to compare with.
         edges_gev: Edges of the bins of true energy.
         above_gev: Lower limit of the integrated figures.
         bootstrap: For the errors.
 
     Returns:
-        By name the deviation (see `spread_by_energy`) with its `unit`.
+        By name the deviation (see `spread_by_energy`) with its `unit`; of quantities that `reference` has, too, `width_ratio`: the width
+        over that of the reference (see `ratio_by_energy`).
 
     Raises:
         DataFormatError: A quantity is unknown, has no truth or another length than the truth.
@@ -89,5 +92,8 @@ def head_summary(
             )
         deviation, unit = QUANTITIES[name]
         offset = deviation(np.asarray(values, dtype=np.float64), truth[name])
-        result[name] = {"unit": unit} | spread_by_energy(offset, truth["energy_gev"], edges_gev, above_gev, bootstrap)
+        how = (truth["energy_gev"], edges_gev, above_gev, bootstrap)
+        result[name] = {"unit": unit} | spread_by_energy(offset, *how)
+        if reference is not None and name in reference:
+            result[name]["width_ratio"] = ratio_by_energy(offset, deviation(reference[name], truth[name]), "sigma_eff", *how)
     return result

@@ -60,6 +60,26 @@ def by_energy(
     return {"all": everything, "above": describe(energy_gev > above_gev), "bins": in_bins(describe, energy_gev, edges_gev)}
 
 
+def ratio_by_energy(
+    values: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    statistic: str,
+    energy_gev: NDArray[np.float64],
+    edges_gev: Sequence[float],
+    above_gev: float,
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    """Returns the quotient of a statistic of two measurements of the same events, see `Bootstrap.ratio` and `spread_by_energy`."""
+    compared = partial(_compared, values, reference, statistic, bootstrap)
+    return by_energy(compared, len(values), energy_gev, edges_gev, above_gev)
+
+
+def _compared(
+    values: NDArray[np.float64], reference: NDArray[np.float64], statistic: str, bootstrap: Bootstrap, use: NDArray[np.bool_]
+) -> dict[str, Any]:
+    return bootstrap.ratio(values[use], reference[use], statistic)
+
+
 def calibration(energy: NDArray[np.float64], true_gev: NDArray[np.float64], above_gev: float) -> float | None:
     """Returns the one factor that makes the mean of energy / truth above `above_gev` equal to one; None if there is nothing to use.
 
@@ -103,15 +123,8 @@ def against_truth(
         figures = spread_by_energy(response, true_gev, edges_gev, above_gev, bootstrap, statistics)
         result[name] = figures | {"fit": fit_resolution(figures["bins"])}
         if response is not reference:
-            compared = partial(_compared, response, reference, bootstrap)
-            result[name]["resolution_ratio"] = by_energy(compared, len(true_gev), true_gev, edges_gev, above_gev)
+            result[name]["resolution_ratio"] = ratio_by_energy(response, reference, "resolution", true_gev, edges_gev, above_gev, bootstrap)
     return result
-
-
-def _compared(
-    response: NDArray[np.float64], reference: NDArray[np.float64], bootstrap: Bootstrap, use: NDArray[np.bool_]
-) -> dict[str, Any]:
-    return bootstrap.ratio(response[use], reference[use])
 
 
 def resolution(energy_gev: NDArray[np.float64], stochastic: float, noise_gev: float, constant: float) -> NDArray[np.float64]:

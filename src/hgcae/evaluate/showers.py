@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hgcae.evaluate.pairs import UNCOMPRESSED, beside
 from hgcae.evaluate.physics_settings import PhysicsSettings
 from hgcae.evaluate.quantities import QUANTITIES
-from hgcae.evaluate.response import TRUTH_STATISTICS, against_truth, by_energy, calibration, spread_by_energy
+from hgcae.evaluate.response import TRUTH_STATISTICS, against_truth, calibration, ratio_by_energy, spread_by_energy
 from hgcae.evaluate.shapes import RADII_MM, Shapes, shower_shapes
 from hgcae.evaluate.statistics import Bootstrap, in_ranges, plain
 from hgcae.events import Events
@@ -112,13 +112,8 @@ def _against_truth(
         how = (settings.energy_edges_gev, settings.above_gev)
         result[name] = {"unit": unit} | spread_by_energy(offset, energy, *how, bootstrap, SHIFTS)
         if shape is not before:
-            compared = partial(_compared, offset, reference, bootstrap)
-            result[name]["width_ratio"] = by_energy(compared, len(energy), energy, *how)
+            result[name]["width_ratio"] = ratio_by_energy(offset, reference, "sigma_eff", energy, *how, bootstrap)
     return result
-
-
-def _compared(offset: NDArray[np.float64], reference: NDArray[np.float64], bootstrap: Bootstrap, use: NDArray[np.bool_]) -> dict[str, Any]:
-    return bootstrap.ratio(offset[use], reference[use], "sigma_eff")
 
 
 def _profiles(shape: Shapes, use: NDArray[np.bool_]) -> dict[str, Any]:

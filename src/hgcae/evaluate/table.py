@@ -35,15 +35,19 @@ def table(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def heads_table(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Returns bias and width of every estimated quantity above the settings' `above_gev`, with errors, one row each."""
+    """Returns bias and width of every estimated quantity above the settings' `above_gev`, with errors, one row each.
+
+    The last column is the width over that of the uncompressed estimate of the quantity; of two, the one from the interaction point.
+    """
     rows = []
     for estimator, summary in results["heads"].items():
         for quantity, deviation in summary.items():
             above, percent = deviation["above"], deviation["unit"] == "1" and quantity.endswith("_gev")
             form, unit = (".2%", "") if percent else (".4g", f" {deviation['unit']}" if deviation["unit"] != "1" else "")
             texts = [f"{_number(above[key], form)} ± {_number(above[f'{key}_error'], form)}{unit}" for key in ("mean", "sigma_eff")]
-            rows.append([estimator, quantity, *texts])
-    return ["estimator", "quantity", "bias", "width"], rows
+            quotient, error = (lookup(deviation, "width_ratio", "above", key) for key in ("ratio", "ratio_error"))
+            rows.append([estimator, quantity, *texts, MISSING if quotient is None else f"{quotient:.3f} ± {_number(error, '.3f')}"])
+    return ["estimator", "quantity", "bias", "width", "width / uncompressed"], rows
 
 
 def lookup(result: Any, *keys: str) -> float | None:

@@ -233,22 +233,12 @@ class Autoencoder:
         """Decodes units to their children; returns states (or charges), events and flat indices of the children that are kept."""
         level, lowest = self.level(name), hierarchy.below(name) is None
         index = unit[:, None] * level.children + np.arange(level.children)
+        given: list[NDArray[Any]] = [present_children(hierarchy, name)[unit]] if self.shares or hierarchy.missing else []
         if self.shares:
-            present = present_children(hierarchy, name)[unit]
             smallest = (0.6 if lowest else 0.7) * self.calibration.smallest_charge
-            # Units are dropped before the barycentre is set, which they would move; cells after it, because a tilt needs even the smallest.
-            drop = [] if lowest else [np.full(len(state), smallest, dtype=np.float32)]
-            child = self.run("decode", name, state, present, *drop)
-            total = child if lowest else child[..., 0]
-            keep = (total >= smallest) & present
-            keep[np.arange(len(total)), total.argmax(axis=1)] = True
-            weight = level.child_weight if isinstance(level, SharesLevel) and level.child_weight is not None else np.ones(level.children)
-            factor = (total * weight).sum(axis=1) / np.maximum((total * weight * keep).sum(axis=1), 1e-30)
-            total *= factor[:, None]
-        else:
-            masks = [present_children(hierarchy, name)[unit]] if hierarchy.missing else []
-            child = self.run("decode", name, state, *masks)
-            keep = np.ones(index.shape, dtype=bool)
+            given.append(np.full(len(state), smallest, dtype=np.float32))
+        child = self.run("decode", name, state, *given)
+        keep = (child if lowest else child[..., 0]) > 0 if self.shares else np.ones(index.shape, dtype=bool)
         return child[keep], np.repeat(event, keep.sum(axis=1)), index[keep]
 
     def reconstruct(self, events: Events, level: str, chunk: int = 512) -> Events:

@@ -21,7 +21,7 @@ _NARROW = 1e-6
 """Added to variances: where all charge is in one child no tilt moves it."""
 _UNSURE = 0.01
 """Variance of a child's decoded barycentre, in units of its parent, over the relative variance of its decoded charge. Of 0, .01 and
-infinity (tilts alone, both, shifts alone) .01 gave trigger cells nearest to the true ones at TRIPLET to STAGE2 in trainings of the demo."""
+infinity (tilts alone, both, shifts alone) .01 gave trigger cells nearest to the true ones at STAGE1 and STAGE2 in trainings of the demo."""
 
 
 def tilted(logits: Any, place: Any, target: Any, steps: int = _STEPS, spread: float = _NARROW) -> Any:

@@ -180,7 +180,11 @@ class SharesLevel(LevelModel):
 
     @override
     def decode(self, state: Any, present: Any = None, smallest: Any = None) -> Any:
-        """Returns charges or children's states, see `LevelModel.decode`; children with less charge than `smallest` (n,) get none."""
+        """Returns charges or children's states, see `LevelModel.decode`.
+
+        Children with less charge than `smallest` (n,) get none, but for the largest: units before the barycentre is set, which they would
+        move; trigger cells after it, because a tilt needs even the smallest.
+        """
         total = state[:, :1]
         inputs: Any = jnp.concatenate([jnp.log2(total / self.lsb + 1) / 8 - 1, state[:, 1:]], axis=1)
         near = None if self.frame is None else barycentre.towards_children(self.frame, state[:, 1:3])
@@ -188,10 +192,8 @@ class SharesLevel(LevelModel):
         logits = out[..., 0]
         if present is not None:
             logits = jnp.where(present, logits, _NOTHING)
-        if smallest is not None:
-            charge = keras.ops.softmax(logits) * total / self.relative_weight
-            keep = (charge >= smallest[:, None]) | (charge == charge.max(axis=1, keepdims=True))
-            logits = jnp.where(keep, logits, _NOTHING)
+        if self.below is not None:
+            logits = self._without(logits, total, smallest)
         if self.frame is not None and self.below is None:
             logits = barycentre.tilted(logits, self.frame.centre, state[:, 1:3])
         if self.frame is not None and self.settings.depth:
@@ -202,12 +204,20 @@ class SharesLevel(LevelModel):
             guess = jnp.clip(near[..., :2], -1, 1) + numbers[..., :2]
             logits, place = barycentre.settled(self.frame, logits, guess, state[:, 1:3])
             numbers = jnp.concatenate([place, numbers[..., 2:]], axis=-1)
-        child = keras.ops.softmax(logits) * total
-        if self.child_weight is not None:
-            child = child / jnp.asarray(self.relative_weight, dtype=child.dtype)
         if self.below is None:
-            return child
-        return jnp.concatenate([child[..., None], numbers], axis=-1)
+            return self._charges(self._without(logits, total, smallest), total)
+        return jnp.concatenate([self._charges(logits, total)[..., None], numbers], axis=-1)
+
+    def _charges(self, logits: Any, total: Any) -> Any:
+        """Returns the children's charges (n, children): their shares of the unit's sum (n, 1), without the weights that it has."""
+        return keras.ops.softmax(logits) * total / self.relative_weight
+
+    def _without(self, logits: Any, total: Any, smallest: Any) -> Any:
+        """Takes the shares of children that are smaller than `smallest` (n,) and not the largest; None = of none."""
+        if smallest is None:
+            return logits
+        charge = self._charges(logits, total)
+        return jnp.where((charge >= smallest[:, None]) | (charge == charge.max(axis=1, keepdims=True)), logits, _NOTHING)
 
     @override
     def integers(self, code: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,7 @@ class PointSettings(Settings):
     latent: int
     bits: int
     barycentre: bool
+    depth: bool
     seed: int
     epochs: float
     judge: str = Field(description="Fingerprint of how it is judged.")
@@ -170,7 +171,10 @@ def plan(settings: ScanSettings, base: Base, judge: str) -> list[PointSettings]:
         if level == hierarchy.root:
             grid = settings.root_grid if sample == next(iter(settings.samples)) else settings.others or settings.root_grid
         made = sample_fingerprint(settings, sample, base.detector)
-        for seed, (latent, bits, barycentre) in product(range(1, grid.seeds + 1), grid.sizes()):
+        chosen: Any = base.model.settings.levels[level]
+        for seed, (latent, bits, wanted) in product(range(1, grid.seeds + 1), grid.sizes()):
+            # A level whose children's places are unknown has none.
+            barycentre = wanted and level in base.model.frames
             points.append(
                 PointSettings(
                     base=base.checksum,
@@ -179,8 +183,8 @@ def plan(settings: ScanSettings, base: Base, judge: str) -> list[PointSettings]:
                     level=level,
                     latent=latent,
                     bits=bits,
-                    # A level whose children's places are unknown has none.
-                    barycentre=barycentre and level in base.model.frames,
+                    barycentre=barycentre,
+                    depth=barycentre and chosen.depth and latent > 3,
                     seed=seed,
                     epochs=settings.epochs,
                     judge=judge,
@@ -274,8 +278,8 @@ class LevelData:
 
     def _settings(self, point: PointSettings) -> SharesSettings:
         chosen = self.base.model.settings.levels[self.level].model_dump()
-        equal = {"depth": False, "sum_bits": None, "position_bits": None}
-        changed = {"latent": point.latent, "bits": point.bits, "barycentre": point.barycentre, **equal}
+        equal = {"sum_bits": None, "position_bits": None}
+        changed = {"latent": point.latent, "bits": point.bits, "barycentre": point.barycentre, "depth": point.depth, **equal}
         return SharesSettings.load(chosen | changed, source=f"point {point.fingerprint()}")
 
 

@@ -252,6 +252,7 @@ def _levels_of(variant: Variant, number: int) -> dict[str, SharesSettings]:
 
 def _decisive(levels: Mapping[str, SharesSettings], stages: Sequence[Stage], seed: int, data: str) -> dict[str, Any]:
     return {
+        "model": files.VERSION,
         "levels": {name: level.model_dump(mode="json") for name, level in levels.items()},
         "stages": [stage.model_dump(mode="json") for stage in stages],
         "seed": seed,

@@ -113,5 +113,8 @@ def _heads(
     if model.heads.kinematics:
         heads[model.hierarchy.root] = model.heads.momenta(model, codes[model.hierarchy.root])
     chosen = {name: {key: values[use] for key, values in estimate.items()} for name, estimate in heads.items()}
-    chosen |= uncompressed_estimates(test[use], detector, truth["energy_gev"], settings.above_gev)
-    return {name: head_summary(estimate, truth, **how) for name, estimate in chosen.items()}
+    plain = uncompressed_estimates(test[use], detector, truth["energy_gev"], settings.above_gev)
+    # Where there are two, the line from the interaction point is the one to beat: it knows as much of the events as the heads do.
+    best = {name: values for estimate in plain.values() for name, values in estimate.items()}
+    found = {name: head_summary(estimate, truth, best, **how) for name, estimate in chosen.items()}
+    return found | {name: head_summary(estimate, truth, **how) for name, estimate in plain.items()}

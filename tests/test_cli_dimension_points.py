@@ -1,0 +1,30 @@
+"""The points of a scan in several processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+from pathlib import Path
+from hgcae.cli.dimension_points import Bench, POINTS, make_points
+from hgcae.evaluate import EvaluateSettings
+from hgcae.train.dimension import PointSettings
+
+base = {"base": "0", "sample": "none", "sample_fingerprint": "0", "judge": "0"}
+size = {"level": "ROC", "latent": 2, "bits": 4, "barycentre": False, "depth": False, "epochs": 1}
+points = [PointSettings(**base, **size, seed=seed) for seed in range(3 * POINTS)]
+seen = []
+problems = list(make_points(Bench(Path("nowhere"), Path("."), EvaluateSettings()), points, 2, lambda done, name: seen.append(done)))
+assert seen == list(range(1, len(points) + 1)), seen
+assert len(problems) == len(points) and all("nowhere" in line for line in problems), problems[:3]
+"""
+
+
+@pytest.mark.slow
+def test_processes_outlast_many_points(tmp_path):
+    """Each process makes more points than after which it forgets what it has compiled; here all of them fail, and none is forgotten."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
