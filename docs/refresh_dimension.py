@@ -122,8 +122,8 @@ def intrinsic(found: Mapping[str, Mapping[str, Any]]) -> str:
             if "estimates" not in entry:
                 rows.append([sample, what, str(entry["n"]), str(entry["ambient"]), entry["problem"]])
                 continue
-            names = list(entry["estimates"])
-            cells = [f"{number(e)} ({entry['control'][k]['value']:.1f})" for k, e in entry["estimates"].items()]
+            names, known = list(entry["estimates"]), entry["control"]
+            cells = [f"{number(e)} ({number({**known[k], 'error': None})})" for k, e in entry["estimates"].items()]
             rows.append([sample, what, f"{entry['n']:,}", f"{entry['ambient']:,}", *cells])
     dimension = next((e["control_dimension"] for by_what in found.values() for e in by_what.values() if "control" in e), 7)
     return f"""## Intrinsic dimension
@@ -132,7 +132,8 @@ Estimates with scikit-dimension (extra `hgcae[scan]`), in brackets those of a co
 space has) of the same size, in a space of the same dimension: what they are off there, they are off here as well. Cells are whole events,
 the roots of each cell's share of the energy (the energy itself is divided out); NARROW ones are shot into one centimetre, because showers
 that do not overlap are all equally far from each other. Codes are those of units drawn by their charge, spread over their steps. `gride_k`
-looks at the k-th and 2 k-th neighbours: the larger k, the less the fluctuations of single cells count. Errors from random halves.
+looks at the k-th and 2 k-th neighbours: the larger k, the less the fluctuations of single cells count. Errors from random halves; "-"
+where an estimate would exceed the number of points, many of which are equally far from each other.
 
 {markdown(["sample", "what", "points", "space", *names], rows)}"""
 

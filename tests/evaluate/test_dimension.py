@@ -46,6 +46,15 @@ def test_the_principal_components_of_a_neighbourhood(monkeypatch):
     assert found["mom"]["value"] == pytest.approx(2, rel=0.25)
 
 
+def test_moments_give_nothing_where_all_neighbours_are_equally_far(monkeypatch):
+    pytest.importorskip("skdim", reason="scikit-dimension (hgcae[scan]) is not installed")
+    mom = dimension.estimators()["mom"]
+    monkeypatch.setattr(dimension, "estimators", {"mom": mom}.copy)
+    corners = np.eye(200) * (1 + 1e-9 * np.random.default_rng(1).random((200, 1)))
+    assert mom(corners) > 200
+    assert intrinsic_dimension(corners, replicas=2) == {"mom": {"value": None, "error": None}}
+
+
 def test_repeated_points_count_once(fast):
     points = control(300, 2, 5)
     assert intrinsic_dimension(np.concatenate([points, points]), replicas=2) == intrinsic_dimension(points, replicas=2)

@@ -84,7 +84,8 @@ def intrinsic_dimension(points: Points, replicas: int = 10, seed: int = 1) -> di
         seed: Chooses the halves.
 
     Returns:
-        By estimator `value` and `error`.
+        By estimator `value` and `error`; both None where the value exceeds the number of points, which span no more dimensions: moments
+        have no limit where all neighbours are equally far, as of showers that do not overlap.
 
     Raises:
         DataFormatError: Fewer than 100 different points, or something not finite.
@@ -103,8 +104,9 @@ def intrinsic_dimension(points: Points, replicas: int = 10, seed: int = 1) -> di
         # Ties and estimates at the edge of a range are no mistakes here.
         warnings.simplefilter("ignore")
         for name, estimate in tools.items():
-            spread = np.array([estimate(points[half]) for half in halves])
-            result[name] = {"value": plain(estimate(points)), "error": plain(spread.std(ddof=1))}
+            value, spread = estimate(points), np.array([estimate(points[half]) for half in halves])
+            found = value <= len(points)
+            result[name] = {"value": plain(value) if found else None, "error": plain(spread.std(ddof=1)) if found else None}
     return result
 
 
