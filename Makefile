@@ -9,8 +9,9 @@ SCAN := scan
 LEVELS := levels
 # Processes of the scan of the size of codes, and what it tries: less than `make docs-dimension SIZES=`, which takes hours.
 WORKERS ?= 2
-SIZES ?= --level STAGE2 --epochs 1 --set root_grid.bits=[3,5,7] --set root_grid.corners=[] --set n_train=4000 --set n_test=1000 \
-	--set copies=8 --set others.latent=[2,4,8,16] --set others.bits=[] --set others.corners=[] --set others.learned=[]
+SIZES ?= --epochs 1 --set n_train=4000 --set n_test=1000 --set copies=8 --set root.bits=[3,5,7] --set root.corners=[] \
+	--set others_root.latent=[2,4,8,16] --set others_root.bits=[] --set others_root.corners=[] --set others_root.learned=[] \
+	--set others_lower.latent=[2,4,8,12] --set others_lower.bits=[] --set others_lower.seeds=1
 # Length of the trainings that are compared, beside that of the preset.
 LENGTH ?= 0.4
 MERGING := merging

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hgcae.evaluate.eventwise import FIGURES
 from hgcae.evaluate.saturation import answer_table, size_table
 
 DOCS = Path(__file__).parent
@@ -59,13 +60,15 @@ def main(folder: Path) -> None:
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     s = found["settings"]
     seconds = ", ".join(f"{level} {value:.0f} s" for level, value in found["cpu_s_per_point"].items()) or "not measured"
+    few = s["others_lower"]["seeds"] if s["others_lower"] else s["lower"]["seeds"]
+    seeds = "" if few == s["root"]["seeds"] else f" ({few} at lower levels of other samples than {next(iter(found['answers']))})"
     parts = [
         f"""# How many numbers does a shower need?
 
 Written by `make docs-dimension`, which runs `hgcae scan dimension` on the run of the demo and then `docs/refresh_dimension.py`.
 Measured on {found["date"]}: {found["points"]} points, {len(found["failed"])} failed; {s["n_train"]:,} events to train on and
-{s["n_test"]:,} others to judge, of each sample; {s["epochs"]:g} epochs of the level's stage; {s["root_grid"]["seeds"]} trainings of every
-size of the root's code. Processor time of a point: {seconds}. Versions: {versions}.""",
+{s["n_test"]:,} others to judge, of each sample; {s["epochs"]:g} epochs of the level's stage; {s["root"]["seeds"]} trainings of every
+size{seeds}. Processor time of a point: {seconds}. Versions: {versions}.""",
         "## Answer\n\n" + (headline(root) if root else "The scan of the root has not been run yet."),
     ]
     for sample, answers in root.items():
@@ -76,7 +79,7 @@ size of the root's code. Processor time of a point: {seconds}. Versions: {versio
         parts.append(meaning(folder, found))
     if found["intrinsic"]:
         parts.append(intrinsic(found["intrinsic"]))
-    parts.append(lower_levels(found["answers"]))
+    parts.append(lower_levels(folder, found["answers"]))
     for sample, answers in root.items():
         parts.append(f"## All sizes, {sample}\n\n{markdown(*size_table(answers, SHOWN))}")
     (DOCS / "dimension.md").write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
@@ -84,17 +87,24 @@ size of the root's code. Processor time of a point: {seconds}. Versions: {versio
 
 def headline(root: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns the smallest numbers of all samples, one row each."""
-    figures = list(dict.fromkeys(figure for answers in root.values() for figure in answers))
-    rows = []
-    for sample, answers in root.items():
-        cells = [f"{answers[f]['numbers']['value']} / {answers[f]['bits']['value']}" if f in answers else "-" for f in figures]
-        rows.append([sample, *cells])
+    rows = smallest({(sample,): answers for sample, answers in root.items()}, ["sample"])
     most = [f"{s} {max(a[f]['numbers']['value'] for f in a if f != 'cells_l1')}" for s, a in root.items()]
     return f"""Smallest numbers / smallest bits of the code of an event that keep each figure within 5 % of the plateau:
 
-{markdown(["sample", *figures], rows)}
+{rows}
 
-All figures but the cells' own are kept by so many numbers: {", ".join(most)}. Not every answer is certain: see the tables below."""
+All figures but the cells' own are kept by so many numbers: {", ".join(most)}. Not every answer is certain: see the tables below. What the
+codes of lower levels need stands [further down](#lower-levels)."""
+
+
+def smallest(answers: Mapping[tuple[str, ...], Mapping[str, Any]], head: list[str]) -> str:
+    """Returns a table of the smallest numbers and bits of each figure."""
+    figures = [figure for figure in FIGURES if any(figure in found for found in answers.values())]
+    rows = [
+        [*names, *(f"{found[f]['numbers']['value']} / {found[f]['bits']['value']}" if f in found else "-" for f in figures)]
+        for names, found in answers.items()
+    ]
+    return markdown([*head, *figures], rows)
 
 
 def meaning(folder: Path, found: Mapping[str, Any]) -> str:
@@ -144,19 +154,24 @@ def number(entry: Mapping[str, float | None]) -> str:
     return "-" if value is None else f"{value:.1f}" + ("" if error is None else f" ± {error:.1f}")
 
 
-def lower_levels(answers: Mapping[str, Mapping[str, Any]]) -> str:
-    """Returns the smallest numbers of the codes of lower levels."""
-    rows, figures = [], ("barycentre_mm", "layer_error", "depth_x0", "cells_l1", "axis_mm")
-    for sample, levels in answers.items():
-        for level, found in levels.items():
-            if level != ROOT:
-                cells = [f"{found[f]['numbers']['value']} of {found[f]['at'][0]}" if f in found else "-" for f in figures]
-                rows.append([sample, level, *cells])
-    if not rows:
+def lower_levels(folder: Path, answers: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns the section on the codes of lower levels."""
+    lower = {(sample, level): found for sample, levels in answers.items() for level, found in levels.items() if level != ROOT}
+    if not lower:
         return ""
-    return "## Lower levels\n\nSmallest numbers of the code of a unit, of the largest that was tried:\n\n" + markdown(
-        ["sample", "level", *figures], rows
-    )
+    parts = [
+        f"""## Lower levels
+
+The same question of the code of a single unit: smallest numbers / smallest bits of it that keep each figure of the events, decoded from all
+its units, within 5 % of the plateau, {max(found[f]["at"][0] for found in lower.values() for f in found)} numbers.
+
+{smallest(lower, ["sample", "level"])}"""
+    ]
+    for (sample, level), found in lower.items():
+        if sample == next(iter(answers)):
+            parts += [f"### {level}, {sample}", markdown(*answer_table(found)), markdown(*size_table(found, SHOWN))]
+            parts.append(picture(folder, f"dimension_{level}_numbers", f"Against numbers, {level}"))
+    return "\n\n".join(part for part in parts if part)
 
 
 def picture(folder: Path, name: str, text: str) -> str:

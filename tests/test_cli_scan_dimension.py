@@ -25,7 +25,7 @@ GUN = {"particles": ["e-"], "radius_cm": 0.5, "energy_gev": [30, 300]}
 SETTINGS: dict[str, Any] = {
     "samples": {"electron": GUN},
     "levels": ["STAGE2"],
-    "root_grid": {"latent": [2, 3, 5], "bits": [6], "corners": [], "learned": [], "at_latent": 3, "seeds": 1},
+    "root": {"latent": [2, 3, 5], "bits": [6], "corners": [], "learned": [], "at_latent": 3, "seeds": 1},
     "n_train": 40,
     "n_test": 120,
     "epochs": 0.02,
@@ -151,7 +151,7 @@ class TestResume:
 
         works = cli_points.measure
         monkeypatch.setattr(cli_points, "measure", measure)
-        result = again(copy, "--set", "root_grid.latent=[2,4,3,5,6]")
+        result = again(copy, "--set", "root.latent=[2,4,3,5,6]")
         assert result.status == 2
         assert "6 points, 4 of them are there" in result.err
         assert "failed: electron STAGE2 4 x 9 bits, seed 1: SettingsError: no such luck" in result.err
@@ -177,7 +177,7 @@ class TestResume:
         (["--sample", "muon"], "found muon, expected one of electron"),
         (["--level", "CRATE"], "unknown level 'CRATE'"),
         (["--set", "samples={'a b': {}}"], "is no name for a file"),
-        (["--set", "root_grid.latent=[0]"], "root_grid.latent.0"),
+        (["--set", "root.latent=[0]"], "root.latent.0"),
     ],
 )
 def test_mistakes(copy, arguments, message):

@@ -18,11 +18,11 @@ from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, SharesSettings
 from hgcae.simulate import GunSettings
 from hgcae.train import dimension
-from hgcae.train.dimension import Base, Grid, LevelData, ScanSettings, known_codes, make_sample, plan, stage_of
+from hgcae.train.dimension import Base, Grid, LevelData, LowerGrid, ScanSettings, known_codes, make_sample, plan, stage_of
 from model.toys import autoencoder, plain_settings, sum_errors
 
 GUN = GunSettings(energy_gev=(30, 300), radius_cm=0.5)
-SETTINGS = ScanSettings(samples={"electron": GUN}, n_train=30, n_test=12, epochs=0.02, root_grid=Grid(latent=(2, 5), seeds=2))
+SETTINGS = ScanSettings(samples={"electron": GUN}, n_train=30, n_test=12, epochs=0.02, root=Grid(latent=(2, 5), seeds=2))
 
 
 @pytest.fixture(scope="module")
@@ -60,19 +60,29 @@ class TestPlan:
 
     def test_other_samples_may_be_scanned_more_sparsely(self, base):
         few = Grid(latent=(2, 8), bits=(), corners=(), learned=(), seeds=1)
-        settings = SETTINGS.model_copy(update={"samples": {"electron": GUN, "other": GUN}, "others": few, "levels": ("STAGE2",)})
+        settings = SETTINGS.model_copy(update={"samples": {"electron": GUN, "other": GUN}, "others_root": few, "levels": ("STAGE2",)})
         points = plan(settings, base, "judge")
         assert [p for p in points if p.sample == "electron"] == plan(
             settings.model_copy(update={"samples": {"electron": GUN}}), base, "judge"
         )
         assert [(p.latent, p.bits, p.seed) for p in points if p.sample == "other"] == [(2, 9, 1), (8, 9, 1)]
 
+    def test_so_may_their_lower_levels(self, base):
+        few = LowerGrid(latent=(4,), bits=(), seeds=1)
+        settings = SETTINGS.model_copy(
+            update={"samples": {"electron": GUN, "other": GUN}, "others_lower": few, "levels": ("ROC", "MODULE")}
+        )
+        points = plan(settings, base, "judge")
+        assert [(p.level, p.latent, p.seed) for p in points if p.sample == "other"] == [("ROC", 4, 1), ("MODULE", 4, 1)]
+        electrons = [p for p in points if p.sample == "electron"]
+        assert len(electrons) == 2 * len(LowerGrid().sizes()) * LowerGrid().seeds
+
     def test_the_default(self, base):
         points = plan(ScanSettings(), base, "judge")
         assert len({point.fingerprint() for point in points}) == len(points)
         of_root = [point for point in points if point.level == "STAGE2"]
         assert len(of_root) == 4 * 22 * 3
-        assert len(points) - len(of_root) == 4 * 2 * 5
+        assert len(points) - len(of_root) == 4 * 2 * 9 * 3
         # First seeds first, so that an unfinished scan says something.
         assert [point.seed for point in of_root[:44]] == [1] * 22 + [2] * 22
 
@@ -146,7 +156,7 @@ class TestTraining:
 
     @pytest.mark.parametrize(("latent", "coordinates"), [(1, 0), (2, 0), (3, 2), (4, 3)])
     def test_as_much_of_the_barycentre_as_there_is_room_for(self, base, data, latent, coordinates):
-        point = plan(SETTINGS.model_copy(update={"root_grid": Grid(latent=(latent, 8), learned=())}), base, "judge")[0]
+        point = plan(SETTINGS.model_copy(update={"root": Grid(latent=(latent, 8), learned=())}), base, "judge")[0]
         assert (point.latent, point.barycentre, point.depth) == (latent, latent >= 3, latent >= 4)
         model, _ = data.train_level(point)
         assert data.encode(model)[1].code.shape == (12, latent)

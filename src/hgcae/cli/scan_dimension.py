@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 QUICK: dict[str, Any] = {
     "samples": {"electron": {"particles": ["e-"]}},
-    "root_grid": {"latent": [2, 3, 4, 8, 16], "bits": [5], "corners": [], "learned": [3], "seeds": 1},
+    "root": {"latent": [2, 3, 4, 8, 16], "bits": [5], "corners": [], "learned": [3], "seeds": 1},
     "n_train": 2000,
     "n_test": 1000,
     "epochs": 1,
@@ -35,7 +35,7 @@ def dimension(
         list[str] | None, typer.Option(help="Only this sample of the settings; repeatable.", show_default="electron, photon, pion, pair")
     ] = None,
     level: Annotated[list[str] | None, typer.Option(help="Only this level; repeatable.", show_default="all, the root first")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of every size of the root's code.", show_default="3")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of every size, from other random numbers.", show_default="3")] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Length of a training, in epochs of the level's stage of the preset l1.", show_default="3")
     ] = None,
@@ -62,7 +62,7 @@ def dimension(
       hgcae scan dimension run -o scan --quick
       hgcae scan dimension run -o scan --sample electron --level STAGE2
       hgcae scan dimension run -o scan --workers 8
-      hgcae scan dimension run -o scan --set root_grid.seeds=5 --set n_test=5000
+      hgcae scan dimension run -o scan --set root.seeds=5 --set n_test=5000
     """
     from hgcae.cli.dimension_points import Bench
     from hgcae.evaluate import EvaluateSettings
@@ -71,7 +71,7 @@ def dimension(
 
     if intrinsic:
         require()
-    options = {"epochs": epochs, "levels": level or None, "root_grid.seeds": seeds}
+    options = {"epochs": epochs, "levels": level or None, "root.seeds": seeds, "lower.seeds": seeds}
     values = console.settings_values(settings, options, assignments, QUICK if quick else None)
     base, bench = Base.load(run), Bench(run, output, EvaluateSettings())
     if quick:

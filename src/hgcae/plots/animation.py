@@ -97,7 +97,8 @@ def _write_mp4(pictures: Iterator[Image.Image], path: Path, fps: int) -> None:
     # imageio-ffmpeg would fork in a way that may lock up a program with threads, such as one that has trained with JAX.
     os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
     first = next(pictures)
-    film = write_frames(path, first.size, fps=fps, quality=8, codec="libx264", macro_block_size=2)
+    # A short film is no reason for a warning.
+    film = write_frames(path, first.size, fps=fps, quality=8, codec="libx264", macro_block_size=2, ffmpeg_log_level="error")
     film.send(None)
     try:
         for picture in chain([first], pictures):

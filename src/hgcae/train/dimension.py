@@ -77,11 +77,10 @@ class Grid(Settings):
 class LowerGrid(Grid):
     """The same for lower levels, more sparsely."""
 
-    latent: tuple[Numbers, ...] = (3, 4, 6, 8, 12)
-    bits: tuple[Bits, ...] = ()
+    latent: tuple[Numbers, ...] = (1, 2, 3, 4, 6, 8, 12)
+    bits: tuple[Bits, ...] = (5, 7)
     corners: tuple[tuple[Numbers, Bits], ...] = ()
     learned: tuple[Numbers, ...] = ()
-    seeds: int = Field(default=1, ge=1)
 
 
 class ScanSettings(Settings):
@@ -89,9 +88,10 @@ class ScanSettings(Settings):
 
     samples: dict[str, GunSettings] = Field(default=SAMPLES, min_length=1, description="Events by name: what the gun shoots.")
     levels: tuple[str, ...] | None = Field(default=None, description="Levels that are scanned, the root first; default all.")
-    root_grid: Grid = Field(default=Grid(), description="Sizes of the code of the root.")
-    others: Grid | None = Field(default=None, description="The same for all samples but the first; none = as for the first.")
-    grid: LowerGrid = Field(default=LowerGrid(), description="Sizes of the codes of lower levels.")
+    root: Grid = Field(default=Grid(), description="Sizes of the code of the root.")
+    others_root: Grid | None = Field(default=None, description="The same for all samples but the first; none = as for the first.")
+    lower: LowerGrid = Field(default=LowerGrid(), description="Sizes of the codes of lower levels.")
+    others_lower: LowerGrid | None = Field(default=None, description="The same for all samples but the first; none = as for the first.")
     n_train: int = Field(default=6000, ge=10, description="Events to train on, of each sample.")
     n_test: int = Field(default=2000, ge=10, description="Other events, to judge on.")
     epochs: float = Field(default=3, gt=0, description="Length of a training, in epochs of the level's stage of the preset l1.")
@@ -167,9 +167,8 @@ def plan(settings: ScanSettings, base: Base, judge: str) -> list[PointSettings]:
     levels = [hierarchy.level(name).name for name in names]
     points = []
     for level, sample in product(levels, settings.samples):
-        grid = settings.grid
-        if level == hierarchy.root:
-            grid = settings.root_grid if sample == next(iter(settings.samples)) else settings.others or settings.root_grid
+        first, others = (settings.root, settings.others_root) if level == hierarchy.root else (settings.lower, settings.others_lower)
+        grid = first if others is None or sample == next(iter(settings.samples)) else others
         made = sample_fingerprint(settings, sample, base.detector)
         chosen: Any = base.model.settings.levels[level]
         for seed, (latent, bits, wanted) in product(range(1, grid.seeds + 1), grid.sizes()):
