@@ -28,8 +28,14 @@ def test_the_first_size_within_the_margin():
     a = found([point(d, 9, v) for d, v in VALUES.items()])
     assert a["plateau"] == 1.0
     assert a["at"] == [16, 9, True]
-    assert a["numbers"] == {"value": 4, "low": 4, "high": 4, "agree": 1.0}
-    assert a["bits"] == {"value": 36, "low": 36, "high": 36, "agree": 1.0}
+    assert a["numbers"] == {"value": 4, "low": 4, "high": 4, "agree": 1.0, "open": False}
+    assert a["bits"] == {"value": 36, "low": 36, "high": 36, "agree": 1.0, "open": False}
+
+
+def test_where_only_the_largest_is_enough_the_answer_is_open():
+    a = found([point(d, 9, v) for d, v in {2: 3.0, 4: 1.2, 8: 1.0}.items()])
+    assert (a["numbers"]["value"], a["numbers"]["open"], a["bits"]["open"]) == (8, True, True)
+    assert answer_table({"layer_error": a | {"floor": None, "floor_error": None}})[1][0][-2:] == ["≥ 8, 100%", "≥ 72, 100%"]
 
 
 def test_fewer_bits_of_more_numbers():

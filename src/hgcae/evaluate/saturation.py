@@ -79,7 +79,7 @@ def answer(measured: Measured, draws: int = 1000, seed: int = 1) -> dict[str, An
     Returns:
         `plateau`, its size (`at`), and by size (`sizes`) mean and standard error (`value`, `error`), spread over seeds and the ratio to the
         plateau with its error; `numbers` and `bits`: the smallest sufficient, the central 68 % of what resampling gives (`low`, `high`) and
-        the share of it that agrees (`agree`).
+        the share of it that agrees (`agree`). `open`: that is the largest code itself, so a larger one might be better still.
     """
     answering = usual(measured.values)
     most = max((size[1] for size in answering), default=0)
@@ -124,12 +124,12 @@ def _smallest(
     top: Size,
 ) -> dict[str, Any]:
     """Returns the first of the counts whose code is near the plateau, and how sure that is."""
-    count = np.array(counts)
+    known = np.array(counts)
     enough = np.array([means[size] <= (1 + MARGIN) * means[top] for size in order])
-    value = int(count[np.argmax(enough)])
-    found = count[np.argmax(np.stack([drawn[size] <= (1 + MARGIN) * drawn[top] for size in order]), axis=0)]
+    value = int(known[np.argmax(enough)])
+    found = known[np.argmax(np.stack([drawn[size] <= (1 + MARGIN) * drawn[top] for size in order]), axis=0)]
     low, high = np.quantile(found, (0.16, 0.84), method="nearest")
-    return {"value": value, "low": int(low), "high": int(high), "agree": float(np.mean(found == value))}
+    return {"value": value, "low": int(low), "high": int(high), "agree": float(np.mean(found == value)), "open": value == int(known[-1])}
 
 
 def answers(points: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -189,10 +189,15 @@ def size_table(found: Mapping[str, Any], figures: Sequence[str] = tuple(FIGURES)
     return head, rows
 
 
+def count(answered: Mapping[str, Any]) -> str:
+    """Returns the smallest sufficient count as a text; `≥` marks the largest code itself."""
+    return f"{'≥ ' if answered['open'] else ''}{answered['value']}"
+
+
 def _count(answered: Mapping[str, Any]) -> str:
     low, high = answered["low"], answered["high"]
     interval = "" if low == high else f" ({low} to {high})"
-    return f"{answered['value']}{interval}, {answered['agree']:.0%}"
+    return f"{count(answered)}{interval}, {answered['agree']:.0%}"
 
 
 def _number(value: float | None, error: float | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from hgcae.evaluate.eventwise import FIGURES
 from hgcae.evaluate.saturation import MARGIN
@@ -71,6 +71,8 @@ def _sizes_figure(samples: Mapping[str, Mapping[str, Any]], what: str, level: st
             text, unit = FIGURES[name]
             ax.set_title(text + (f" [{unit}]" if unit else ""), size=10)
             ax.set_xlabel("numbers in the code" if what == "numbers" else "bits of each number", size=10)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.xaxis.set_minor_locator(NullLocator())
             _scale(ax)
         for ax in axes[len(known) :]:
             ax.axis("off")
