@@ -43,7 +43,7 @@ mean depth, which is sent of events alone; "learned" codes have the sum only and
   little more. Energy and barycentre of an event are themselves such fluctuations, so there a code may be far below.
 * A free shower has seven numbers: energy, depth and shape of its profile, two of impact, two angles. From the interaction point the angles
   follow from the impact, so in these samples there are **five**, and a photon's conversion depth and energy sharing are two more.
-* What it takes to be sent: when no code had a depth and decoders did not yet set barycentres, the same scan (of the same day) asked for
+* What it takes to be sent: when no code had a depth and decoders did not yet set barycentres, the same scan (of 2026-11-22) asked for
   electrons for 8 numbers for the impact and η, 6 for the layers (error .155 at 16 numbers; now .13 at 4), and 12 for cells. For pions the
   layers were better then, .45 instead of .58 at 8 numbers, in spite of a depth that was 2.5 X0 off instead of 1.8: their profile is not one
   bell that a mean depth places, and in so short a training the decoder does not learn more. No other figure of the tables below is worse
@@ -170,7 +170,7 @@ its units, within 5 % of the plateau, {max(found[f]["at"][0] for found in lower.
 
 {smallest(lower, ["sample", "level"])}
 
-* One number, the sum, fixes energies, layers and depth. With three, the sum and the barycentre, the shower's barycentre is known to .1 to
+* One number, the sum, fixes energies, layers and depth. With three, the sum and the barycentre, that of an electron is known to .1 to
   .2 mm up to triplets; learned numbers then improve the cells.
 * Cells of electrons gain from every number that was tried up to triplets: there twelve are no plateau, and "≥" is all that is known.
 * At STAGE1 (and STAGE2) no more than six or eight numbers help in so short a training, and it is the training that limits the cells: their
