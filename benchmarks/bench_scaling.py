@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hgcae import store
-from hgcae.model.presets import l1_preset, seed_preset
+from hgcae.model.presets import l1_preset, original_preset
 from hgcae.simulate import SimulateSettings, simulate
 
 CHILD = """
@@ -45,9 +45,9 @@ def occupancy(quick: bool) -> dict[str, Any]:
     bins = [samples.electrons(2 * BATCH, energy, energy) for energy in energies]
     rocs = [len(events.units("ROC")[0]) / len(events) for events in bins]
     kinds = {
-        "seed ROC, exact": (seed_preset, "ROC", {}),
-        "seed MODULE, exact": (seed_preset, "MODULE", {}),
-        "seed STAGE2, sampled": (seed_preset, "STAGE2", {"empty_share": EMPTY_SHARE}),
+        "original ROC, exact": (original_preset, "ROC", {}),
+        "original MODULE, exact": (original_preset, "MODULE", {}),
+        "original STAGE2, sampled": (original_preset, "STAGE2", {"empty_share": EMPTY_SHARE}),
         "l1 ROC, exact": (l1_preset, "ROC", {}),
     }
     result: dict[str, Any] = {"energies_gev": energies, "rocs_per_event": rocs, "lines": {}}

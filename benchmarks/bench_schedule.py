@@ -67,7 +67,7 @@ def ready(loop: StageLoop, batch: Batch) -> float:
 
 
 def main(
-    preset: Annotated[str, typer.Option(help="l1 or seed.")] = "l1",
+    preset: Annotated[str, typer.Option(help="l1 or original.")] = "l1",
     devices: Annotated[int, typer.Option(help="Devices that share each step.")] = 1,
     precision: Annotated[str, typer.Option(help="Of the decoders: float32 or bfloat16.")] = "float32",
     events: Annotated[int, typer.Option(help="Electrons, 1 to 500 GeV.")] = 4000,

@@ -28,7 +28,7 @@ from hgcae.events import Events
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.files import weight_arrays
 from hgcae.model.layers import TransposedConvolution
-from hgcae.model.presets import l1_preset, seed_preset
+from hgcae.model.presets import l1_preset, original_preset
 from hgcae.model.sparse import Tree
 from hgcae.parallel import ahead
 from hgcae.train.batches import Batch, Batches
@@ -38,7 +38,7 @@ from hgcae.train.schedule import Stage
 
 BATCH = 32
 EMPTY_SHARE = 0.03
-SEED = 5
+RANDOM_SEED = 5
 PEER = Path(__file__).parent / "peers" / "tf_qkeras.py"
 
 
@@ -61,7 +61,7 @@ def train(model: Autoencoder, events: Events, level: str, passes: int, **options
     for _ in range(passes):
         begin = time.perf_counter()
         # Every pass is in the order that the peer sees, too; its first step waits for the first batch.
-        for batch in ahead(map(loop.place, batches.draw(np.random.default_rng(SEED), steps))):
+        for batch in ahead(map(loop.place, batches.draw(np.random.default_rng(RANDOM_SEED), steps))):
             losses.append(float(loop.step(batch)))
             seconds.append(time.perf_counter() - begin)
             begin = time.perf_counter()
@@ -108,7 +108,7 @@ def step_operations(model: Autoencoder, level: str, batch: Batch) -> float:
 
 def peer(python: Path, model: Autoencoder, events: Events, levels: tuple[str, ...], passes: int) -> dict[str, Any]:
     """Runs TensorFlow and QKeras in their own environment."""
-    order = np.random.default_rng(SEED).permutation(len(events))
+    order = np.random.default_rng(RANDOM_SEED).permutation(len(events))
     with tempfile.TemporaryDirectory() as folder:
         given, found = Path(folder) / "sample.npz", Path(folder) / "result.json"
         arrays = {"digi": events.to_dense()[order].astype(np.float32), "batch": BATCH, "repeats": passes, "levels": np.array(levels)}
@@ -127,7 +127,7 @@ def main(
     n, passes = (2 * BATCH, 3) if quick else (4 * BATCH, 5)
     events = samples.electrons(n)
     hierarchy = events.hierarchy
-    seed = samples.model_for(seed_preset, events)
+    original = samples.model_for(original_preset, events)
     result: dict[str, Any] = {
         "batch": BATCH,
         "events": n,
@@ -140,15 +140,15 @@ def main(
         row = result["levels"][name] = {}
         upper = name in hierarchy.names[3:]
         if not (upper and quick):
-            row["exact"] = train(seed, events, name, passes)
+            row["exact"] = train(original, events, name, passes)
         if upper:
-            row["sampled"] = train(seed, events, name, passes, empty_share=EMPTY_SHARE)
+            row["sampled"] = train(original, events, name, passes, empty_share=EMPTY_SHARE)
         print(f"  {name}: { ({k: round(v['events_per_s'], 1) for k, v in row.items()}) } events/s", flush=True)
-    result["dense"] = {"ROC": train(seed, filled(events[:BATCH]), "ROC", 3)}
+    result["dense"] = {"ROC": train(original, filled(events[:BATCH]), "ROC", 3)}
     l1 = samples.model_for(l1_preset, events)
     result["l1"] = {"ROC": train(l1, events, "ROC", 5)}
     if peer_python is not None:
-        result["peer"] = peer(peer_python, seed, events, hierarchy.names, passes)
+        result["peer"] = peer(peer_python, original, events, hierarchy.names, passes)
     show(result)
     print(machine.write("train", result))
 

@@ -14,7 +14,7 @@ from contracts.codec import random_modules
 from hgcae.cli import main
 from hgcae.evaluate import ModuleResult, read_module_results
 from hgcae.events import Events
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.modules import SAMPLES
 from hgcae.train.module_codecs import CMS_GRAPHS, FACTORIES, available
@@ -42,7 +42,7 @@ def hgcae(monkeypatch, capfd, tmp_path):
 def data(tmp_path):
     for name in SAMPLES.values():
         (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
-    modules = Events.from_dense(random_modules(600).reshape(-1, 3, 4, 4), SEED.rooted("MODULE"))
+    modules = Events.from_dense(random_modules(600).reshape(-1, 3, 4, 4), PROTOTYPE.rooted("MODULE"))
     CalqCsv().write(tmp_path / "data" / SAMPLES["ttbar"], [modules])
     return tmp_path / "data"
 

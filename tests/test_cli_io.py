@@ -21,7 +21,7 @@ from hgcae import __version__, store
 from hgcae.cli import main
 from hgcae.codec.events import charged_modules, sent
 from hgcae.events import Events
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.settings import fingerprint
 from hgcae.simulate import SimulateSettings
 from hgcae.sources.calq_csv import CHARGE_COLUMNS
@@ -73,7 +73,7 @@ def modules(tmp_path):
     """`modules.parquet`: 20 modules, about 100 charges."""
     rng = np.random.default_rng(0)
     dense = rng.integers(1, 1000, size=(20, 3, 4, 4)) * (rng.random((20, 3, 4, 4)) < 0.1)
-    events = Events.from_dense(dense.astype(np.int16), SEED.rooted("MODULE"), columns={"meta": rng.normal(size=(20, 3))})
+    events = Events.from_dense(dense.astype(np.int16), PROTOTYPE.rooted("MODULE"), columns={"meta": rng.normal(size=(20, 3))})
     store.write(tmp_path / "modules.parquet", [events], {"seed": 7})
     return events
 
@@ -407,14 +407,14 @@ class TestInfo:
             assert re.search(f"^{line}$", text, re.MULTILINE), line
 
     def test_formats(self, hgcae, modules, tmp_path):
-        for name, form in {"a.pickle": "seed pickle", "a.csv": "CALQ csv"}.items():
+        for name, form in {"a.pickle": "digi pickle", "a.csv": "CALQ csv"}.items():
             hgcae("convert", "modules.parquet", name)
             assert hgcae("info", name, "--json").json["format"] == form
         (tmp_path / "a.pickle").rename(tmp_path / "other")
         assert hgcae("info", "other", "--json").json["events"] == 20
 
     def test_json_is_valid_where_numbers_are_not_finite(self, hgcae, tmp_path):
-        events = Events.from_dense(np.ones((1, 4, 4)), SEED.rooted("ROC"), columns={"eta": np.array([np.inf])})
+        events = Events.from_dense(np.ones((1, 4, 4)), PROTOTYPE.rooted("ROC"), columns={"eta": np.array([np.inf])})
         store.write(tmp_path / "a.parquet", [events])
         assert hgcae("info", "a.parquet", "--json").json["columns"]["eta"] == {"dtype": "float64", "min": None, "max": None}
         assert re.search(r"eta +dtype float64, min inf, max inf", hgcae("info", "a.parquet").out)

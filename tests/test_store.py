@@ -17,11 +17,11 @@ from contracts.events import assert_same, sparse_events
 from hgcae import store
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.store.seal import seal
 
 GOLDEN = Path(__file__).parent / "golden"
-MODULE = SEED.rooted("MODULE")
+MODULE = PROTOTYPE.rooted("MODULE")
 
 
 def modules(n: int, seed: int = 0, **rest) -> Events:

@@ -44,7 +44,7 @@ class Events:
         offsets: Start of each event in `cell` and `charge`, and the end of the last: (n + 1,) int64.
         cell: Flat index of each charged trigger cell, increasing within an event: (nnz,) int32.
         charge: Positive charges, ADC counts: (nnz,).
-        columns: Per-event values (n, ...), e.g. the seeds' `meta`.
+        columns: Per-event values (n, ...), e.g. `meta` of the original program.
         particles: Per-particle truth, see `PARTICLE_COLUMNS`: (n_particles,) each.
         particle_offsets: Start of each event in `particles`, and the end of the last: (n + 1,) int64; None without truth.
         detector: Name and fingerprint of the detector, or None where unknown.

@@ -7,7 +7,7 @@ from evaluate.toys import from_entries, random_units
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import LargestCells, PrincipalComponents, Zero, fit_baselines
 from hgcae.evaluate import baselines as module
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 
 MODULE = Hierarchy.of(ROC=(4, 4), MODULE=3)
 
@@ -37,7 +37,7 @@ def test_pca_of_a_whole_event_is_found_without_making_it_dense():
     rng = np.random.default_rng(4)
     n, per_event = 60, 40
     event, cell = np.repeat(np.arange(n), per_event), rng.integers(0, 3000, n * per_event)
-    train = from_entries(SEED, n, event, cell, rng.integers(1, 50, n * per_event).astype(float))
+    train = from_entries(PROTOTYPE, n, event, cell, rng.integers(1, 50, n * per_event).astype(float))
     figures = PrincipalComponents.fit(train, 5).errors(train).summary()
     dense = flat(train)[:, :3000]
     assert figures["mse"] == pytest.approx(direct_pca_error(dense, dense, 5) * 3000 / 82_080, rel=1e-9)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import EntropyCoder, UnitCodes, map_bits, measure_bits, reference_bits
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 
 STACK = Hierarchy.of(ROC=(4, 4), MODULE=3, STACK=5)
 WIDTHS = np.array([5, 3])
@@ -110,7 +110,7 @@ class TestBits:
         assert math.isfinite(found["entropy_coded"])
 
     def test_references_of_the_prototype(self):
-        assert reference_bits(SEED)["repeater"] == 30 * 57 * 48 * 7
+        assert reference_bits(PROTOTYPE)["repeater"] == 30 * 57 * 48 * 7
         assert reference_bits(Hierarchy.of(ROC=(4, 4), MODULE=2)) == {}
         missing = Hierarchy(STACK.levels, {"MODULE": (4,)})
         assert reference_bits(missing)["best_choice_2"] == 4 * 60

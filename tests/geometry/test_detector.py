@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from hgcae import GeometryError, SettingsError
 from hgcae.geometry import hexagons, module
 from hgcae.geometry.detector import THICKNESS_CORRECTION, Detector, DetectorSettings, shipped_detectors
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 
 SHIPPED = {"prototype": 82_080, "testbeam": 28 * 48}
 
@@ -33,7 +33,7 @@ def test_the_shipped_detectors_are_those_tested_here():
 
 
 def test_the_prototype_has_the_levels_of_the_seed(prototype):
-    assert prototype.hierarchy.to_dict() == SEED.to_dict()
+    assert prototype.hierarchy.to_dict() == PROTOTYPE.to_dict()
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hgcae import GeometryError, Hierarchy, Level
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 
 NAMES = ("ROC", "MODULE", "TRIPLET", "STAGE1", "STAGE2")
 SHAPES = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=2).map(tuple), min_size=1, max_size=5)
@@ -76,11 +76,11 @@ def test_the_fingerprint_tells_hierarchies_apart(a, b):
 
 
 def test_the_seed_is_the_five_levels_of_the_prototype():
-    assert SEED.shape == (30, 19, 3, 3, 4, 4)
-    assert [SEED.n_units(name) for name in SEED.names] == [5_130, 1_710, 570, 30, 1]
-    assert [SEED.n_cells(name) for name in SEED.names] == [16, 48, 144, 2_736, 82_080]
-    assert SEED.unit_shape("TRIPLET") == (30, 19)
-    assert SEED.root == "STAGE2"
+    assert PROTOTYPE.shape == (30, 19, 3, 3, 4, 4)
+    assert [PROTOTYPE.n_units(name) for name in PROTOTYPE.names] == [5_130, 1_710, 570, 30, 1]
+    assert [PROTOTYPE.n_cells(name) for name in PROTOTYPE.names] == [16, 48, 144, 2_736, 82_080]
+    assert PROTOTYPE.unit_shape("TRIPLET") == (30, 19)
+    assert PROTOTYPE.root == "STAGE2"
 
 
 def test_of_reads_lowest_level_first():

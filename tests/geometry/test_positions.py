@@ -8,7 +8,7 @@ import pytest
 from hgcae import Hierarchy
 from hgcae.geometry import module
 from hgcae.geometry.detector import Detector
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.geometry.positions import root_xy_cm, unit_module_xy_cm, unit_xy_cm
 
 
@@ -26,10 +26,10 @@ def test_modules_lie_about_their_mean_one_pitch_apart(n_modules):
 @pytest.mark.parametrize("level", ["ROC", "MODULE", "TRIPLET", "STAGE1"])
 def test_a_bare_unit_has_the_shape_of_the_first_in_the_detector(level):
     detector = Detector.load("prototype")
-    xy = unit_xy_cm(SEED.rooted(level))
+    xy = unit_xy_cm(PROTOTYPE.rooted(level))
     assert xy is not None
     placed = detector.layer_cell_xy[: len(xy)]
-    assert xy.shape == (SEED.n_cells(level), 2)
+    assert xy.shape == (PROTOTYPE.n_cells(level), 2)
     np.testing.assert_allclose(xy - xy[0], placed - placed[0], atol=1e-9)
 
 

@@ -13,7 +13,7 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.integer import Affine, IntegerEncoder, Network, PlainTables
 from hgcae.model.kernels import TILE
 from hgcae.model.layers import FixedPoint
-from hgcae.model.presets import l1_preset, seed_preset
+from hgcae.model.presets import l1_preset, original_preset
 from model.toys import STACK, autoencoder, plain_settings, shares_settings
 
 MODELS = {
@@ -21,7 +21,7 @@ MODELS = {
     "toy shares without barycentre": lambda: autoencoder(shares_settings(barycentre=False)),
     "toy plain": lambda: autoencoder(plain_settings()),
     "l1": lambda: autoencoder(l1_preset(STACK)),
-    "seed": lambda: autoencoder(seed_preset(STACK)),
+    "original": lambda: autoencoder(original_preset(STACK)),
 }
 
 

@@ -11,7 +11,7 @@ from contracts.layer import Formats, LayerContract, evaluate, to_integers
 from hgcae.errors import SettingsError
 from hgcae.model.autoencoder import Autoencoder, stateless
 from hgcae.model.layers import EachChild, FixedPoint, TransposedConvolution, quantised_convolutions, quantised_dense
-from hgcae.model.presets import PlainSettings, SharesSettings, l1_preset, seed_preset
+from hgcae.model.presets import PlainSettings, SharesSettings, l1_preset, original_preset
 from model.toys import STACK, autoencoder
 
 FORMATS = st.builds(FixedPoint, bits=st.integers(2, 24), integer=st.integers(-8, 16), signed=st.booleans())
@@ -139,7 +139,7 @@ class TestUpperEncoder(EncoderContract):
 class TestSeedLowestEncoder(EncoderContract):
     """The original encoder takes raw charges: its 24-bit input is exact with the charges there are, not with all there could be."""
 
-    preset = staticmethod(seed_preset)
+    preset = staticmethod(original_preset)
     level = "ROC"
     exact_for_any_input = False
 
@@ -150,7 +150,7 @@ class TestSeedLowestEncoder(EncoderContract):
 
 
 class TestSeedUpperEncoder(EncoderContract):
-    preset = staticmethod(seed_preset)
+    preset = staticmethod(original_preset)
     level = "MODULE"
     exact_for_any_input = False
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from hgcae.errors import SettingsError
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
-from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels, l1_preset, seed_preset
+from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels, l1_preset, original_preset
 from model.toys import MODULE, STACK, cell_xy, shares_settings
 
-CALIBRATION = Calibration(dict.fromkeys(SEED.names, 1e4), 5.0)
+CALIBRATION = Calibration(dict.fromkeys(PROTOTYPE.names, 1e4), 5.0)
 
 
 def dense(n_in: int, *widths: int) -> int:
@@ -30,34 +30,34 @@ def n_weights(network) -> int:
 
 
 @pytest.fixture(scope="module")
-def seed_model() -> Autoencoder:
-    return Autoencoder(SEED, seed_preset(SEED), CALIBRATION, {})
+def original_model() -> Autoencoder:
+    return Autoencoder(PROTOTYPE, original_preset(PROTOTYPE), CALIBRATION, {})
 
 
 class TestSeed:
     """The published table, counted by hand."""
 
-    def test_encoders(self, seed_model):
+    def test_encoders(self, original_model):
         expected = {"ROC": convolution(2, 1, 64) + 2 * convolution(2, 64, 64) + dense(64, 128, 256, 8)}
         for name, children in (("MODULE", 3), ("TRIPLET", 3), ("STAGE1", 19), ("STAGE2", 30)):
             expected[name] = dense(8 * children, 32, 64, 128, 256, 8)
-        assert {name: n_weights(level.encoder) for name, level in seed_model.levels.items()} == expected
+        assert {name: n_weights(level.encoder) for name, level in original_model.levels.items()} == expected
 
-    def test_decoders(self, seed_model):
+    def test_decoders(self, original_model):
         roc = dense(8, 256, 128) + convolution(3, 128, 64) + convolution(3, 64, 64) + convolution(2, 64, 64) + convolution(1, 64, 1)
         expected = {"ROC": roc}
         for name, children in (("MODULE", 3), ("TRIPLET", 3), ("STAGE1", 19), ("STAGE2", 30)):
             expected[name] = dense(8, 256, 128, 64, 32, 8 * children)
-        assert {name: n_weights(level.decoder) for name, level in seed_model.levels.items()} == expected
+        assert {name: n_weights(level.decoder) for name, level in original_model.levels.items()} == expected
 
-    def test_shapes(self, seed_model):
-        shapes = {name: (level.encoder.input_shape[1:], level.encoder.output_shape[1:]) for name, level in seed_model.levels.items()}
+    def test_shapes(self, original_model):
+        shapes = {name: (level.encoder.input_shape[1:], level.encoder.output_shape[1:]) for name, level in original_model.levels.items()}
         upper = {name: ((n, 8), (8,)) for name, n in (("MODULE", 3), ("TRIPLET", 3), ("STAGE1", 19), ("STAGE2", 30))}
         assert shapes == {"ROC": ((4, 4, 1), (8,))} | upper
 
-    def test_formats(self, seed_model):
+    def test_formats(self, original_model):
         """quantized_bits(9, 6) for weights and numbers, quantized_relu(9, 6) for activations, as the quantisers themselves say."""
-        for level in seed_model.levels.values():
+        for level in original_model.levels.values():
             layers = [layer for layer in level.encoder.layers if layer.weights]
             for i, layer in enumerate(layers):
                 assert {fixed_point(q) for q in (layer.kq, layer.bq)} == {(1, 6, 2)}
@@ -65,11 +65,11 @@ class TestSeed:
                     assert fixed_point(layer.iq) == (0, 6, 3)
             assert fixed_point(layers[-1].oq) == (1, 6, 2)
 
-    def test_bits(self, seed_model):
-        assert {seed_model.bits_per_unit(name) for name in SEED.names} == {72}
+    def test_bits(self, original_model):
+        assert {original_model.bits_per_unit(name) for name in PROTOTYPE.names} == {72}
 
-    def test_decoders_are_not_quantised(self, seed_model):
-        assert not [v.path for level in seed_model.levels.values() for v in level.decoder.variables if not v.trainable]
+    def test_decoders_are_not_quantised(self, original_model):
+        assert not [v.path for level in original_model.levels.values() for v in level.decoder.variables if not v.trainable]
 
 
 def fixed_point(quantiser) -> tuple[int, ...]:
@@ -83,25 +83,25 @@ def fixed_point(quantiser) -> tuple[int, ...]:
 class TestL1:
     @pytest.mark.parametrize(("latent", "bits"), [(8, 9), (3, 9), (12, 7), (8, 16)])
     def test_bits_are_counted_exactly(self, latent, bits):
-        settings = l1_preset(SEED, latent, bits)
+        settings = l1_preset(PROTOTYPE, latent, bits)
         assert {level.bits_per_unit for level in settings.levels.values()} == {latent * bits}
 
     def test_only_the_event_has_finer_sums_and_positions(self):
         """Its barycentre spans the whole plane; all other codes have equal parts."""
-        levels = l1_preset(SEED).levels
+        levels = l1_preset(PROTOTYPE).levels
         assert levels["STAGE2"].widths == (10, 11, 11, 8, 8, 8, 8, 8)
-        assert {levels[name].widths for name in SEED.names[:-1]} == {(9,) * 8}
+        assert {levels[name].widths for name in PROTOTYPE.names[:-1]} == {(9,) * 8}
         assert l1_preset(MODULE).levels["MODULE"].widths == (9,) * 8
-        assert l1_preset(SEED, barycentre=False).levels["STAGE2"].widths == (9,) * 8
+        assert l1_preset(PROTOTYPE, barycentre=False).levels["STAGE2"].widths == (9,) * 8
         # A depth takes the place of a learned number.
-        deep = l1_preset(SEED, depth=True).levels["STAGE2"]
+        deep = l1_preset(PROTOTYPE, depth=True).levels["STAGE2"]
         assert isinstance(deep, SharesSettings)
         assert (deep.widths, deep.depth, deep.learned) == (levels["STAGE2"].widths, True, 4)
-        assert l1_preset(SEED, latent=3, depth=True) == l1_preset(SEED, latent=3)
+        assert l1_preset(PROTOTYPE, latent=3, depth=True) == l1_preset(PROTOTYPE, latent=3)
         # A learned number is not given up, and nothing grows beyond 16 bits.
-        assert l1_preset(SEED, latent=3).levels["STAGE2"].widths == (9,) * 3
-        assert l1_preset(SEED, bits=2).levels["STAGE2"].widths == (2,) * 8
-        assert l1_preset(SEED, bits=16).levels["STAGE2"].widths == (16,) * 8
+        assert l1_preset(PROTOTYPE, latent=3).levels["STAGE2"].widths == (9,) * 3
+        assert l1_preset(PROTOTYPE, bits=2).levels["STAGE2"].widths == (2,) * 8
+        assert l1_preset(PROTOTYPE, bits=16).levels["STAGE2"].widths == (16,) * 8
 
     @pytest.mark.parametrize(("latent", "barycentre"), [(3, True), (1, False)])
     def test_the_smallest_codes_work(self, latent, barycentre):
@@ -138,8 +138,8 @@ class TestL1:
             Autoencoder(MODULE, l1_preset(MODULE), CALIBRATION, {})
 
     def test_names_and_levels(self):
-        for preset in (l1_preset, seed_preset):
-            assert tuple(preset(SEED).levels) == SEED.names
+        for preset in (l1_preset, original_preset):
+            assert tuple(preset(PROTOTYPE).levels) == PROTOTYPE.names
             assert tuple(preset(Hierarchy.of(CHIP=(2, 2))).levels) == ("CHIP",)
 
 
@@ -155,7 +155,7 @@ class TestLevels:
         with pytest.raises(SettingsError, match="found kinds plain, shares"):
             Autoencoder(MODULE, mixed, CALIBRATION, frames(MODULE, cell_xy(MODULE)))
 
-    @pytest.mark.parametrize("settings", [l1_preset(SEED), seed_preset(SEED), shares_settings()])
+    @pytest.mark.parametrize("settings", [l1_preset(PROTOTYPE), original_preset(PROTOTYPE), shares_settings()])
     def test_settings_survive_yaml(self, settings, tmp_path):
         path = tmp_path / "model.yaml"
         path.write_text(settings.to_yaml())

@@ -11,10 +11,10 @@ from contracts.source import WrittenSourceContract
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
 from hgcae.geometry import module
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.sources.calq_csv import CHARGE_COLUMNS, CalqCsv
 
-MODULE = SEED.rooted("MODULE")
+MODULE = PROTOTYPE.rooted("MODULE")
 
 
 def modules() -> Events:
@@ -139,7 +139,7 @@ def test_modules_of_other_shapes_are_refused(tmp_path):
     with pytest.raises(DataFormatError, match=r"found modules of shape \(3, 2, 2\)"):
         list(CalqCsv().read(tmp_path / "modules.csv", Hierarchy.of(ROC=(2, 2), MODULE=3)))
     with pytest.raises(DataFormatError, match=r"found ROC of shape \(4, 4\), expected modules"):
-        CalqCsv().write(tmp_path / "modules.csv", [Events.from_dense(np.ones((1, 4, 4)), SEED.rooted("ROC"))])
+        CalqCsv().write(tmp_path / "modules.csv", [Events.from_dense(np.ones((1, 4, 4)), PROTOTYPE.rooted("ROC"))])
     assert not list(tmp_path.iterdir())
 
 

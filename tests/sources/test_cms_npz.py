@@ -12,12 +12,12 @@ from contracts.source import SourceContract
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
 from hgcae.geometry import module
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.sources import cms_npz
 from hgcae.sources.cms_npz import HIERARCHY, CmsNpz, quantum_gev
 from sources import toys
 
-ROOT = SEED.rooted("MODULE")
+ROOT = PROTOTYPE.rooted("MODULE")
 
 
 class TestContract(SourceContract):
@@ -40,7 +40,7 @@ def path(tmp_path) -> Path:
     return tmp_path / "events.npz"
 
 
-def read(path: Path, root=SEED) -> Events:
+def read(path: Path, root=PROTOTYPE) -> Events:
     return Events.concatenate(list(CmsNpz().read(path, root)))
 
 
@@ -148,7 +148,7 @@ def test_errors_name_the_entry(path, name, value, message):
 
 def test_no_events(path):
     toys.archive(path, np.random.default_rng(1), tc_index=np.zeros(0, int), tc_energy=np.zeros(0), tc_offsets=np.zeros(1, int))
-    for root in (SEED, ROOT):
+    for root in (PROTOTYPE, ROOT):
         chunks = list(CmsNpz().read(path, root))
         assert [len(chunk) for chunk in chunks] == [0]
     assert set(chunks[0].columns) == {"event", "side", "layer", "u", "v", "sensor_um", "n_cells"}
@@ -162,7 +162,7 @@ def test_objects_are_not_unpickled(path):
 
 def test_rocs_are_refused(path):
     with pytest.raises(DataFormatError, match="found the root ROC"):
-        list(CmsNpz().read(path, SEED.rooted("ROC")))
+        list(CmsNpz().read(path, PROTOTYPE.rooted("ROC")))
 
 
 @pytest.fixture(scope="module")

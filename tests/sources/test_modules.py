@@ -8,7 +8,7 @@ import pytest
 from hgcae.errors import SettingsError
 from hgcae.events import Events
 from hgcae.geometry import module
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.modules import SAMPLES, ModuleSample, module_sample
 from sources import toys
@@ -20,7 +20,7 @@ def folder(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
     toys.archive(tmp_path / SAMPLES["events"], np.random.default_rng(4))
     dense = np.arange(100)[:, None] * np.ones((1, 48), int)
-    modules = Events.from_dense(dense.reshape(-1, *module.SHAPE), SEED.rooted("MODULE"))
+    modules = Events.from_dense(dense.reshape(-1, *module.SHAPE), PROTOTYPE.rooted("MODULE"))
     CalqCsv().write(tmp_path / SAMPLES["ttbar"], [modules])
     return tmp_path
 

@@ -8,11 +8,11 @@ import pytest
 from hgcae import store
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.sources import Source, find_source, read_events, write_events
 from hgcae.sources.summary import Summary
 
-MODULE = SEED.rooted("MODULE")
+MODULE = PROTOTYPE.rooted("MODULE")
 
 
 def events() -> Events:
@@ -47,7 +47,7 @@ def test_a_format_that_is_only_read_says_so(tmp_path):
         def sniff(self, path):
             return False
 
-        def read(self, path, hierarchy=SEED):
+        def read(self, path, hierarchy=PROTOTYPE):
             yield events()
 
     with pytest.raises(DataFormatError, match="format: found numbers, expected a format that hgcae can write"):
@@ -88,7 +88,7 @@ def test_summary_counts_what_passes_by():
 def test_percentiles_are_good_to_three_digits():
     charge = np.random.default_rng(0).lognormal(3, 2, size=(500, 4, 4))
     summary = Summary()
-    for chunk in Events.from_dense(charge, SEED.rooted("ROC")).chunks(100):
+    for chunk in Events.from_dense(charge, PROTOTYPE.rooted("ROC")).chunks(100):
         summary.add(chunk)
     for percent, value in summary.figures()["charge"]["percentiles"].items():
         assert value == pytest.approx(np.percentile(charge, float(percent), method="inverted_cdf"), rel=0.005)

@@ -158,7 +158,7 @@ class TestPrepare:
         trainer = prepare(RunSettings(input=str(path), latent=5, bits=7, epochs=10), folder)
         assert trainer.model.bits_per_unit("ROC") == 35
         assert trainer.settings.schedule.epochs == 10
-        seed = prepare(RunSettings(input=str(path), latent=5, preset="seed", batch=3, root="ROC"), folder)
+        seed = prepare(RunSettings(input=str(path), latent=5, preset="original", batch=3, root="ROC"), folder)
         assert seed.model.hierarchy.root == "ROC"
         assert (seed.model.bits_per_unit("ROC"), seed.settings.schedule.stages[0].batch) == (45, 3)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hgcae.errors import SettingsError
-from hgcae.geometry.hierarchy import SEED, Hierarchy
-from hgcae.train.schedule import EPOCHS, SCHEDULES, Schedule, Stage, l1_schedule, open_seed_schedule, seed_schedule
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
+from hgcae.train.schedule import EPOCHS, SCHEDULES, Schedule, Stage, l1_schedule, open_original_schedule, original_schedule
 from model.toys import MODULE
 
 NAMES = ("ROC", "MODULE", "TRIPLET", "STAGE1", "STAGE2")
@@ -21,7 +21,7 @@ def rows(schedule: Schedule) -> list[tuple[int, int, str, tuple[str, ...]]]:
 
 
 def test_the_published_table():
-    assert rows(seed_schedule(SEED)) == [
+    assert rows(original_schedule(PROTOTYPE)) == [
         (1, 1, "STAGE2", NAMES),
         (2, 2, "STAGE1", NAMES[:4]),
         (3, 3, "TRIPLET", NAMES[:3]),
@@ -35,14 +35,14 @@ def test_the_published_table():
 
 
 def test_the_published_table_without_an_end():
-    assert rows(open_seed_schedule(SEED))[:-1] == rows(seed_schedule(SEED))[:-1]
-    assert rows(open_seed_schedule(SEED, 32))[-1] == (1401, 1_001_400, "STAGE2", ("STAGE2",))
-    assert {stage.batch for stage in open_seed_schedule(SEED, 32).stages} == {32}
-    assert rows(open_seed_schedule(MODULE))[:2] == [(1, 1, "MODULE", NAMES[:2]), (2, 197, "ROC", ("ROC",))]
+    assert rows(open_original_schedule(PROTOTYPE))[:-1] == rows(original_schedule(PROTOTYPE))[:-1]
+    assert rows(open_original_schedule(PROTOTYPE, 32))[-1] == (1401, 1_001_400, "STAGE2", ("STAGE2",))
+    assert {stage.batch for stage in open_original_schedule(PROTOTYPE, 32).stages} == {32}
+    assert rows(open_original_schedule(MODULE))[:2] == [(1, 1, "MODULE", NAMES[:2]), (2, 197, "ROC", ("ROC",))]
 
 
 def test_the_published_steps():
-    for stage in seed_schedule(SEED).stages:
+    for stage in original_schedule(PROTOTYPE).stages:
         assert (stage.learning_rate, stage.decay, stage.batch, stage.sampling, stage.steps, stage.strongest) == (
             1e-4,
             False,
@@ -55,8 +55,8 @@ def test_the_published_steps():
 
 @given(st.integers(9, 5000))
 def test_other_lengths_keep_order_and_proportion(epochs):
-    schedule, full = seed_schedule(SEED, epochs), seed_schedule(SEED)
-    schedule.check(SEED, shares=False)
+    schedule, full = original_schedule(PROTOTYPE, epochs), original_schedule(PROTOTYPE)
+    schedule.check(PROTOTYPE, shares=False)
     assert schedule.epochs == epochs
     assert [(s.loss_level, s.trains) for s in schedule.stages] == [(s.loss_level, s.trains) for s in full.stages]
     assert [s.epochs for s in schedule.stages[:4]] == [1] * 4
@@ -66,7 +66,7 @@ def test_other_lengths_keep_order_and_proportion(epochs):
         assert abs(stage.epochs - whole.epochs * epochs / 2000) <= 5
 
 
-@given(st.sampled_from([Hierarchy.of(ROC=(4, 4)), MODULE, SEED]), st.integers(20, 3000), st.sampled_from(sorted(SCHEDULES)))
+@given(st.sampled_from([Hierarchy.of(ROC=(4, 4)), MODULE, PROTOTYPE]), st.integers(20, 3000), st.sampled_from(sorted(SCHEDULES)))
 def test_any_hierarchy_and_length(hierarchy, epochs, preset):
     schedule = SCHEDULES[preset](hierarchy, epochs)
     schedule.check(hierarchy, shares=preset == "l1")
@@ -78,7 +78,7 @@ def test_any_hierarchy_and_length(hierarchy, epochs, preset):
 
 
 def test_long_schedules_end_with_charges():
-    stages = l1_schedule(SEED, 75).stages
+    stages = l1_schedule(PROTOTYPE, 75).stages
     assert [(s.loss_level, s.epochs, s.compare, s.strongest) for s in stages[2:]] == [
         ("TRIPLET", 10, "children", None),
         ("TRIPLET", 5, "cells", 12),
@@ -87,32 +87,32 @@ def test_long_schedules_end_with_charges():
         ("STAGE2", 10, "children", None),
         ("STAGE2", 5, "cells", 60),
     ]
-    assert [s.compare for s in l1_schedule(SEED, 15).stages[2:]] == ["children"] * 3
+    assert [s.compare for s in l1_schedule(PROTOTYPE, 15).stages[2:]] == ["children"] * 3
 
 
-@pytest.mark.parametrize("schedule", [seed_schedule, l1_schedule])
+@pytest.mark.parametrize("schedule", [original_schedule, l1_schedule])
 def test_too_few_epochs(schedule):
     with pytest.raises(SettingsError, match="epochs"):
-        schedule(SEED, 2)
+        schedule(PROTOTYPE, 2)
     with pytest.raises(SettingsError):
-        schedule(SEED, 0)
+        schedule(PROTOTYPE, 0)
 
 
 def test_batches_are_scaled():
-    assert {stage.batch for stage in seed_schedule(SEED, 20, batch=5).stages} == {5}
-    default, double, one = (l1_schedule(SEED, 20, batch) for batch in (32, 64, 1))
+    assert {stage.batch for stage in original_schedule(PROTOTYPE, 20, batch=5).stages} == {5}
+    default, double, one = (l1_schedule(PROTOTYPE, 20, batch) for batch in (32, 64, 1))
     for a, b, c in zip(default.stages, double.stages, one.stages, strict=True):
         assert b.batch == 2 * a.batch
         assert c.batch >= 1
-    assert default == l1_schedule(SEED, 20)
+    assert default == l1_schedule(PROTOTYPE, 20)
 
 
 def test_named_lengths():
-    assert EPOCHS["seed"]["full"] == 2000
+    assert EPOCHS["original"]["full"] == 2000
     for preset, lengths in EPOCHS.items():
         assert set(lengths) == {"demo", "full"}
         for length in lengths.values():
-            assert SCHEDULES[preset](SEED, length).epochs == length
+            assert SCHEDULES[preset](PROTOTYPE, length).epochs == length
 
 
 @pytest.mark.parametrize("values", [{"compare": "children"}, {"strongest": 3}])

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import hgcae.simulate
 from contracts.codec import random_modules
 from hgcae.events import Events
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.modules import SAMPLES
 from hgcae.workflow.run import Options, WorkflowError, discard_damaged, run, state, steps_of
@@ -110,7 +110,7 @@ def write_modules(data: Path, seed: int) -> None:
     path = data / SAMPLES["ttbar"]
     path.parent.mkdir(parents=True, exist_ok=True)
     modules = random_modules(400, seed).reshape(-1, 3, 4, 4)
-    CalqCsv().write(path, [Events.from_dense(modules, SEED.rooted("MODULE"))])
+    CalqCsv().write(path, [Events.from_dense(modules, PROTOTYPE.rooted("MODULE"))])
 
 
 def whole(folder: Path) -> dict[str, Any]:

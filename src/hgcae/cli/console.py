@@ -131,11 +131,11 @@ def events_of(path: Path, detector: str | None, root: str | None = None) -> Iter
         DataFormatError: The file is not as it should be, or says that it holds events of another detector.
     """
     from hgcae.geometry.detector import Detector
-    from hgcae.geometry.hierarchy import SEED
+    from hgcae.geometry.hierarchy import PROTOTYPE
     from hgcae.sources import read_events
 
     if detector is None:
-        yield from read_events(path, SEED.rooted("MODULE") if root is not None and root.upper() == "MODULE" else SEED)
+        yield from read_events(path, PROTOTYPE.rooted("MODULE") if root is not None and root.upper() == "MODULE" else PROTOTYPE)
         return
     loaded = Detector.load(detector)
     name = (loaded.name, loaded.fingerprint())

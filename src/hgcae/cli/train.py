@@ -22,7 +22,7 @@ class Preset(StrEnum):
     """Architecture and schedule."""
 
     L1 = "l1"
-    SEED = "seed"
+    ORIGINAL = "original"
 
 
 def train(
@@ -33,14 +33,14 @@ def train(
         typer.Option(metavar="LEVEL", help="Train on the occupied units of this level, e.g. MODULE.", show_default="whole events"),
     ] = None,
     preset: Annotated[
-        Preset | None, typer.Option(help="l1: made for the trigger; seed: the original layer table.", show_default="l1")
+        Preset | None, typer.Option(help="l1: made for the trigger; original: the original layer table.", show_default="l1")
     ] = None,
     latent: Annotated[int | None, typer.Option(help="Numbers in every code.", show_default="8")] = None,
     bits: Annotated[int | None, typer.Option(help="Bits of every number (l1).", show_default="9")] = None,
     epochs: Annotated[
         str | None, typer.Option(metavar="N", help="Length of the schedule: a number, demo or full.", show_default="demo")
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Events in a step; l1 takes units in proportion.", show_default="32; seed: 2")] = None,
+    batch: Annotated[int | None, typer.Option(help="Events in a step; l1: units in proportion.", show_default="32; original: 2")] = None,
     devices: Annotated[int | None, typer.Option(help="Devices (GPUs) that share each step.", show_default="1")] = None,
     decoder_precision: Annotated[
         str | None,
@@ -67,7 +67,7 @@ def train(
     Examples:
       hgcae train -i electrons.parquet -o run
       hgcae train -i ttbar.parquet --root module --epochs 60 -o modules
-      hgcae train -i electrons.parquet --preset seed --epochs full -o seed
+      hgcae train -i electrons.parquet --preset original --epochs full -o original
     """
     from hgcae.train.run import RunSettings
 

@@ -19,7 +19,7 @@ from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
 from hgcae.frontend import bits as packing
 from hgcae.geometry import module
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.geometry.positions import root_xy_cm
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
@@ -28,7 +28,7 @@ from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, SharesSettings
 from hgcae.model.sparse import Codes
 
-HIERARCHY = SEED.rooted("MODULE")
+HIERARCHY = PROTOTYPE.rooted("MODULE")
 """Cells, ROCs, module."""
 
 

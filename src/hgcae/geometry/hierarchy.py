@@ -160,5 +160,5 @@ class Hierarchy:
         )
 
 
-SEED = Hierarchy.of(ROC=(4, 4), MODULE=3, TRIPLET=3, STAGE1=19, STAGE2=30)
+PROTOTYPE = Hierarchy.of(ROC=(4, 4), MODULE=3, TRIPLET=3, STAGE1=19, STAGE2=30)
 """The five levels of the prototype: 4 x 4 trigger cells, 3 ROCs, 3 modules, 19 triplets, 30 layers; 82,080 trigger cells."""

@@ -342,7 +342,7 @@ def present_children(hierarchy: Hierarchy, name: str) -> NDArray[np.bool_]:
 def _initialise(levels: Iterable[LevelModel], seed: int) -> None:
     """Draws encoder kernels from He's normal, decoder kernels from Glorot's uniform distribution; biases are zero.
 
-    He's wider distribution (the default of QKeras) matters: on the coarse grid of the seeds' weights, Glorot's would all round to zero.
+    He's wider distribution (the default of QKeras) matters: on the coarse grid of the `original` weights, Glorot's would all round to zero.
     """
     rng = np.random.default_rng(seed)
     for level in levels:

@@ -1,4 +1,4 @@
-"""The seeds' level: raw numbers in, raw numbers out."""
+"""The original level: raw numbers in, raw numbers out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hgcae.model.presets import PlainSettings
 
 
 class PlainLevel(LevelModel):
-    """The seeds' level: raw numbers of the children in, raw numbers (or, at the lowest level, charges after a ReLU) out."""
+    """The original level: raw numbers of the children in, raw numbers (or, at the lowest level, charges after a ReLU) out."""
 
     def __init__(self, name: str, shape: tuple[int, ...], settings: PlainSettings, below: PlainLevel | None) -> None:
         self.name, self.settings, self.below = name, settings, below

@@ -1,4 +1,4 @@
-"""Settings of a model and the two presets: `seed`, the published layer table, and `l1`, made for the trigger."""
+"""Settings of a model and the two presets: `original`, the published layer table, and `l1`, made for the trigger."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class SharesSettings(Settings):
 
 
 class PlainSettings(Settings):
-    """A level as the seed describes it: the children's raw numbers in, linear numbers (or charges) out."""
+    """A level of the original network: the children's raw numbers in, linear numbers (or charges) out."""
 
     kind: Literal["plain"] = "plain"
     latent: int = Field(default=8, ge=1, description="Numbers in the code.")
@@ -125,11 +125,11 @@ class ModelSettings(Settings):
     levels: dict[str, LevelSettings]
 
 
-def seed_preset(hierarchy: Hierarchy, latent: int = 8, precision: Precision = "float32") -> ModelSettings:
+def original_preset(hierarchy: Hierarchy, latent: int = 8, precision: Precision = "float32") -> ModelSettings:
     """Returns the layer table and quantiser widths of the original hierarchical autoencoder."""
     lowest = PlainSettings(latent=latent, convolutions=(64, 64, 64), encoder=(128, 256), decoder=(256, 128), precision=precision)
     rest = {name: PlainSettings(latent=latent, precision=precision) for name in hierarchy.names[1:]}
-    return ModelSettings(preset="seed", levels={hierarchy.names[0]: lowest, **rest})
+    return ModelSettings(preset="original", levels={hierarchy.names[0]: lowest, **rest})
 
 
 def l1_preset(

@@ -9,13 +9,13 @@ from typing import Any
 from hgcae import store
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.sources.base import Source
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.cms_npz import CmsNpz
-from hgcae.sources.seed_pickle import SeedPickle
+from hgcae.sources.digi_pickle import DigiPickle
 
-SOURCES: tuple[Source, ...] = (SeedPickle(), CalqCsv(), CmsNpz())
+SOURCES: tuple[Source, ...] = (DigiPickle(), CalqCsv(), CmsNpz())
 """All foreign formats."""
 STORE_SUFFIX = ".parquet"
 """File name ending of hgcae's own format, see `hgcae.store`."""
@@ -42,7 +42,7 @@ def find_source(path: str | Path, *, look: bool = False) -> Source:
     raise DataFormatError(path, "format", f"the ending {path.suffix!r}" if path.suffix else "no ending", f"one of {known}")
 
 
-def read_events(path: str | Path, hierarchy: Hierarchy = SEED) -> Iterator[Events]:
+def read_events(path: str | Path, hierarchy: Hierarchy = PROTOTYPE) -> Iterator[Events]:
     """Yields the events of a file of any known format in chunks, at least one.
 
     Args:

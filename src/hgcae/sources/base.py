@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 
 
 class Source(ABC):
@@ -25,7 +25,7 @@ class Source(ABC):
         """Returns whether the first bytes of a file look like this format."""
 
     @abstractmethod
-    def read(self, path: str | Path, hierarchy: Hierarchy = SEED) -> Iterator[Events]:
+    def read(self, path: str | Path, hierarchy: Hierarchy = PROTOTYPE) -> Iterator[Events]:
         """Yields the events of a file in chunks, at least one, which holds no events if the file holds none.
 
         Args:

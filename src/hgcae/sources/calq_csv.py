@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
 from hgcae.geometry import module
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.settings import atomic_path
 from hgcae.sources.base import Source
 
@@ -47,7 +47,7 @@ class CalqCsv(Source):
         with path.open("rb") as stream:
             return CHARGE_COLUMNS[0].encode() in stream.readline(2**16)
 
-    def read(self, path: str | Path, hierarchy: Hierarchy = SEED) -> Iterator[Events]:
+    def read(self, path: str | Path, hierarchy: Hierarchy = PROTOTYPE) -> Iterator[Events]:
         """Yields modules, see `Source.read`; a row without charge is a module without charge."""
         root = hierarchy.rooted("MODULE")
         if root.shape != module.SHAPE:

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
 from hgcae.geometry import module
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.sources.base import Source
 
 N_PLANES = 33
@@ -95,7 +95,7 @@ class CmsNpz(Source):
             first = stream.read(_FIRST_BYTES)
         return first.startswith(b"PK\x03\x04") and b".npy" in first
 
-    def read(self, path: str | Path, hierarchy: Hierarchy = SEED) -> Iterator[Events]:
+    def read(self, path: str | Path, hierarchy: Hierarchy = PROTOTYPE) -> Iterator[Events]:
         """Yields whole events of the levels `HIERARCHY`; or modules, if the root of `hierarchy` is MODULE.
 
         A module is one that holds charge in an event. Its columns: `event`, `side` (-1 or 1), `layer` (plane), `u`, `v`, `sensor_um`, and

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hgcae.errors import SettingsError
 from hgcae.events import Events
 from hgcae.geometry import module
-from hgcae.geometry.hierarchy import SEED
+from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.cms_npz import EM_PLANES, CmsNpz
 
@@ -64,7 +64,7 @@ def module_sample(name: str, folder: str | Path, *, seed: int = 1) -> ModuleSamp
         raise SettingsError(msg)
     path = Path(folder) / SAMPLES[name]
     source = CmsNpz() if name == "events" else CalqCsv()
-    modules = Events.concatenate(list(source.read(path, SEED.rooted("MODULE"))))
+    modules = Events.concatenate(list(source.read(path, PROTOTYPE.rooted("MODULE"))))
     use = modules.counts > 0
     if name == "events":
         use &= (modules.columns["layer"] < EM_PLANES) & (modules.columns["n_cells"] == module.N_CELLS)

@@ -1,6 +1,6 @@
 """Losses: how far decoded charges are from the input, seen through all lower decoders.
 
-`squared_error` is the seeds' loss. `MultiScaleLoss` compares square roots of shares at every level from the children of the unit down to
+`squared_error` is the original loss. `MultiScaleLoss` compares square roots of shares at every level from the children of the unit down to
 trigger cells, because a trigger needs sums of all sizes, and because raw squared error sees only the few largest cells. `ChildLoss`
 compares the codes of the children instead, at a fraction of the cost.
 """

@@ -18,7 +18,7 @@ from hgcae.geometry.positions import root_xy_cm
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame, frames
-from hgcae.model.presets import ModelSettings, Precision, l1_preset, seed_preset
+from hgcae.model.presets import ModelSettings, Precision, l1_preset, original_preset
 from hgcae.settings import Settings, atomic_path, fingerprint
 from hgcae.store import Reader
 from hgcae.train.checkpoint import Checkpoint
@@ -32,11 +32,11 @@ class RunSettings(Settings):
 
     input: str = Field(description="Parquet file of events.")
     root: str | None = Field(default=None, description="Train on the occupied units of this level instead of whole events.")
-    preset: Literal["l1", "seed"] = Field(default="l1", description="l1: made for the trigger; seed: the original layer table.")
+    preset: Literal["l1", "original"] = Field(default="l1", description="l1: made for the trigger; original: the original layer table.")
     latent: int = Field(default=8, ge=1, description="Numbers in every code.")
     bits: int = Field(default=9, ge=2, le=16, description="Bits of every number (l1).")
     epochs: int | str = Field(default="demo", description="Length of the schedule: a number, demo or full.")
-    batch: int | None = Field(default=None, ge=1, description="Events in a step (seed: 2); l1 takes units in proportion, made for 32.")
+    batch: int | None = Field(default=None, ge=1, description="Events in a step (original: 2); l1 takes units in proportion, made for 32.")
     seed: int = Field(default=1, ge=0, description="Start of the random numbers.")
     test_share: float = Field(default=0.1, gt=0, lt=1, description="Share of the events, the last ones, that training never sees.")
     devices: int = Field(default=1, ge=1, description="Devices (GPUs) that share each step.")
@@ -176,8 +176,8 @@ def schedule_of(settings: RunSettings, hierarchy: Hierarchy) -> Schedule:
 
 
 def _preset(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, Frame]) -> ModelSettings:
-    if settings.preset == "seed":
-        return seed_preset(hierarchy, settings.latent, settings.decoder_precision)
+    if settings.preset == "original":
+        return original_preset(hierarchy, settings.latent, settings.decoder_precision)
     depth = hierarchy.root in positions and positions[hierarchy.root].stacked
     return l1_preset(hierarchy, settings.latent, settings.bits, bool(positions), settings.decoder_precision, depth)
 

@@ -11,7 +11,7 @@ from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.settings import Settings
 
 FULL_EPOCHS = 2000
-"""Length of the seeds' schedule."""
+"""Length of the original schedule."""
 
 
 class Stage(Settings):
@@ -73,7 +73,7 @@ class Schedule(Settings):
 
         Args:
             hierarchy: The levels.
-            shares: Whether the model's levels keep their sums (`l1`); their losses are others than those of plain levels (`seed`).
+            shares: Whether the model's levels keep their sums (`l1`); their losses are others than those of plain levels (`original`).
 
         Raises:
             SettingsError: Names the stage.
@@ -97,8 +97,8 @@ class Schedule(Settings):
             raise SettingsError(msg)
 
 
-def seed_schedule(hierarchy: Hierarchy, epochs: int = FULL_EPOCHS, batch: int = 2) -> Schedule:
-    """Returns the seeds' table, scaled to `epochs`.
+def original_schedule(hierarchy: Hierarchy, epochs: int = FULL_EPOCHS, batch: int = 2) -> Schedule:
+    """Returns the original table, scaled to `epochs`.
 
     One epoch each with the loss at the root, ..., at the second level, everything below it learning; then each level alone from the lowest
     up: 196, 300, 400, 500, 600 epochs of 2000.
@@ -114,10 +114,10 @@ def seed_schedule(hierarchy: Hierarchy, epochs: int = FULL_EPOCHS, batch: int = 
     return Schedule(stages=(*joint, *alone))
 
 
-def open_seed_schedule(hierarchy: Hierarchy, batch: int = 2) -> Schedule:
-    """Returns the seeds' table in its own numbers of epochs; its last stage, from epoch 1401 on, has no end."""
+def open_original_schedule(hierarchy: Hierarchy, batch: int = 2) -> Schedule:
+    """Returns the original table in its own numbers of epochs; its last stage, from epoch 1401 on, has no end."""
     names = hierarchy.names
-    stages = seed_schedule(hierarchy, len(names) - 1 + sum(_alone(len(names))), batch).stages
+    stages = original_schedule(hierarchy, len(names) - 1 + sum(_alone(len(names))), batch).stages
     return Schedule(stages=(*stages[:-1], stages[-1].model_copy(update={"epochs": _ENDLESS})))
 
 
@@ -167,8 +167,8 @@ _STEPS = ((256, 1000, 6e-3), (256, 600, 6e-3), (256, 650, 8e-3), (128, 420, 4e-3
 _STRONGEST = 12
 """At least so many of the strongest units of each level are decoded where a level above MODULE compares charges."""
 
-SCHEDULES = {"l1": l1_schedule, "seed": seed_schedule}
-EPOCHS = {"l1": {"demo": 15, "full": 75}, "seed": {"demo": 14, "full": FULL_EPOCHS}}
+SCHEDULES = {"l1": l1_schedule, "original": original_schedule}
+EPOCHS = {"l1": {"demo": 15, "full": 75}, "original": {"demo": 14, "full": FULL_EPOCHS}}
 """Named lengths by preset."""
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hgcae.errors import SettingsError
 from hgcae.geometry.detector import Detector
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.settings import Settings, atomic_path, override, read_yaml
 from hgcae.simulate import SimulateSettings
 from hgcae.workflow.digest import file_digest
@@ -58,7 +58,7 @@ class SampleSettings(Settings):
         """
         if self.convert is None:
             return Detector.load((self.simulate or SimulateSettings()).detector).hierarchy
-        levels = SEED if self.convert.detector is None else Detector.load(self.convert.detector).hierarchy
+        levels = PROTOTYPE if self.convert.detector is None else Detector.load(self.convert.detector).hierarchy
         return levels if self.convert.root is None else levels.rooted(self.convert.root)
 
 

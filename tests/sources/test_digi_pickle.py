@@ -1,4 +1,4 @@
-"""The seed programs' pickle: what it holds is read and written exactly."""
+"""The original program's pickle: what it holds is read and written exactly."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from contracts.source import WrittenSourceContract
 from hgcae import store
 from hgcae.errors import DataFormatError
 from hgcae.events import PARTICLE_COLUMNS, Events
-from hgcae.geometry.hierarchy import SEED, Hierarchy
-from hgcae.sources import seed_pickle
-from hgcae.sources.seed_pickle import SeedPickle
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
+from hgcae.sources import digi_pickle
+from hgcae.sources.digi_pickle import DigiPickle
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-MODULE = SEED.rooted("MODULE")
+MODULE = PROTOTYPE.rooted("MODULE")
 
 
 def dump(path: Path, content: object, protocol: int = 4) -> Path:
@@ -35,12 +35,12 @@ def plain(path: Path) -> Any:
     return pickle.loads(path.read_bytes())  # noqa: S301  our own file
 
 
-def read(path: Path, hierarchy: Hierarchy = SEED) -> Events:
-    return Events.concatenate(list(SeedPickle().read(path, hierarchy)))
+def read(path: Path, hierarchy: Hierarchy = PROTOTYPE) -> Events:
+    return Events.concatenate(list(DigiPickle().read(path, hierarchy)))
 
 
 class TestContract(WrittenSourceContract):
-    source = SeedPickle()
+    source = DigiPickle()
 
     def events(self) -> Events:
         dense = np.zeros((4, 3, 4, 4), dtype=np.float32)
@@ -52,7 +52,7 @@ class TestContract(WrittenSourceContract):
 @pytest.mark.parametrize("protocol", range(6))
 def test_pickles_of_both_numpy_generations(numpy, protocol):
     """Files that NumPy 1.26.4 and 2.4.6 wrote."""
-    events = read(GOLDEN / f"seed-numpy{numpy}-protocol{protocol}.pickle")
+    events = read(GOLDEN / f"digi-numpy{numpy}-protocol{protocol}.pickle")
     digi = np.zeros((3, 3, 4, 4), dtype="<f4")
     digi[0, 1, 2, 3], digi[0, 2, 0, 0], digi[2, 0, 0, 1] = 2.5, 1024, 0.125
     meta = np.zeros(3, dtype=[("energy_gev", "<f8"), ("pdg", "<i4"), ("impact_cm", "<f4", (2,))])
@@ -60,9 +60,9 @@ def test_pickles_of_both_numpy_generations(numpy, protocol):
     assert_same(events, Events.from_dense(digi, MODULE, columns={"meta": meta}))
 
 
-@pytest.mark.parametrize("level", SEED.names)
+@pytest.mark.parametrize("level", PROTOTYPE.names)
 def test_the_root_is_found_from_the_shape(tmp_path, level):
-    root = SEED.rooted(level)
+    root = PROTOTYPE.rooted(level)
     digi = np.zeros((2, *root.shape), dtype=np.uint8)
     digi.reshape(2, -1)[:, 5] = [1, 2]
     events = read(dump(tmp_path / "a.pickle", {"digi": digi}))
@@ -102,8 +102,8 @@ def contents(draw):
 @given(content=contents(), protocol=st.integers(0, 5))
 def test_pickle_to_parquet_to_pickle_is_exact(scratch, content, protocol):
     dump(scratch / "a.pickle", content, protocol)
-    store.write(scratch / "b.parquet", SeedPickle().read(scratch / "a.pickle"))
-    SeedPickle().write(scratch / "c.pickle", store.Reader(scratch / "b.parquet").chunks(2))
+    store.write(scratch / "b.parquet", DigiPickle().read(scratch / "a.pickle"))
+    DigiPickle().write(scratch / "c.pickle", store.Reader(scratch / "b.parquet").chunks(2))
     found = plain(scratch / "c.pickle")
     assert list(found) == list(content)
     for name, values in content.items():
@@ -115,7 +115,7 @@ def test_pickle_to_parquet_to_pickle_is_exact(scratch, content, protocol):
 
 @given(events=sparse_events(hierarchies=(MODULE,), truth=False, column_types=("f4",)))
 def test_any_columns_become_meta(scratch, events):
-    SeedPickle().write(scratch / "d.pickle", [events])
+    DigiPickle().write(scratch / "d.pickle", [events])
     found = plain(scratch / "d.pickle")
     np.testing.assert_array_equal(found["digi"], events.to_dense())
     if "meta" in events.columns:
@@ -134,12 +134,12 @@ def simulated(per_event: list[int]) -> Events:
     offsets = np.concatenate([[0], np.cumsum(per_event)]).astype(np.int64)
     dense = np.ones((len(per_event), 4, 4), dtype=np.int32)
     return Events.from_dense(
-        dense, SEED.rooted("ROC"), particles=particles, particle_offsets=offsets, columns={"event": np.arange(len(per_event))}
+        dense, PROTOTYPE.rooted("ROC"), particles=particles, particle_offsets=offsets, columns={"event": np.arange(len(per_event))}
     )
 
 
 def test_truth_becomes_meta_in_the_documented_order(tmp_path):
-    SeedPickle().write(tmp_path / "a.pickle", simulated([1, 1, 1]).chunks(2))
+    DigiPickle().write(tmp_path / "a.pickle", simulated([1, 1, 1]).chunks(2))
     meta = plain(tmp_path / "a.pickle")["meta"]
     assert (meta.shape, meta.dtype) == ((3, 11), np.float64)
     assert list(PARTICLE_COLUMNS)[:2] == ["pdg", "energy_gev"]
@@ -149,25 +149,25 @@ def test_truth_becomes_meta_in_the_documented_order(tmp_path):
 
 
 def test_truth_of_pairs_lies_side_by_side(tmp_path):
-    SeedPickle().write(tmp_path / "a.pickle", [simulated([2, 2])])
+    DigiPickle().write(tmp_path / "a.pickle", [simulated([2, 2])])
     meta = plain(tmp_path / "a.pickle")["meta"]
     assert meta.shape == (2, 22)
     assert meta[1, [1, 12]].tolist() == [102, 103]
-    SeedPickle().write(tmp_path / "b.pickle", [simulated([0, 0])])
+    DigiPickle().write(tmp_path / "b.pickle", [simulated([0, 0])])
     assert set(plain(tmp_path / "b.pickle")) == {"digi"}
 
 
 def test_truth_of_unlike_events_cannot_be_written(tmp_path):
     with pytest.raises(DataFormatError, match="truth of event 2: found 3 particles, expected 1, as in event 0"):
-        SeedPickle().write(tmp_path / "a.pickle", [simulated([1, 1]), simulated([3])])
+        DigiPickle().write(tmp_path / "a.pickle", [simulated([1, 1]), simulated([3])])
     assert not list(tmp_path.iterdir())
 
 
 def test_conversion_in_pieces(tmp_path, monkeypatch):
     digi = np.arange(10 * 16, dtype=np.float32).reshape(10, 4, 4)
     path = dump(tmp_path / "a.pickle", {"digi": digi, "meta": np.arange(10)})
-    monkeypatch.setattr(seed_pickle, "CHUNK_BYTES", 3 * 64)
-    chunks = list(SeedPickle().read(path))
+    monkeypatch.setattr(digi_pickle, "CHUNK_BYTES", 3 * 64)
+    chunks = list(DigiPickle().read(path))
     assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
     np.testing.assert_array_equal(Events.concatenate(chunks).to_dense(), digi)
     assert chunks[3].columns["meta"].tolist() == [9]
@@ -198,6 +198,6 @@ def test_other_content_is_refused(tmp_path, content, message):
 def test_charges_that_are_none_are_refused(tmp_path, monkeypatch, value):
     digi = np.ones((6, 3, 4, 4))
     digi[4, 2, 1, 3] = value
-    monkeypatch.setattr(seed_pickle, "CHUNK_BYTES", 3 * 48 * 8)
+    monkeypatch.setattr(digi_pickle, "CHUNK_BYTES", 3 * 48 * 8)
     with pytest.raises(DataFormatError, match=rf"digi\[4, 2, 1, 3\]: found {value}, expected a charge: a finite number of at least 0"):
         read(dump(tmp_path / "a.pickle", {"digi": digi}))

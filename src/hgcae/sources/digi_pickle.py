@@ -1,4 +1,4 @@
-"""The pickle of the seed programs: a dictionary of `digi`, dense charges, and `meta`, one row per event of whatever is known about it.
+"""The pickle of the original program: a dictionary of `digi`, dense charges, and `meta`, one row per event of whatever is known about it.
 
 `digi` is (n, ...) with one unit of any level as row, e.g. (n, 4, 4) for ROCs or (n, 30, 19, 3, 3, 4, 4) for whole events; `meta` may be
 absent, and otherwise is (n,), (n, k) or structured. Here it becomes the per-event column `meta`, and goes back as it came.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
 from hgcae.events import PARTICLE_COLUMNS, Events
-from hgcae.geometry.hierarchy import SEED, Hierarchy
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.settings import atomic_path
 from hgcae.sources import numpy_pickle
 from hgcae.sources.base import Source
@@ -28,10 +28,10 @@ CHUNK_BYTES = 2**25
 """Dense charges that are converted at a time."""
 
 
-class SeedPickle(Source):
-    """Reads and writes the seed programs' pickle."""
+class DigiPickle(Source):
+    """Reads and writes the original program's pickle."""
 
-    name = "seed pickle"
+    name = "digi pickle"
     suffixes = (".pickle", ".pkl")
 
     def sniff(self, path: Path) -> bool:
@@ -40,7 +40,7 @@ class SeedPickle(Source):
             first = stream.read(2)
         return first in {b"(d", b"}q"} or (first[:1] == b"\x80" and first[1:] in {b"\x02", b"\x03", b"\x04", b"\x05"})
 
-    def read(self, path: str | Path, hierarchy: Hierarchy = SEED) -> Iterator[Events]:
+    def read(self, path: str | Path, hierarchy: Hierarchy = PROTOTYPE) -> Iterator[Events]:
         """Yields the events of a pickle; see `Source.read`. Needs memory for the pickle, and `CHUNK_BYTES` for the conversion."""
         content = numpy_pickle.load(path)
         if not {"digi"} <= set(content) <= {"digi", "meta"}:

@@ -21,7 +21,7 @@ import pytest
 
 import hgcae
 from hgcae import store
-from hgcae.cli import seed
+from hgcae.cli import original
 from hgcae.store import Reader
 from hgcae.train.trainer import read_history
 from model.toys import MODULE, showers
@@ -55,7 +55,7 @@ def program(*arguments: str, **environment: str) -> tuple[int, str, str]:
         contextlib.redirect_stderr(err),
     ):
         try:
-            seed.main()
+            original.main()
         except SystemExit as stop:
             status = stop.code or 0
     return status, out.getvalue(), err.getvalue()
@@ -70,7 +70,7 @@ def write_pickle(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> tuple[Path, tuple[int, str, str]]:
-    folder = tmp_path_factory.mktemp("seed")
+    folder = tmp_path_factory.mktemp("original")
     write_pickle(folder)
     return folder, program(*options(folder), "--json")
 
@@ -92,7 +92,7 @@ def test_what_it_leaves(trained):
     assert (folder / "film.gif").read_bytes().startswith(b"GIF8")
     model = hgcae.load(folder / "model")
     assert model.hierarchy == MODULE
-    assert model.settings.preset == "seed"
+    assert model.settings.preset == "original"
     assert {level.latent for level in model.settings.levels.values()} == {4}
     assert figures["bits_per_unit"] == {"ROC": 36, "MODULE": 36}
 
@@ -149,11 +149,11 @@ def test_mistakes_end_with_one_line(trained, change, message):
 def test_the_defaults(tmp_path, monkeypatch):
     """Those of the original program, below the two folders of setup.sh."""
     called: dict[str, Any] = {}
-    monkeypatch.setattr(seed, "parquet", lambda data, model: called.update(data=data, model=model) or data)
-    monkeypatch.setattr(seed, "seed_settings", lambda events, batch, latent: called.update(batch=batch, latent=latent))
-    monkeypatch.setattr(seed, "choose_gpu", lambda gpu, _: called.update(gpu=gpu))
+    monkeypatch.setattr(original, "parquet", lambda data, model: called.update(data=data, model=model) or data)
+    monkeypatch.setattr(original, "original_settings", lambda events, batch, latent: called.update(batch=batch, latent=latent))
+    monkeypatch.setattr(original, "choose_gpu", lambda gpu, _: called.update(gpu=gpu))
     monkeypatch.setattr(
-        seed, "run", lambda _settings, epochs, cost, film, _folder: called.update(epochs=epochs, cost=cost, film=film) or {}
+        original, "run", lambda _settings, epochs, cost, film, _folder: called.update(epochs=epochs, cost=cost, film=film) or {}
     )
     status, _, err = program(WORKFLOW_DIR=str(tmp_path / "w"), OUTPUT_DIR=str(tmp_path / "o"))
     assert status == 0, err
@@ -171,9 +171,9 @@ def test_the_defaults(tmp_path, monkeypatch):
 
 def test_the_gpu_is_chosen_before_jax_looks():
     environment = {"PATH": "/bin"}
-    seed.choose_gpu(2, environment)
+    original.choose_gpu(2, environment)
     assert environment == {"PATH": "/bin", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "2"}
-    seed.choose_gpu(-1, environment)
+    original.choose_gpu(-1, environment)
     assert (environment["CUDA_VISIBLE_DEVICES"], environment["JAX_PLATFORMS"]) == ("", "cpu")
 
 

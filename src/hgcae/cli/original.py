@@ -73,7 +73,7 @@ def train_experimental_cnn(
     _check_suffix(cost, (".pdf", ".png"), "--costFigure")
     _check_suffix(film, (".mp4", ".gif"), "--animFile")
     choose_gpu(gpu, os.environ)
-    figures = run(seed_settings(parquet(data, model), batch, latent), epochs, cost, film, model)
+    figures = run(original_settings(parquet(data, model), batch, latent), epochs, cost, film, model)
     console.show(figures, as_json=as_json)
 
 
@@ -123,18 +123,18 @@ def _shuffled(data: Path) -> Any:
     return events[np.random.default_rng(0).permutation(len(events))]
 
 
-def seed_settings(events: Path, batch: int, latent: int) -> RunSettings:
+def original_settings(events: Path, batch: int, latent: int) -> RunSettings:
     """Returns the settings of the original training on a Parquet file."""
     from hgcae.store import Reader
     from hgcae.train.run import RunSettings
-    from hgcae.train.schedule import open_seed_schedule
+    from hgcae.train.schedule import open_original_schedule
 
     reader = Reader(events)
     return RunSettings(
         input=str(events),
-        preset="seed",
+        preset="original",
         latent=latent,
-        schedule=open_seed_schedule(reader.hierarchy, batch),
+        schedule=open_original_schedule(reader.hierarchy, batch),
         test_share=min(0.5, N_TEST / max(len(reader), 1)),
     )
 
