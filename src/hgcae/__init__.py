@@ -14,6 +14,7 @@ from hgcae.geometry.hierarchy import Hierarchy, Level
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hgcae.events import DigiKind
     from hgcae.model.autoencoder import Autoencoder
 
 __version__ = "0.1.0"
@@ -39,12 +40,16 @@ def load(path: str | Path) -> Autoencoder:
     return Autoencoder.load(path)
 
 
-def read(path: str | Path) -> Events:
+def read(path: str | Path, digi: DigiKind | None = None) -> Events:
     """Reads all events of a file: hgcae's Parquet, a pickle of `digi` and `meta`, or a csv of CMS modules.
+
+    Args:
+        path: The file.
+        digi: Whether a pickle holds codes or charges; None: whole numbers up to 127 are codes.
 
     Raises:
         DataFormatError: The format is unknown, or the file is not as it should be.
     """
     from hgcae.sources import read_events
 
-    return Events.concatenate(list(read_events(path)))
+    return Events.concatenate(list(read_events(path, digi=digi)))

@@ -41,3 +41,7 @@ class BitExactError(HgcaeError):
 
 class MissingToolError(HgcaeError):
     """An optional package or program is not installed; the message names the extra that brings it."""
+
+
+class HgcaeWarning(UserWarning):
+    """Something in a file that may not mean what the user thinks; the command line prints one line for it and goes on."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -30,6 +31,23 @@ DetectorOption = Annotated[
         metavar="NAME",
         help="Detector of the events in a pickle or csv file: a shipped name or a YAML file.",
         show_default="none; levels of the prototype",
+    ),
+]
+
+
+class Digi(StrEnum):
+    """What the array `digi` of a pickle holds."""
+
+    CODES = "codes"
+    CHARGES = "charges"
+
+
+DigiOption = Annotated[
+    Digi | None,
+    typer.Option(
+        "--digi",
+        help="What digi of a pickle holds: 4E3M codes (of half the ADC counts), or charges.",
+        show_default="by its values when read, charges when written",
     ),
 ]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="YAML file of settings; other options take precedence.")]
@@ -122,10 +140,11 @@ def progress(total: int, unit: str) -> Iterator[Callable[..., None]]:
         yield update
 
 
-def events_of(path: Path, detector: str | None, root: str | None = None) -> Iterator[Events]:
+def events_of(path: Path, detector: str | None, root: str | None = None, digi: Digi | None = None) -> Iterator[Events]:
     """Yields the events of a file in chunks; a given detector says which levels a foreign file has, and is noted in the events.
 
-    Without a detector, `root` "module" asks for modules where a file can be read as those or as whole events.
+    Without a detector, `root` "module" asks for modules where a file can be read as those or as whole events. `digi` says what that of a
+    pickle holds.
 
     Raises:
         DataFormatError: The file is not as it should be, or says that it holds events of another detector.
@@ -134,12 +153,13 @@ def events_of(path: Path, detector: str | None, root: str | None = None) -> Iter
     from hgcae.geometry.hierarchy import PROTOTYPE
     from hgcae.sources import read_events
 
+    kind = None if digi is None else digi.value
     if detector is None:
-        yield from read_events(path, PROTOTYPE.rooted("MODULE") if root is not None and root.upper() == "MODULE" else PROTOTYPE)
+        yield from read_events(path, PROTOTYPE.rooted("MODULE") if root is not None and root.upper() == "MODULE" else PROTOTYPE, kind)
         return
     loaded = Detector.load(detector)
     name = (loaded.name, loaded.fingerprint())
-    for chunk in read_events(path, loaded.hierarchy):
+    for chunk in read_events(path, loaded.hierarchy, kind):
         if chunk.detector not in (None, name) or chunk.hierarchy != loaded.hierarchy.rooted(chunk.hierarchy.root):
             raise DataFormatError(path, "detector", str(chunk.detector), str(name))
         yield replace(chunk, detector=name)

@@ -109,6 +109,8 @@ class FloatCode:
 
 FLOAT_4E3M = FloatCode(4, 3)
 """Trigger cells, HGCROC to ECON-T: 7 bits."""
+DROPPED_BITS = 1
+"""Lowest bits that the HGCROC drops from the sum of a low-density trigger cell before the float code (ECON-T specification)."""
 FLOAT_5E3M = FloatCode(5, 3)
 """Module sums of the threshold and best-choice formats: 8 bits."""
 FLOAT_5E4M = FloatCode(5, 4)

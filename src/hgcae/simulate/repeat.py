@@ -47,7 +47,8 @@ def repeated(
         msg = f"repeated: found k={k}, workers={workers}, chunk={chunk}, expected 1 or more of each"
         raise SettingsError(msg)
     particles = _particles(events)
-    simulation = Simulation(settings or SimulateSettings(detector=events.detector[0] if events.detector else "prototype"))
+    chosen = settings or SimulateSettings(detector=events.detector[0] if events.detector else "prototype")
+    simulation = Simulation(chosen.model_copy(update={"deposits": False}))
     if events.detector not in (None, (simulation.detector.name, simulation.detector.fingerprint())):
         msg = f"repeated: found events of the detector {events.detector}, expected {simulation.detector.name}"
         raise SettingsError(msg)

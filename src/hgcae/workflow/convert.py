@@ -26,7 +26,7 @@ def converted(settings: ConvertSettings) -> Iterator[Events]:
     hierarchy = SampleSettings(convert=settings).hierarchy()
     detector = None if settings.detector is None else Detector.load(settings.detector)
     name = None if detector is None else (detector.name, detector.fingerprint())
-    for chunk in read_events(settings.source, hierarchy):
+    for chunk in read_events(settings.source, hierarchy, settings.digi):
         if chunk.hierarchy != hierarchy:
             where = f"{chunk.hierarchy.root} {chunk.hierarchy.shape}"
             raise DataFormatError(settings.source, "hierarchy", where, f"{hierarchy.root} {hierarchy.shape}")

@@ -80,7 +80,7 @@ class Convert(OfSample):
             return {"events": chosen.events}
         detector = chosen.convert.detector
         named = None if detector is None else Detector.load(detector).fingerprint()
-        return {"sha256": chosen.convert.sha256, "root": chosen.convert.root, "detector": named}
+        return {"sha256": chosen.convert.sha256, "root": chosen.convert.root, "digi": chosen.convert.digi, "detector": named}
 
     def needs(self) -> Mapping[str, Step]:
         """The chunks, if it is simulated."""
