@@ -332,6 +332,7 @@ class TestMeta:
     def test_pairs(self, tmp_path):
         meta = np.concatenate([self.table(), self.table()[::-1]], axis=1)
         events = read(dump(tmp_path / "a.pickle", {"digi": np.full((5, 4, 4), 500.0), "meta": meta}))
+        assert events.particle_offsets is not None
         assert np.diff(events.particle_offsets).tolist() == [2] * 5
         np.testing.assert_array_equal(events.particles["energy_gev"].reshape(5, 2), meta[:, [1, 7]])
 
