@@ -25,6 +25,7 @@ from hgcae.model.heads import Heads
 from hgcae.model.level import LevelModel
 from hgcae.model.plain import PlainLevel
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels
+from hgcae.model.runtime import neutral
 from hgcae.model.shares import SharesLevel
 from hgcae.model.sparse import Codes
 from hgcae.parallel import in_order, usable_cores
@@ -54,6 +55,7 @@ class Autoencoder:
         SettingsError: The settings describe other levels than the hierarchy, or ask for neighbours that are not known.
     """
 
+    @neutral()
     def __init__(
         self,
         hierarchy: Hierarchy,
@@ -90,6 +92,7 @@ class Autoencoder:
         like: Any = self.levels[settings.like] if settings.like else None
         return SharesLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight, like)
 
+    @neutral()
     def with_level(self, name: str, settings: SharesSettings, seed: int, maximum: float | None = None) -> Autoencoder:
         """Returns a model with a new, untrained level above the lower levels of this one, which both models share.
 
@@ -137,6 +140,7 @@ class Autoencoder:
         """Returns the neighbours of the children of a level, where it looks at them."""
         return self.lattices[self.hierarchy.below(name) or ""] if self.level(name).neighbours else None
 
+    @neutral()
     def run(self, action: str, name: str, x: NDArray[Any], *more: NDArray[Any]) -> NDArray[np.float32]:
         """Applies `encode`, `state`, `code` or `decode` of a level to any number of rows, in blocks of few compiled shapes."""
         function, variables = getattr(self.level(name), action), self.level(name).variables

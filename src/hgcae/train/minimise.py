@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import SettingsError
+from hgcae.model.runtime import neutral
 
 
+@neutral()
 def minimise(
     loss: Callable[..., Any], variables: Sequence[Any], rows: Sequence[NDArray[Any]], *, steps: int, batch: int, rate: float, seed: int
 ) -> None:

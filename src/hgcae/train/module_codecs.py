@@ -27,6 +27,7 @@ from hgcae.geometry import module
 from hgcae.model.calibration import Calibration
 from hgcae.model.layers import FixedPoint, quantised_dense
 from hgcae.model.presets import ModelSettings, SharesSettings, l1_preset
+from hgcae.model.runtime import neutral
 from hgcae.model.shares import SharesLevel
 from hgcae.train.losses import LossSettings
 from hgcae.train.minimise import draw_weights, minimise
@@ -60,6 +61,7 @@ BATCH = 512
 """Modules in a step."""
 
 
+@neutral()
 def make_codec(name: str, links: int, train: NDArray[np.integer], fit: Fit | None = None) -> ModuleCodec:
     """Returns a codec of a comparison, fitted to training charges where it needs them.
 

@@ -20,7 +20,7 @@ from hgcae.settings import atomic_path
 if TYPE_CHECKING:
     from hgcae.workflow.settings import Resources, WorkflowSettings
 
-PASSED_ON = ("PYTHONPATH", "HGCAE_DATA", "KERAS_BACKEND", "JAX_PLATFORMS")
+PASSED_ON = ("PYTHONPATH", "HGCAE_DATA", "JAX_PLATFORMS")
 """Variables that a job gets from the process that submits it."""
 
 
