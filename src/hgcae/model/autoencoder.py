@@ -22,6 +22,7 @@ from hgcae.model import files
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
+from hgcae.model.layers import Convolution
 from hgcae.model.level import LevelModel
 from hgcae.model.plain import PlainLevel
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels
@@ -346,24 +347,42 @@ def present_children(hierarchy: Hierarchy, name: str) -> NDArray[np.bool_]:
 def _initialise(levels: Iterable[LevelModel], seed: int) -> None:
     """Draws encoder kernels from He's normal, decoder kernels from Glorot's uniform distribution; biases are zero.
 
-    He's wider distribution (the default of QKeras) matters: on the coarse grid of the `original` weights, Glorot's would all round to zero.
+    These are the defaults of QKeras and Keras: at plain levels exactly, the normal distribution cut off at two standard deviations.
     """
     rng = np.random.default_rng(seed)
     for level in levels:
         for model, quantised in ((level.encoder, True), (level.decoder, False)):
             kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
+            pixels = {id(layer.kernel): layer.pixels for layer in model.layers if isinstance(layer, Convolution)}
             for variable in model.trainable_variables:
+                shape = tuple(variable.shape)
+                if len(shape) == 1:
+                    values = np.zeros(shape, dtype=np.float32)
+                elif quantised:
+                    values = _he_normal(rng, shape, cut=isinstance(level, PlainLevel))
+                else:
+                    values = _glorot_uniform(rng, shape, pixels.get(id(variable), 1))
                 # Numbers of a shares code live in [-1, 1): the last layer starts well inside, where their gradient is not cut.
                 gain = _LAST_GAIN if isinstance(level, SharesLevel) and variable is kernels[-1] else 1.0
-                variable.assign(gain * _initial_values(rng, tuple(variable.shape), quantised))
+                variable.assign(gain * values)
 
 
-def _initial_values(rng: np.random.Generator, shape: tuple[int, ...], quantised: bool) -> NDArray[np.float32]:
-    if len(shape) == 1:
-        return np.zeros(shape, dtype=np.float32)
+def _he_normal(rng: np.random.Generator, shape: tuple[int, ...], cut: bool) -> NDArray[np.float32]:
+    """Draws a kernel (..., n_in, n_out); if `cut`, as Keras does it: nothing beyond two standard deviations, the variance restored."""
+    values = rng.standard_normal(shape)
+    if cut:
+        while (beyond := np.abs(values) > 2).any():
+            values[beyond] = rng.standard_normal(int(beyond.sum()))
+        values /= _CUT_DEVIATION
+    return (np.sqrt(2 / np.prod(shape[:-1])) * values).astype(np.float32)
+
+
+_CUT_DEVIATION = 0.87962566103423978
+"""Standard deviation of a normal distribution that is cut off at twice its own."""
+
+
+def _glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...], pixels: int) -> NDArray[np.float32]:
+    """Draws a kernel (..., n_in, n_out); `pixels` of a window are part of `n_in`, and each output goes to as many windows."""
     field = int(np.prod(shape[:-2]))
-    fan_in, fan_out = field * shape[-2], field * shape[-1]
-    if quantised:
-        return (np.sqrt(2 / fan_in) * rng.standard_normal(shape)).astype(np.float32)
-    limit = np.sqrt(6 / (fan_in + fan_out))
+    limit = np.sqrt(6 / (field * shape[-2] + pixels * field * shape[-1]))
     return rng.uniform(-limit, limit, shape).astype(np.float32)

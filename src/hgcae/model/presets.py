@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from hgcae.errors import SettingsError
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.layers import FixedPoint
+from hgcae.model.original import WeightScale
 from hgcae.settings import Settings
 
 Precision = Literal["float32", "bfloat16"]
@@ -99,6 +100,11 @@ class PlainSettings(Settings):
     encoder: tuple[int, ...] = Field(default=(32, 64, 128, 256), description="Widths of the hidden encoder layers.")
     decoder: tuple[int, ...] = Field(default=(256, 128, 64, 32), description="Widths of the hidden decoder layers (float).")
     weight: FixedPoint = Field(default=FixedPoint(bits=9, integer=6), description="Format of encoder weights and biases.")
+    weight_scale: WeightScale = Field(
+        default="auto_po2",
+        description="Steps of a kernel. `auto_po2`: a power of two for each filter, fitted to its values, as in QKeras' layers. `fixed`: "
+        "those of its format.",
+    )
     activation: FixedPoint = Field(default=FixedPoint(bits=9, integer=6, signed=False), description="Format of hidden activations.")
     feature: FixedPoint = Field(default=FixedPoint(bits=24, integer=16), description="Format of the encoder's input.")
     number: FixedPoint = Field(default=FixedPoint(bits=9, integer=6), description="Format of the numbers of the code.")
