@@ -75,7 +75,8 @@ def compare(
       repeater                ECON-T: all cells in 4E3M, 336 bits whatever the links: what its float format alone loses
       cms-pu                  CMS's own trained autoencoder, made for links given by pile-up (2 to 5 links)
       cms-signal              the same, made for links given by signals
-      econ-ae                 the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links)
+      econ-ae                 the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links); it learns
+                              slowly and gets eight times the steps
       latent                  a quantised layer and a decoder, trained here on how far charge is carried (2 to 5 links)
       hierarchy               the autoencoder of this package, cells to ROCs to module, trained here (2 to 5 links)
 
