@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hgcae.errors import BitExactError, DataFormatError, GeometryError, HgcaeError, MissingToolError, SettingsError
+from hgcae.errors import BitExactError, DataFormatError, GeometryError, HgcaeError, MissingToolError, SettingsError, WorkerError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy, Level
 
@@ -28,13 +28,18 @@ __all__ = [
     "Level",
     "MissingToolError",
     "SettingsError",
+    "WorkerError",
     "load",
     "read",
 ]
 
 
 def load(path: str | Path) -> Autoencoder:
-    """Loads a saved model: the folder that `hgcae train` wrote (or its `model` folder)."""
+    """Loads a saved model: the folder that `hgcae train` wrote (or its `model` folder).
+
+    Raises:
+        DataFormatError: There is none, or it is damaged or of an older version.
+    """
     from hgcae.model.autoencoder import Autoencoder
 
     return Autoencoder.load(path)

@@ -39,6 +39,10 @@ class BitExactError(HgcaeError):
     """Two computations that must agree bit for bit do not."""
 
 
+class WorkerError(HgcaeError):
+    """A worker process died, possibly out of memory, or some of its tasks failed; what is finished is kept."""
+
+
 class MissingToolError(HgcaeError):
     """An optional package or program is not installed; the message names the extra that brings it."""
 

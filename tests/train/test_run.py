@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from hgcae import store
 from hgcae.errors import DataFormatError, GeometryError, SettingsError
 from hgcae.events import Events
-from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.train.run import RunSettings, Split, detector_of, prepare, splits
+from hgcae.train.run import RunSettings, Split, prepare, splits, splits_of_run, training_data
 from hgcae.train.schedule import Schedule
 from model.toys import MODULE, STACK, plain_settings, shares_settings, showers
 from train.toys import STAGES
@@ -96,18 +95,62 @@ class TestSplits:
             splits(RunSettings(input=str(path), root="LAYER"))
 
 
-class TestDetector:
-    def test_shipped(self):
-        detector = Detector.load("prototype")
-        found = detector_of((detector.name, detector.fingerprint()), "x")
-        assert found is not None
-        assert found.fingerprint() == detector.fingerprint()
-        assert detector_of(None, "x") is None
-        assert detector_of(("of my own", "0123"), "x") is None
+class TestFinishedRun:
+    """The file that a run was trained on, found again: `moved` says where run and file are now."""
 
-    def test_of_another_version(self):
-        with pytest.raises(SettingsError, match="prototype has the fingerprint 0123"):
-            detector_of(("prototype", "0123"), "events.parquet")
+    @pytest.fixture
+    def place(self, path, tmp_path, monkeypatch) -> Path:
+        """A folder in which `run` was trained on `data/a.parquet`."""
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "a.parquet").write_bytes(path.read_bytes())
+        (tmp_path / "run").mkdir()
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    def found(self, run: Path = Path("run"), **changes):
+        settings = RunSettings(input="data/a.parquet", test_share=0.2)
+        data = training_data(*splits(RunSettings(input=str(changes.pop("trained_on", "data/a.parquet")), test_share=0.2)))
+        return splits_of_run(run, settings.model_copy(update=changes), data)
+
+    def test_where_the_settings_say(self, place):
+        train, test = self.found() or (None, None)
+        assert train is not None
+        assert test is not None
+        assert (train.start, train.stop, test.start, test.stop) == (0, 40, 40, 50)
+
+    @pytest.mark.parametrize("other", [False, True])
+    def test_next_to_a_moved_run(self, place, path, other):
+        """Even where another file has come to lie where the first one was."""
+        (place / "data").rename(place / "away")
+        (place / "run").rename(place / "away" / "run")
+        if other:
+            store.write(place / "data" / "a.parquet", [showers(MODULE, 50, seed=2)])
+        train, _ = self.found(place / "away" / "run", trained_on=path) or (None, None)
+        assert train is not None
+        assert train.reader.path == place / "away" / "a.parquet"
+
+    def test_gone(self, place, path):
+        (place / "data" / "a.parquet").unlink()
+        assert self.found(trained_on=path) is None
+
+    @pytest.mark.parametrize(
+        "events", [showers(MODULE, 50, seed=2), showers(MODULE, 50)[:49], showers(MODULE, 50)[::-1]], ids=["others", "fewer", "reversed"]
+    )
+    def test_another_file_in_its_place(self, place, path, events):
+        store.write(place / "data" / "a.parquet", [events])
+        with pytest.raises(
+            SettingsError, match=r"data/a.parquet: holds events of the fingerprint \w{16}, run was trained on those of \w{16}"
+        ):
+            self.found(trained_on=path)
+
+    @pytest.mark.parametrize("change", [{"test_share": 0.3}, {"root": "ROC"}])
+    def test_settings_that_ask_for_other_events(self, place, change):
+        with pytest.raises(SettingsError, match=r"run/run.yaml: asks for training events 0 to .*, its model was trained on events 0 to 39"):
+            self.found(**change)
+
+    def test_a_model_that_does_not_say(self, place):
+        with pytest.raises(SettingsError, match="does not say"):
+            splits_of_run(Path("run"), RunSettings(input="data/a.parquet"), None)
 
 
 def run_settings(path: Path, **changes) -> RunSettings:
@@ -123,6 +166,7 @@ class TestPrepare:
         assert prepare(again, folder).fingerprint == trainer.fingerprint
         assert (len(trainer.train), len(trainer.test)) == (40, 10)
         assert trainer.cell_xy is not None
+        assert trainer.model.trained_on == training_data(*splits(again))
         assert trainer.model.settings == shares_settings(MODULE)
 
     def test_everything_that_matters_is_in_the_fingerprint(self, path, tmp_path):

@@ -87,7 +87,7 @@ def compare(
     """
     from hgcae.evaluate import write_module_results
     from hgcae.settings import fingerprint
-    from hgcae.sources.modules import module_sample
+    from hgcae.sources.modules import data_fingerprints, module_sample
     from hgcae.train.module_codecs import FACTORIES, Fit, available
 
     if data is None:
@@ -107,7 +107,8 @@ def compare(
             results.append(result)
             made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
             progress(len(results), name)
-    provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), "seed": seed, "steps": steps, "codecs": made}
+    told = {"data": data_fingerprints(modules.train, test), "seed": seed, "steps": steps, "codecs": made}
+    provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), **told}
     content = write_module_results(output / "results.json", results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
     report(results, output)
     if as_json:

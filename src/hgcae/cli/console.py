@@ -158,11 +158,10 @@ def events_of(path: Path, detector: str | None, root: str | None = None, digi: D
         yield from read_events(path, PROTOTYPE.rooted("MODULE") if root is not None and root.upper() == "MODULE" else PROTOTYPE, kind)
         return
     loaded = Detector.load(detector)
-    name = (loaded.name, loaded.fingerprint())
     for chunk in read_events(path, loaded.hierarchy, kind):
-        if chunk.detector not in (None, name) or chunk.hierarchy != loaded.hierarchy.rooted(chunk.hierarchy.root):
-            raise DataFormatError(path, "detector", str(chunk.detector), str(name))
-        yield replace(chunk, detector=name)
+        if chunk.detector not in (None, loaded.identity) or chunk.hierarchy != loaded.hierarchy.rooted(chunk.hierarchy.root):
+            raise DataFormatError(path, "detector", str(chunk.detector), str(loaded.identity))
+        yield replace(chunk, detector=loaded.identity)
 
 
 def settings_values(

@@ -48,7 +48,7 @@ def demo(
     from hgcae.geometry.detector import Detector
     from hgcae.plots import draw_event
     from hgcae.store import Reader, write
-    from hgcae.train.run import RunSettings, schedule_of
+    from hgcae.train.run import RunSettings, Split, schedule_of, splits
     from hgcae.workflow.opened import OpenRun
     from hgcae.workflow.page import write_page
 
@@ -71,10 +71,9 @@ def demo(
     trainer = train_run(run, output / "run")
     clock.lap("training")
     console.note("judging them")
-    test = Reader(files["test"][0]).read()
-    opened = OpenRun(run, trainer.model, Reader(files["electrons"][0]).take(0, 4000), test, detector)
-    results = judge(opened.model, opened.train, test, detector, EvaluateSettings(), output)
-    event = test[:1]
+    opened = OpenRun(run, trainer.model, splits(run)[0], Split(Reader(files["test"][0]), 0, n_test), n_test)
+    results = judge(opened, EvaluateSettings(), output)
+    event = opened.sample[:1]
     for name in trainer.model.hierarchy.names:
         draw_event(event, trainer.model.reconstruct(event, name), detector, output / f"event_{name}.png", title=f"decoded from {name}")
     report(results, output, as_json=as_json)

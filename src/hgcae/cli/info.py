@@ -45,6 +45,7 @@ def info(
 
 def _model(folder: Path) -> dict[str, Any]:
     from hgcae.model.autoencoder import Autoencoder
+    from hgcae.model.files import model_fingerprint
 
     model = Autoencoder.load(folder)
     levels = {}
@@ -62,6 +63,8 @@ def _model(folder: Path) -> dict[str, Any]:
     return {
         "model": str(folder),
         "preset": model.settings.preset,
+        "fingerprint": model_fingerprint(model),
+        "trained_on": None if model.trained_on is None else model.trained_on.events,
         "detector": None if model.detector is None else model.detector[0],
         "levels": levels,
         "smallest_charge_adc": model.calibration.smallest_charge,
@@ -102,6 +105,7 @@ def _events(path: Path, detector: str | None, digi: console.Digi | None) -> dict
     if path.suffix.lower() == STORE_SUFFIX:
         reader = Reader(path)
         figures |= {"format": f"hgcae events, schema version {reader.schema_version}", "row_groups_verified": reader.verify()}
+        figures["fingerprint"] = reader.content_fingerprint
         provenance = {"provenance": reader.provenance}
     else:
         figures["format"] = find_source(path, look=True).name

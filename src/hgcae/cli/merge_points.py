@@ -11,8 +11,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.cli.processes import single_threads
-from hgcae.errors import HgcaeError, MissingToolError
+from hgcae.cli.processes import WORKER_DIED, single_threads
+from hgcae.errors import HgcaeError, WorkerError
 
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
@@ -71,7 +71,7 @@ def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, p
     Several processes first train, depth by depth, the stages that variants of a seed share, so that none is trained twice.
 
     Raises:
-        MissingToolError: A process died, e.g. for want of memory.
+        WorkerError: A process died.
     """
     done = 0
     if workers == 1:
@@ -93,8 +93,7 @@ def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, p
                     if problem := future.result():
                         yield f"{name}, seed {seed}: {problem}"
             except BrokenProcessPool:
-                msg = "scan: a process was killed, perhaps for want of memory; what is finished is kept: go on with fewer workers"
-                raise MissingToolError(msg) from None
+                raise WorkerError(WORKER_DIED) from None
             finally:
                 for future in waiting:
                     future.cancel()

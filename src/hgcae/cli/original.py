@@ -151,12 +151,13 @@ def run(settings: RunSettings, epochs: int, cost: Path, film: Path, folder: Path
     """
     import jax
 
-    from hgcae.cli.train import gallery_of, run_with_progress
+    from hgcae.cli.train import gallery_of, note_unknown, run_with_progress
     from hgcae.plots import animate, cost_figure
     from hgcae.train.run import prepare
 
     trainer = prepare(settings, folder)
     trainer.last_epoch = epochs
+    note_unknown(trainer)
     console.note(f"training on {jax.devices()[0].device_kind}")
     gallery = gallery_of(trainer)
     names = trainer.model.hierarchy.names

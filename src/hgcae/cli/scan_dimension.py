@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, WorkerError
 
 if TYPE_CHECKING:
     from hgcae.cli.dimension_points import Bench
@@ -84,7 +84,7 @@ def dimension(
     _report(found, output, as_json=as_json)
     if failed:
         msg = f"{output}: {len(failed)} of {len(points)} points failed; the same command tries them again"
-        raise SettingsError(msg)
+        raise WorkerError(msg)
 
 
 def _only(settings: ScanSettings, names: Sequence[str] | None) -> ScanSettings:

@@ -11,7 +11,7 @@ import typer
 
 from hgcae import __version__
 from hgcae.cli import console
-from hgcae.errors import HgcaeError, SettingsError
+from hgcae.errors import SettingsError, WorkerError
 
 if TYPE_CHECKING:
     from hgcae.cli.merge_points import Bench
@@ -80,7 +80,7 @@ def merge(
     report(results, output, as_json=as_json)
     if failures:
         msg = f"{len(failures)} of {len(wanted)} points failed, the first: {failures[0]}"
-        raise HgcaeError(msg)
+        raise WorkerError(msg)
 
 
 def _electrons(folder: Path, n_train: int, n_test: int) -> None:

@@ -104,6 +104,7 @@ def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> 
     from hgcae.train.run import prepare
 
     trainer = prepare(settings, folder)
+    note_unknown(trainer)
     gallery = gallery_of(trainer) if pictures else None
 
     def on_epoch(row: dict[str, Any]) -> None:
@@ -117,6 +118,15 @@ def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> 
     if gallery is not None:
         _animate(folder)
     return trainer
+
+
+def note_unknown(trainer: Trainer) -> None:
+    """Says what a training leaves out, where nothing describes the detector of its events."""
+    if trainer.detector is None and trainer.cell_xy is None:
+        named = trainer.model.detector
+        who = "name no detector" if named is None else f"are of the detector {named[0]} ({named[1]}), which nothing describes"
+        left_out = "no positions, no layer weights, no cut on showers that leave it"
+        console.note(f"the events {who}: {left_out} (hgcae convert --detector names one)")
 
 
 def run_with_progress(trainer: Trainer, on_epoch: Callable[[dict[str, Any]], None]) -> None:

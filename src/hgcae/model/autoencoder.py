@@ -29,6 +29,7 @@ from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, ch
 from hgcae.model.runtime import neutral
 from hgcae.model.shares import SharesLevel
 from hgcae.model.sparse import Codes
+from hgcae.model.training_data import TrainingData
 from hgcae.parallel import in_order, usable_cores
 
 BLOCKS = (512, 8192)
@@ -71,6 +72,7 @@ class Autoencoder:
         self.hierarchy, self.settings, self.calibration, self.detector = hierarchy, settings, calibration, detector
         self.frames, self.lattices = dict(frames), dict(lattices or {})
         self.heads = Heads()
+        self.trained_on: TrainingData | None = None
         self.levels: dict[str, LevelModel] = {}
         below: Any = None
         for level in hierarchy.levels:
@@ -187,15 +189,23 @@ class Autoencoder:
         """Encodes the occupied units of a level, all lower levels included.
 
         Args:
-            events: Events whose root is this hierarchy's, or one of its lower levels.
+            events: Events whose root is this hierarchy's, or one of its lower levels; of the model's detector, or of an unknown one.
             level: Level to stop at.
             below: Codes of the level below, if they are known already.
+
+        Raises:
+            GeometryError: Events of other levels or of another detector than the model's, or codes of others than these events.
+            DataFormatError: The events are not valid, see `Events.validate`.
         """
         self._check_hierarchy(events.hierarchy)
+        self._check_detector(events.detector)
         hierarchy, name = events.hierarchy, self.level(level).name
         lower = hierarchy.below(name)
+        if below is not None and (below.level, below.n_events) != (lower, len(events)):
+            msg = f"codes below {name}: found {below.n_events} events at {below.level}, expected {len(events)} at {lower}"
+            raise GeometryError(msg)
         if lower is None:
-            units, event, unit = events.units(name)
+            units, event, unit = events.validate().units(name)
             x = units.to_dense().reshape(-1, hierarchy.n_cells(name)).astype(np.float32)
             zero = np.zeros((1, *x.shape[1:]), dtype=np.float32)
         else:
@@ -213,9 +223,13 @@ class Autoencoder:
 
         Returns:
             Events with float32 charges in ADC counts, without truth.
+
+        Raises:
+            GeometryError: Codes of other levels, or the integers that are sent instead of the numbers they stand for.
         """
         hierarchy = hierarchy or self.hierarchy
         self._check_hierarchy(hierarchy)
+        self._check_numbers(codes.code, codes.level)
         if self.shares:
             occupied = codes.code[:, 0] > 0
             event, unit = codes.event[occupied], codes.unit[occupied]
@@ -267,6 +281,9 @@ class Autoencoder:
 
         Returns:
             Codes (n, *units of the level in the root, latent): numbers on their grid.
+
+        Raises:
+            GeometryError, DataFormatError: Another shape, charges that are none, or integers in the place of codes.
         """
         hierarchy = self.hierarchy.rooted(root or self.hierarchy.root)
         lower = hierarchy.below(level)
@@ -276,7 +293,7 @@ class Autoencoder:
         if x.shape[1:] != expected:
             msg = f"codes of {lower}: found shape {x.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
             raise GeometryError(msg)
-        code = np.asarray(x, dtype=np.float32).reshape(-1, expected[-1])
+        code = self._check_numbers(x, lower).astype(np.float32).reshape(-1, expected[-1])
         event, unit = (i.ravel() for i in np.indices((len(x), hierarchy.n_units(lower))))
         below = Codes(lower, len(x), event, unit, code, np.zeros(expected[-1], dtype=np.float32))
         rows, _, _ = below.children_of(hierarchy, level, self.lattice(level))
@@ -293,6 +310,9 @@ class Autoencoder:
 
         Returns:
             Charges (n, *shape of the root), or codes (n, *units of the level below, latent) that are not rounded to the grid.
+
+        Raises:
+            GeometryError: Another shape, or integers in the place of codes.
         """
         hierarchy = self.hierarchy.rooted(root or self.hierarchy.root)
         name = self.level(level).name
@@ -300,7 +320,7 @@ class Autoencoder:
         if z.shape[1:] != expected:
             msg = f"codes of {name}: found shape {z.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
             raise GeometryError(msg)
-        rows = np.asarray(z, dtype=np.float32).reshape(-1, expected[-1])
+        rows = self._check_numbers(z, name).astype(np.float32).reshape(-1, expected[-1])
         lower = hierarchy.below(name)
         if recursive or lower is None:
             event, unit = (i.ravel() for i in np.indices((len(z), hierarchy.n_units(name))))
@@ -319,6 +339,23 @@ class Autoencoder:
             msg = f"the events have levels {found}; this model has {expected}"
             raise GeometryError(msg)
 
+    def _check_detector(self, detector: tuple[str, str] | None) -> None:
+        if detector is not None and self.detector is not None and detector != self.detector:
+            found, own = (f"{name} ({digits})" for name, digits in (detector, self.detector))
+            msg = f"the events are of the detector {found}, this model of {own}"
+            raise GeometryError(msg)
+
+    def _check_numbers(self, code: NDArray[Any], level: str) -> NDArray[Any]:
+        """Returns codes as an array, if they are numbers on the grid of a level and not the integers that are sent."""
+        code, latent = np.asarray(code), self.level(level).latent
+        if code.dtype.kind != "f":
+            msg = f"codes of {level}: found {code.dtype}, expected real numbers; model.level({level!r}).from_integers makes these"
+            raise GeometryError(msg)
+        if code.shape[-1] != latent:
+            msg = f"codes of {level}: found {code.shape[-1]} numbers, expected {latent}"
+            raise GeometryError(msg)
+        return code
+
     def save(self, folder: str | Path) -> None:
         """Writes the model into a folder; a model that was there before stays whole until the new one is."""
         files.save(self, Path(folder))
@@ -328,7 +365,7 @@ class Autoencoder:
         """Loads a model from its folder, or from the folder of a training run.
 
         Raises:
-            DataFormatError: Missing, damaged, or not a model.
+            DataFormatError: Missing, damaged, of an older version, or not a model.
         """
         return files.load(cls, Path(path))
 

@@ -78,6 +78,7 @@ def simulate(
     workers: int = 1,
     chunk: int = 200,
     progress: Callable[[int], None] | None = None,
+    detector: Detector | None = None,
 ) -> Generator[Events]:
     """Simulates events `first` to `first + n - 1` and yields them in order, in pieces of at most `chunk`.
 
@@ -91,6 +92,7 @@ def simulate(
         workers: Threads; the compiled showers run in parallel.
         chunk: Events per piece.
         progress: Called with the number of events done, before each piece is handed out.
+        detector: The detector, where it is at hand; None = the one that the settings name.
 
     Returns:
         Pieces with the truth in `particles`, the event numbers in the column `event`, and the true deposits in `DEPOSIT_COLUMNS`.
@@ -105,7 +107,7 @@ def simulate(
     if settings.engine == "geant4" and workers > 1:
         msg = f"simulate: found workers={workers}, expected 1: a process holds one Geant4"
         raise SettingsError(msg)
-    simulation = Simulation(settings)
+    simulation = Simulation(settings, detector)
     pieces = ((start, min(chunk, first + n - start)) for start in range(first, first + n, chunk))
     # Geant4 works only in the thread in which it was set up.
     return _stream(simulation, pieces, 0 if settings.engine == "geant4" else workers, progress)
@@ -125,9 +127,9 @@ def _stream(
 class Simulation:
     """What all events share; nothing in it changes, so threads use it together."""
 
-    def __init__(self, settings: SimulateSettings) -> None:
+    def __init__(self, settings: SimulateSettings, detector: Detector | None = None) -> None:
         self.seed = settings.seed
-        self.detector = Detector.load(settings.detector)
+        self.detector = detector or Detector.load(settings.detector)
         self.gun = Gun(settings.gun, self.detector)
         self.digitiser = Digitiser(settings.digitise, self.detector)
         self.deposits = Deposits(self.detector) if settings.deposits else None
@@ -174,7 +176,7 @@ class Simulation:
             columns={} if self.deposits is None else self.deposits.columns(deposits),
             particles={name: values.astype(np.int32 if name == "pdg" else np.float64) for name, values in truth},
             particle_offsets=_offsets(n_particles),
-            detector=(self.detector.name, self.detector.fingerprint()),
+            detector=self.detector.identity,
         )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
 from hgcae.events import DigiFormat, Events
+from hgcae.geometry.detector import detector_from_dict, detector_to_dict
 from hgcae.geometry.hierarchy import Hierarchy
 
 FORMAT = "hgcae-events"
@@ -67,7 +68,7 @@ class Layout:
         return {
             "hierarchy": self.hierarchy.to_dict(),
             "root": self.hierarchy.root,
-            "detector": None if self.detector is None else {"name": self.detector[0], "fingerprint": self.detector[1]},
+            "detector": detector_to_dict(self.detector),
             "charge": _dtype_to_plain(self.charge),
             "columns": {name: _dtype_to_plain(dtype) for name, dtype in self.columns.items()},
             "particles": {name: _dtype_to_plain(dtype) for name, dtype in self.particles.items()},
@@ -77,10 +78,10 @@ class Layout:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Layout:
         """Builds a layout from what `to_dict` returned."""
-        detector, digi = values["detector"], values.get("digi")
+        digi = values.get("digi")
         return cls(
             Hierarchy.from_dict(values["hierarchy"]),
-            None if detector is None else (detector["name"], detector["fingerprint"]),
+            detector_from_dict(values["detector"]),
             _dtype_from_plain(values["charge"]),
             {name: _dtype_from_plain(dtype) for name, dtype in values["columns"].items()},
             {name: _dtype_from_plain(dtype) for name, dtype in values["particles"].items()},

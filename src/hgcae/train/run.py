@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +12,14 @@ from pydantic import Field, field_validator
 
 from hgcae.errors import SettingsError
 from hgcae.events import Events
-from hgcae.geometry.detector import Detector
+from hgcae.geometry.detector import detector_of
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import root_xy_cm
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame, frames
 from hgcae.model.presets import ModelSettings, Precision, l1_preset, original_preset
+from hgcae.model.training_data import TrainingData
 from hgcae.settings import Settings, atomic_path, fingerprint
 from hgcae.store import Reader
 from hgcae.train.checkpoint import Checkpoint
@@ -109,22 +110,43 @@ def splits(settings: RunSettings) -> tuple[Split, Split]:
     return Split(reader, 0, max(edge, 1), settings.root), Split(reader, max(edge, 1), len(reader), settings.root)
 
 
-def detector_of(named: tuple[str, str] | None, path: object) -> Detector | None:
-    """Returns the shipped detector of a sample; None where the sample names none, or one that is not shipped.
+def training_data(train: Split, test: Split) -> TrainingData:
+    """Returns what a model that is trained on one part of a file and tested on another has to say of it."""
+    return TrainingData(train.reader.content_fingerprint, [train.start, train.stop], [test.start, test.stop], train.root)
+
+
+def splits_of_run(run: Path, settings: RunSettings, data: TrainingData | None, path: Path | None = None) -> tuple[Split, Split] | None:
+    """Returns the training and the held-out part of the file that a finished run was trained on; None where the file is not there.
+
+    The file is looked for where the settings say, and then next to the run, which may have been moved.
+
+    Args:
+        run: Folder of the run.
+        settings: Its settings.
+        data: What its model says that it was trained on.
+        path: The file, where it is known.
 
     Raises:
-        SettingsError: The sample was made with other figures of that detector.
+        SettingsError: There is a file, but with other events, or the settings have been changed since.
     """
-    if named is None:
+    places = [path] if path else [Path(settings.input), run.resolve().parent / Path(settings.input).name]
+    found = {place: Reader(place).content_fingerprint for place in places if place.exists()}
+    if not found:
         return None
-    try:
-        detector = Detector.load(named[0])
-    except SettingsError:
-        return None
-    if detector.fingerprint() != named[1]:
-        msg = f"{path}: detector {named[0]} has the fingerprint {named[1]}, the one of this version {detector.fingerprint()}"
+    if data is None:
+        msg = f"{run}: its model does not say which events it was trained on"
         raise SettingsError(msg)
-    return detector
+    chosen = next((place for place, events in found.items() if events == data.events), None)
+    if chosen is None:
+        place, events = next(iter(found.items()))
+        msg = f"{place}: holds events of the fingerprint {events}, {run} was trained on those of {data.events}"
+        raise SettingsError(msg)
+    parts = splits(settings.model_copy(update={"input": str(chosen)}))
+    if training_data(*parts) != data:
+        texts = [f"events {part.train[0]} to {part.train[1] - 1} (root {part.root})" for part in (training_data(*parts), data)]
+        msg = f"{run / 'run.yaml'}: asks for training {texts[0]}, its model was trained on {texts[1]}"
+        raise SettingsError(msg)
+    return parts
 
 
 def prepare(settings: RunSettings, folder: Path) -> Trainer:
@@ -134,6 +156,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         SettingsError, DataFormatError, GeometryError: Bad input, settings that do not fit it, or a folder that holds another run.
     """
     train, test = splits(settings)
+    data = training_data(train, test)
     test_events = test.take(0, min(len(test), 500) if settings.root is None else len(test))
     hierarchy = test_events.hierarchy
     detector = detector_of(train.reader.detector, settings.input)
@@ -149,6 +172,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         settings.seed,
         train.reader.detector,
     )
+    model.trained_on = data
     options = TrainSettings(
         schedule=schedule_of(settings, hierarchy),
         loss=settings.loss,
@@ -156,7 +180,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         shard_events=settings.shard_events,
         devices=settings.devices,
     )
-    trainer = Trainer(model, options, train, test_events, cell_xy, folder, _data_fingerprint(train), whole)
+    trainer = Trainer(model, options, train, test_events, cell_xy, folder, _fingerprint(data, train.reader.hierarchy), whole)
     Checkpoint.load(folder, trainer.fingerprint)
     with atomic_path(folder / "run.yaml") as path:
         path.write_text(settings.to_yaml(), encoding="utf-8")
@@ -181,6 +205,5 @@ def _preset(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str,
     return l1_preset(hierarchy, settings.latent, settings.bits, bool(positions), settings.decoder_precision, depth)
 
 
-def _data_fingerprint(train: Split) -> str:
-    reader = train.reader
-    return fingerprint([len(reader), train.start, train.stop, train.root, reader.hierarchy.to_dict(), reader.content_fingerprint])
+def _fingerprint(data: TrainingData, hierarchy: Hierarchy) -> str:
+    return fingerprint([asdict(data), hierarchy.to_dict()])
