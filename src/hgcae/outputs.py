@@ -10,6 +10,7 @@ import socket
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -25,6 +26,8 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a full or broken disk, which name no file where they are raised by writing."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """Errors of file systems that know no locks."""
+_PATIENCE_S = 2.0
+"""Time that processes get which work for one that was killed: they hold its locks until they notice."""
 _LONGEST = 1000
 """Bytes that a lock says about who has it."""
 
@@ -156,6 +159,7 @@ def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
 def _lock(path: Path, lock: Path, *, wait: bool) -> int:
     """Opens and locks a file; returns the handle."""
     me = f"process {os.getpid()} on {socket.gethostname()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})"
+    end = time.monotonic() + _PATIENCE_S
     while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -163,6 +167,10 @@ def _lock(path: Path, lock: Path, *, wait: bool) -> int:
         except OSError as error:
             if error.errno in _NO_LOCKS:
                 return handle
+            if isinstance(error, BlockingIOError) and time.monotonic() < end:
+                os.close(handle)
+                time.sleep(0.1)
+                continue
             who = os.read(handle, _LONGEST).decode(errors="replace") or "another process"
             os.close(handle)
             if not isinstance(error, BlockingIOError):

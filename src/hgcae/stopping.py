@@ -6,6 +6,7 @@ too, and `check`, which is called wherever work is divided (steps, batches, piec
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -54,6 +55,24 @@ def stoppable() -> Iterator[None]:
         _asked.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def attend() -> None:
+    """Makes this process one that works for its parent: Ctrl-C is the parent's to hear, and whoever kills the parent ends it, too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Lets this process, if another one made it for its work, end when that one does: it would hold its locks and do unwanted work."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def wait() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait, daemon=True).start()
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
@@ -48,8 +49,9 @@ def evaluate(
 
     chosen = EvaluateSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
     opened = OpenRun.of(run, events, max_events)
-    results = judge(opened.model, opened.train, opened.test, opened.detector, chosen, output or run)
-    report(results, output or run, as_json=as_json)
+    with claimed((output or run) / "results.json"):
+        results = judge(opened.model, opened.train, opened.test, opened.detector, chosen, output or run)
+        report(results, output or run, as_json=as_json)
 
 
 def judge(

@@ -11,6 +11,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import SettingsError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,19 +76,20 @@ def stress(
     detector = detector_of(events.detector, test.reader.path)
     whole = detector if detector is not None and model.hierarchy.levels == detector.hierarchy.levels else None
     settings = _simulation(test) if whole is not None else None
-    cases = _cases(model, events, settings, whole, Bootstrap(seed=seed), seed, names or tuple(known))
-    if not cases:
-        msg = f"found nothing that can be done to these events: {', '.join(names)} need events that hgcae simulated"
-        raise SettingsError(msg)
     folder = output or run
-    provenance = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "n_events": len(events),
-        "seed": seed,
-        "fingerprints": {"model": model.settings.fingerprint(), "hierarchy": model.hierarchy.fingerprint()},
-    }
-    results = write_stress(folder / "stress.json", cases, provenance)
-    stress_figure(results, folder / "stress.png")
+    with claimed(folder / "stress.json"):
+        cases = _cases(model, events, settings, whole, Bootstrap(seed=seed), seed, names or tuple(known))
+        if not cases:
+            msg = f"found nothing that can be done to these events: {', '.join(names)} need events that hgcae simulated"
+            raise SettingsError(msg)
+        provenance = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "n_events": len(events),
+            "seed": seed,
+            "fingerprints": {"model": model.settings.fingerprint(), "hierarchy": model.hierarchy.fingerprint()},
+        }
+        results = write_stress(folder / "stress.json", cases, provenance)
+        stress_figure(results, folder / "stress.png")
     if as_json:
         console.show(results, as_json=True)
         return

@@ -17,8 +17,9 @@ import numpy as np
 
 from hgcae.examples.mnist import data, figures, references, training
 from hgcae.examples.mnist.settings import Architecture, Cost, ExampleSettings
+from hgcae.outputs import atomic_path, claimed
 from hgcae.plots import animate, cost_figure
-from hgcae.settings import atomic_path, fingerprint
+from hgcae.settings import fingerprint
 
 PREFIX = "MNIST_example"
 """How the names of all figures begin."""
@@ -132,9 +133,11 @@ class Train(Step):
             if epoch in self.settings.pictures:
                 self.trigger_event(luigi.Event.PROGRESS, self, row)
 
-        result = training.train(self.settings, self.digits, self.folder, tell)
-        with atomic_path(self.output().path) as path:
-            path.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        result_path = Path(self.output().path)
+        with claimed(result_path):
+            result = training.train(self.settings, self.digits, self.folder, tell)
+            with atomic_path(result_path) as path:
+                path.write_text(json.dumps(result, indent=1), encoding="utf-8")
 
     def result(self) -> dict[str, Any]:
         """What was found."""
