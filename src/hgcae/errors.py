@@ -12,6 +12,10 @@ class SettingsError(HgcaeError):
     """A setting is unknown, missing, of the wrong type or out of range."""
 
 
+class BusyError(HgcaeError):
+    """Another process is writing what this one is asked to write."""
+
+
 class GeometryError(HgcaeError):
     """A detector or hierarchy is inconsistent, or two that must agree do not."""
 

@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from hgcae import stopping
+
 T = TypeVar("T")
 
 
@@ -51,12 +53,15 @@ def in_order(task: Callable[..., T], pieces: Iterable[tuple[Any, ...]], workers:
     crash. 0 workers = the calling thread.
     """
     if workers == 0:
-        yield from (task(*piece) for piece in pieces)
+        for piece in pieces:
+            stopping.check()
+            yield task(*piece)
         return
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[T]] = deque()
         try:
             for piece in pieces:
+                stopping.check()
                 waiting.append(pool.submit(task, *piece))
                 if len(waiting) >= 2 * workers:
                     yield waiting.popleft().result()
@@ -94,6 +99,7 @@ def ahead(items: Iterable[T], depth: int = 2) -> Generator[T]:
     thread.start()
     try:
         while True:
+            stopping.check()
             good, item = ready.get()
             if good:
                 yield item

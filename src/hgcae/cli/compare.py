@@ -12,6 +12,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import SettingsError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,15 +103,16 @@ def compare(
     test = drawn(modules.test, max_modules, seed)
     pairs = [(name, number) for name in chosen for number in dict.fromkeys(links or LINKS)]
     results, made = [], {}
-    with console.progress(len(pairs), "codecs") as progress:
-        for name, codec, result in judged(sample.value, pairs, modules.train, test, Fit(seed, steps, data)):
-            results.append(result)
-            made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
-            progress(len(results), name)
-    told = {"data": data_fingerprints(modules.train, test), "seed": seed, "steps": steps, "codecs": made}
-    provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), **told}
-    content = write_module_results(output / "results.json", results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
-    report(results, output)
+    with claimed(output / "results.json"):
+        with console.progress(len(pairs), "codecs") as progress:
+            for name, codec, result in judged(sample.value, pairs, modules.train, test, Fit(seed, steps, data)):
+                results.append(result)
+                made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
+                progress(len(results), name)
+        told = {"data": data_fingerprints(modules.train, test), "seed": seed, "steps": steps, "codecs": made}
+        provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), **told}
+        content = write_module_results(output / "results.json", results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
+        report(results, output)
     if as_json:
         console.show(content, as_json=True)
         return

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from hgcae import stopping
 from hgcae.errors import DataFormatError, HgcaeError
 from hgcae.settings import override, read_yaml
 
@@ -55,20 +56,31 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 
 
 def run_app(app: Callable[[], object], name: str) -> None:
-    """Runs a command line; errors that a user can mend end it with one line on standard error and status 2."""
+    """Runs a command line; errors that a user can mend end it with one line on standard error and status 2.
+
+    Ctrl-C and SIGTERM end it with one line, too, and with status 130 and 143.
+    """
 
     def fail(message: str) -> NoReturn:
         note(f"{name}: error: {' '.join(message.split())}")
         raise SystemExit(2)
 
-    try:
-        app()
-    except HgcaeError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
-    except MemoryError as error:
-        fail(f"not enough memory: {error}")
+    with stopping.stoppable():
+        try:
+            app()
+        except BaseException as error:
+            number = stopping.asked()
+            if number is not None:
+                note(f"{name}: stopped; what is finished is kept, the same command does the rest")
+                raise SystemExit(128 + number) from None
+            if isinstance(error, HgcaeError):
+                fail(str(error))
+            if isinstance(error, OSError):
+                # Files are named by who writes them, so what has no name is what is printed.
+                fail(f"{error.filename or 'standard output'}: {error.strerror}" if error.strerror else str(error))
+            if isinstance(error, MemoryError):
+                fail(f"not enough memory: {error}")
+            raise
 
 
 def workflow_dir() -> Path:
@@ -135,6 +147,7 @@ def progress(total: int, unit: str) -> Iterator[Callable[..., None]]:
         task = bar.add_task("", total=total, rate="")
 
         def update(done: float, text: str | None = None) -> None:
+            stopping.check()
             bar.update(task, completed=done, rate=text or f"{done / (time.perf_counter() - start):.0f} {unit}/s")
 
         yield update

@@ -19,7 +19,9 @@ SetOption = Annotated[
     ),
 ]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Emulate the ECON-T, the trigger concentrator, as its reference vectors have it.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Emulate the ECON-T, the trigger concentrator, as its reference vectors have it."
+)
 
 
 def run(

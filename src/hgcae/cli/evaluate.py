@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
@@ -48,8 +49,10 @@ def evaluate(
     from hgcae.workflow.opened import OpenRun
 
     chosen = EvaluateSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
-    results = judge(OpenRun.of(run, events, max_events, console.note), chosen, output or run)
-    report(results, output or run, as_json=as_json)
+    opened = OpenRun.of(run, events, max_events, console.note)
+    with claimed((output or run) / "results.json"):
+        results = judge(opened, chosen, output or run)
+        report(results, output or run, as_json=as_json)
 
 
 def judge(opened: OpenRun, settings: EvaluateSettings, folder: Path) -> dict[str, Any]:

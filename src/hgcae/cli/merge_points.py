@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.cli.processes import WORKER_DIED, single_threads
+from hgcae.cli.processes import WORKER_DIED, processes
 from hgcae.errors import HgcaeError, WorkerError
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, p
                 yield f"{name}, seed {seed}: {problem}"
             progress(done, name)
         return
-    with single_threads(), ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with processes(workers) as pool:
         for tasks in _rounds(bench, points):
             waiting = {pool.submit(make, bench, task): task for task in tasks}
             try:

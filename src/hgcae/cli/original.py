@@ -12,6 +12,7 @@ import typer
 from hgcae import __version__
 from hgcae.cli import console
 from hgcae.errors import SettingsError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.train.run import RunSettings
@@ -73,7 +74,8 @@ def train_experimental_cnn(
     _check_suffix(cost, (".pdf", ".png"), "--costFigure")
     _check_suffix(film, (".mp4", ".gif"), "--animFile")
     choose_gpu(gpu, os.environ)
-    figures = run(original_settings(parquet(data, model), batch, latent), epochs, cost, film, model)
+    with claimed(model / "checkpoint.npz"):
+        figures = run(original_settings(parquet(data, model), batch, latent), epochs, cost, film, model)
     console.show(figures, as_json=as_json)
 
 

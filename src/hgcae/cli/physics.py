@@ -13,6 +13,7 @@ import typer
 from hgcae import __version__
 from hgcae.cli import console
 from hgcae.errors import SettingsError
+from hgcae.outputs import claimed
 from hgcae.settings import fingerprint
 
 if TYPE_CHECKING:
@@ -87,18 +88,19 @@ def physics(
         found = {name: partial(model.reconstruct, level=name)} | _simple(train, name, model.bits_per_unit(name), baseline or ())
         decoders |= found
         sizes |= dict.fromkeys(found, _size(model, name))
-    samples = prepare(folder, detector, chosen, events, seed, workers, decoders, source)
-    verdict = judge_physics(samples, detector, chosen, console.note)
-    results = write_physics(
-        folder / "physics.json",
-        verdict,
-        date=datetime.now(UTC).date().isoformat(),
-        settings=chosen,
-        fingerprints={"model": source["model"], "detector": detector.fingerprint(), **fitted_to},
-        codecs=sizes,
-        provenance={"run": str(run), "seed": seed, "events": events, "energy_gev": ENERGY_GEV, "detector": detector.name},
-    )
-    report(results, folder, as_json=as_json)
+    with claimed(folder / "physics.json"):
+        samples = prepare(folder, detector, chosen, events, seed, workers, decoders, source)
+        verdict = judge_physics(samples, detector, chosen, console.note)
+        results = write_physics(
+            folder / "physics.json",
+            verdict,
+            date=datetime.now(UTC).date().isoformat(),
+            settings=chosen,
+            fingerprints={"model": source["model"], "detector": detector.fingerprint(), **fitted_to},
+            codecs=sizes,
+            provenance={"run": str(run), "seed": seed, "events": events, "energy_gev": ENERGY_GEV, "detector": detector.name},
+        )
+        report(results, folder, as_json=as_json)
 
 
 def _simple(train: Events | None, level: str, bits: int, names: Sequence[str]) -> dict[str, Decoder]:

@@ -11,6 +11,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import SettingsError, WorkerError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.cli.dimension_points import Bench
@@ -77,11 +78,12 @@ def dimension(
         values.setdefault("levels", [base.model.hierarchy.root])
     chosen = _only(ScanSettings.load(values, source=settings or "settings"), sample)
     points = plan(chosen, base, bench.judge.fingerprint())
-    _prepare(chosen, base, output, workers)
-    failed = _make(base, bench, points, workers)
-    floors = _floors(chosen, base, bench, workers)
-    found = _collect(chosen, base, bench, points, floors, failed, intrinsic=intrinsic)
-    _report(found, output, as_json=as_json)
+    with claimed(output / "scan.json"):
+        _prepare(chosen, base, output, workers)
+        failed = _make(base, bench, points, workers)
+        floors = _floors(chosen, base, bench, workers)
+        found = _collect(chosen, base, bench, points, floors, failed, intrinsic=intrinsic)
+        _report(found, output, as_json=as_json)
     if failed:
         msg = f"{output}: {len(failed)} of {len(points)} points failed; the same command tries them again"
         raise WorkerError(msg)

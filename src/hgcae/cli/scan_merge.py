@@ -12,6 +12,7 @@ import typer
 from hgcae import __version__
 from hgcae.cli import console
 from hgcae.errors import SettingsError, WorkerError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.cli.merge_points import Bench
@@ -72,12 +73,13 @@ def merge(
             missing.append((name, seed))
     console.note(f"{len(wanted) - len(missing)} of {len(wanted)} points are there")
     failures = []
-    with console.progress(len(missing), "points") as progress:
-        for problem in make_points(bench, missing, workers, progress):
-            console.note(f"failed: {problem}")
-            failures.append(problem)
-    results = _collect(bench, wanted, failures, {"n_train": n_train, "n_test": n_test})
-    report(results, output, as_json=as_json)
+    with claimed(output / "results.json"):
+        with console.progress(len(missing), "points") as progress:
+            for problem in make_points(bench, missing, workers, progress):
+                console.note(f"failed: {problem}")
+                failures.append(problem)
+        results = _collect(bench, wanted, failures, {"n_train": n_train, "n_test": n_test})
+        report(results, output, as_json=as_json)
     if failures:
         msg = f"{len(failures)} of {len(wanted)} points failed, the first: {failures[0]}"
         raise WorkerError(msg)

@@ -11,6 +11,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import SettingsError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,23 +77,24 @@ def stress(
     opened = OpenRun.of(run, given, n_events, lambda _: None)
     model, events, whole = opened.model, opened.sample, opened.whole
     settings = _simulation(opened.test) if whole is not None and opened.test is not None else None
-    cases = _cases(model, events, settings, whole, Bootstrap(seed=seed), seed, names or tuple(known))
-    if not cases:
-        msg = f"found nothing that can be done to these events: {', '.join(names)} need events that hgcae simulated"
-        raise SettingsError(msg)
     folder = output or run
-    provenance = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "n_events": len(events),
-        "seed": seed,
-        "fingerprints": {
-            "model": model_fingerprint(model),
-            "hierarchy": model.hierarchy.fingerprint(),
-            "events": opened.events_fingerprint,
-        },
-    }
-    results = write_stress(folder / "stress.json", cases, provenance)
-    stress_figure(results, folder / "stress.png")
+    with claimed(folder / "stress.json"):
+        cases = _cases(model, events, settings, whole, Bootstrap(seed=seed), seed, names or tuple(known))
+        if not cases:
+            msg = f"found nothing that can be done to these events: {', '.join(names)} need events that hgcae simulated"
+            raise SettingsError(msg)
+        provenance = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "n_events": len(events),
+            "seed": seed,
+            "fingerprints": {
+                "model": model_fingerprint(model),
+                "hierarchy": model.hierarchy.fingerprint(),
+                "events": opened.events_fingerprint,
+            },
+        }
+        results = write_stress(folder / "stress.json", cases, provenance)
+        stress_figure(results, folder / "stress.png")
     if as_json:
         console.show(results, as_json=True)
         return

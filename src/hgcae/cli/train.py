@@ -11,6 +11,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import GeometryError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.cli.gallery import Gallery
@@ -103,20 +104,21 @@ def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> 
     from hgcae.plots import cost_figure
     from hgcae.train.run import prepare
 
-    trainer = prepare(settings, folder)
-    note_unknown(trainer)
-    gallery = gallery_of(trainer) if pictures else None
+    with claimed(folder / "checkpoint.npz"):
+        trainer = prepare(settings, folder)
+        note_unknown(trainer)
+        gallery = gallery_of(trainer) if pictures else None
 
-    def on_epoch(row: dict[str, Any]) -> None:
-        cost_figure(trainer.history, folder / "cost.png")
+        def on_epoch(row: dict[str, Any]) -> None:
+            cost_figure(trainer.history, folder / "cost.png")
+            if gallery is not None:
+                title = f"epoch {row['epoch']}: decoded from {row['loss_level']}, test loss {row['loss_test']:.4g}"
+                gallery.draw(trainer.model, row["loss_level"], folder / "frames" / f"epoch_{row['epoch']:05d}.png", title)
+
+        run_with_progress(trainer, on_epoch)
+        cost_figure(trainer.history, folder / "cost.pdf")
         if gallery is not None:
-            title = f"epoch {row['epoch']}: decoded from {row['loss_level']}, test loss {row['loss_test']:.4g}"
-            gallery.draw(trainer.model, row["loss_level"], folder / "frames" / f"epoch_{row['epoch']:05d}.png", title)
-
-    run_with_progress(trainer, on_epoch)
-    cost_figure(trainer.history, folder / "cost.pdf")
-    if gallery is not None:
-        _animate(folder)
+            _animate(folder)
     return trainer
 
 

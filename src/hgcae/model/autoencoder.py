@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae import stopping
 from hgcae.errors import GeometryError, SettingsError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
@@ -153,6 +154,7 @@ class Autoencoder:
         compiled, values = known[action], [v.value for v in variables]
         parts = []
         for start in range(0, max(len(x), 1), BLOCKS[-1]):
+            stopping.check()
             block = [array[start : start + BLOCKS[-1]] for array in (x, *more)]
             n = len(block[0])
             size = next(size for size in BLOCKS if size >= n)

@@ -43,7 +43,9 @@ def _network(buffers: Any, sizes: Any, kernels: Any, biases: Any, scales: Any, l
 
 
 @njit(cache=True, nogil=True)
-def encode_plain(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, biases: Any, scales: Any, limits: Any, tables: Any) -> None:
+def encode_plain(
+    x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, biases: Any, scales: Any, limits: Any, tables: Any
+) -> None:
     """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `PlainTables`."""
     for start in range(0, len(x), TILE):
         n = min(TILE, len(x) - start)
@@ -57,7 +59,9 @@ def encode_plain(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels
 
 
 @njit(cache=True, nogil=True)
-def encode_shares(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, biases: Any, scales: Any, limits: Any, tables: Any) -> None:
+def encode_shares(
+    x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, biases: Any, scales: Any, limits: Any, tables: Any
+) -> None:
     """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `SharesTables`."""
     children = len(tables.weight)
     size = x.shape[1] // children

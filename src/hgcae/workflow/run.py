@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from hgcae.errors import DataFormatError, HgcaeError, SettingsError
 from hgcae.workflow import tasks
+from hgcae.workflow.batch import check_store
 from hgcae.workflow.settings import WorkflowSettings
 from hgcae.workflow.step import CmdlineParser, Step, luigi
 
@@ -67,6 +68,7 @@ def steps_of(settings: WorkflowSettings, name: str = "Report", options: Options 
         msg = f"step {name!r}: expected one of {', '.join(STEPS)}"
         raise SettingsError(msg)
     options = options or Options()
+    check_store(settings.store, options.where)
     batch = settings.batch
     common: dict[str, Any] = {
         "config": str(settings.freeze()),

@@ -17,6 +17,7 @@ import numpy as np
 
 from hgcae.examples.mnist import data, figures, references, training
 from hgcae.examples.mnist.settings import Architecture, Cost, ExampleSettings
+from hgcae.outputs import claimed
 from hgcae.plots import animate, cost_figure
 from hgcae.settings import fingerprint
 from hgcae.store.results import read_results_file, write_results_file
@@ -134,8 +135,10 @@ class Train(Step):
             if epoch in self.settings.pictures:
                 self.trigger_event(luigi.Event.PROGRESS, self, row)
 
-        result = training.train(self.settings, self.digits, self.folder, tell)
-        write_results_file(self.output().path, result)
+        result_path = Path(self.output().path)
+        with claimed(result_path):
+            result = training.train(self.settings, self.digits, self.folder, tell)
+            write_results_file(result_path, result)
 
     def result(self) -> dict[str, Any]:
         """What was found."""

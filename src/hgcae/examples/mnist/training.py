@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae import stopping
 from hgcae.errors import DataFormatError
 from hgcae.examples.mnist.costs import COSTS, MERITS
 from hgcae.examples.mnist.data import Digits
@@ -153,6 +154,7 @@ class Loop:
         """Passes once through the images in random order; returns the mean cost."""
         costs = []
         for rows in rng.permutation(len(self._images))[: self.steps * self.batch].reshape(self.steps, self.batch):
+            stopping.check()
             self._weights, self._state, cost = self._step(self._weights, self._state, self._images, rows)
             costs.append(cost)
         return float(np.mean(jax.device_get(costs)))
