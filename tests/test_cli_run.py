@@ -64,7 +64,7 @@ class TestStatus:
         ("arguments", "message"),
         [
             (["missing.yaml"], "missing.yaml: cannot be read"),
-            (["workflow.yaml", "Bake"], "step 'Bake': expected one of Simulate, Convert"),
+            (["workflow.yaml", "Bake"], "unknown step 'Bake', expected one of Simulate, Convert"),
             (["workflow.yaml", "Train"], "the workflow has no section for it"),
             (["workflow.yaml", "Scan"], "the workflow has no section for it"),
             (["workflow.yaml", "--set", "colour=blue"], "colour: Extra inputs"),

@@ -124,6 +124,14 @@ def test_every_bit_is_that_of_a_slow_codec(links):
 
 
 @cache
+def test_shares_of_huge_charges_are_kept():
+    """Where products of 64 bits would not do."""
+    charges = random_modules(60)
+    charges = charges[charges.sum(axis=1) > 0][:12] << 20
+    codec = LatticeCodec(2, MODES[2])
+    assert texts(codec.encode(charges)) == [reference(row.tolist(), 2, MODES[2]) for row in charges]
+
+
 def fitted(links: int) -> LatticeCodec:
     return LatticeCodec.fit(links, random_modules(200))
 

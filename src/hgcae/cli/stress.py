@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,9 +66,8 @@ def stress(
 
     names = tuple(only or ())
     known = [perturbation.name for perturbation in PERTURBATIONS] + list(FLIPS)
-    if unknown := [name for name in names if name not in known]:
-        msg = f"unknown disturbance {unknown[0]!r}, expected some of {', '.join(known)}"
-        raise SettingsError(msg)
+    if strange := [name for name in names if name not in known]:
+        raise SettingsError(unknown("disturbance", strange[0], known))
     model = Autoencoder.load(run)
     _, test = splits(RunSettings.from_yaml(run / "run.yaml"))
     events = test.take(0, n_events)

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import GeometryError
+from hgcae.errors import GeometryError, unknown
 from hgcae.settings import fingerprint
 
 
@@ -82,8 +82,7 @@ class Hierarchy:
         try:
             return self.names.index(name.upper())
         except ValueError:
-            msg = f"unknown level {name!r}, expected one of {', '.join(self.names)}"
-            raise GeometryError(msg) from None
+            raise GeometryError(unknown("level", name, self.names)) from None
 
     def level(self, name: str) -> Level:
         """Returns a level by name."""

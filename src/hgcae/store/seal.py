@@ -20,6 +20,7 @@ from typing import BinaryIO
 import pyarrow.parquet as pq
 
 from hgcae.errors import DataFormatError
+from hgcae.reading.files import open_regular
 
 _MAGIC = b"HGCAEcrc"
 _SEAL = struct.Struct("<II8s")
@@ -45,7 +46,7 @@ def read_seal(path: Path) -> tuple[int, ...]:
         DataFormatError: Truncated, damaged, or not a sealed Parquet file.
         OSError: The file cannot be opened.
     """
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         size = stream.seek(0, 2)
         tail = _read_before(stream, size, _TAIL.size)
         if not tail.endswith(b"PAR1") or len(tail) < _TAIL.size:
