@@ -17,6 +17,7 @@ from hgcae.events import Events
 from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.modules import SAMPLES
+from hgcae.store.results import read_results_file
 from hgcae.train.module_codecs import CMS_GRAPHS, FACTORIES, available
 from sources import toys
 
@@ -81,7 +82,7 @@ def test_json_is_what_is_in_the_file(hgcae, data, tmp_path):
     status, out, _ = hgcae(*arguments)
     assert status == 0
     content = json.loads(out)
-    assert content == json.loads((tmp_path / "out" / "results.json").read_text())
+    assert content == read_results_file(tmp_path / "out" / "results.json", "")
     assert content["provenance"]["n_test"] == 50
     assert list(content["provenance"]["codecs"]) == ["pca 3"]
     assert hgcae(*arguments)[1] == out

@@ -430,7 +430,7 @@ class TestInfo:
         (tmp_path / "folder").mkdir()
         for subject, message in {
             "nothing": "nothing: No such file",
-            "folder": "not a model: model.json",
+            "folder": "model.json: file: found No such file",
             "a.csv": "a.csv: No such file",
         }.items():
             assert message in fails("info", subject)

@@ -23,7 +23,7 @@ import hgcae
 from hgcae import store
 from hgcae.cli import original
 from hgcae.store import Reader
-from hgcae.train.trainer import read_history
+from hgcae.train.checkpoint import read_history
 from model.toys import MODULE, showers
 
 PROGRAM = Path(__file__).resolve().parents[1] / "train_experimental_cnn.py"

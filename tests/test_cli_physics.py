@@ -94,7 +94,7 @@ def test_the_whole_command_and_again(hgcae, folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere/model: not a model"),
+        (["nowhere"], "nowhere/model/model.json: file: found No such file"),
         (["modules"], "modules: found a model of the root MODULE, detector unknown, expected one of whole events"),
         (["run", "--levels", "LAYER"], "unknown level 'LAYER'"),
         (["run", "--set", "colour=blue"], "colour: Extra inputs"),

@@ -13,7 +13,8 @@ from unittest.mock import patch
 import pytest
 
 from hgcae.cli import main
-from hgcae.evaluate import EvaluateSettings
+from hgcae.evaluate import EvaluateSettings, read_results
+from hgcae.store.results import write_results_file
 from train.toys import STEADY, write_run
 
 Run = Callable[..., tuple[int, str, str]]
@@ -73,7 +74,7 @@ def test_the_run_is_judged_where_nobody_has_done_it(trained):
 
 
 def test_results_that_are_there_are_used(hgcae, copy):
-    (copy / "physics.json").write_text('{"separation": {"auc": 0.987}}')
+    write_results_file(copy / "physics.json", {"separation": {"auc": 0.987}})
     before = (copy / "results.json").read_bytes()
     status, out, err = hgcae("report", copy, "-o", copy / "other.html", "--shown", 2, "--json")
     assert (status, err) == (0, "")
@@ -90,7 +91,8 @@ def test_results_that_are_there_are_used(hgcae, copy):
 
 
 def test_a_run_without_history_and_without_events(hgcae, copy):
-    (copy / "history.jsonl").unlink()
+    for name in ("history.jsonl", "checkpoint.npz"):
+        (copy / name).unlink()
     assert hgcae("report", copy, "--shown", 0)[0] == 0
     assert "history" not in data(copy / "report.html", "figure")
     assert data(copy / "report.html", "event") is None
@@ -104,16 +106,16 @@ def edited(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda run: shutil.rmtree(run / "model"), "run/model: not a model: model.json: No such file"),
+        (lambda run: shutil.rmtree(run / "model"), "run/model/model.json: file: found No such file"),
         (lambda run: (run / "run.yaml").unlink(), "run.yaml: cannot be read: No such file"),
         (edited("results.json", lambda text: text[:50]), "results.json: content: found no JSON"),
         (
-            edited("results.json", lambda text: re.sub(r'"model": "\w+"', '"model": "0"', text)),
+            lambda run: write_results_file(run / "results.json", {**read_results(run / "results.json"), "fingerprints": {"model": "0"}}),
             "fingerprints.model: found 0, expected [0-9a-f]{16}, .* judge it with hgcae evaluate",
         ),
-        (edited("history.jsonl", lambda text: text + "{"), "history.jsonl: line 7: found no JSON, expected a JSON object"),
-        (edited("history.jsonl", lambda text: text + '{"stage": 1}\n'), "history: row 7: found no epoch"),
-        (edited("physics.json", lambda _: "[1, 2]"), "physics.json: content: found a list, expected a JSON object"),
+        (edited("results.json", lambda text: text.replace('"n_events": 30', '"n_events": 31')), "results.json: checksum: found"),
+        (lambda run: (run / "checkpoint.npz").unlink(), "checkpoint.npz: file: found none beside history.jsonl"),
+        (edited("physics.json", lambda _: "[1, 2]"), "physics.json: content: found a list, expected results of hgcae physics"),
     ],
 )
 def test_mistakes(hgcae, copy, damage, message):
@@ -129,7 +131,7 @@ def test_mistakes(hgcae, copy, damage, message):
 def test_a_folder_that_is_none(hgcae, tmp_path):
     status, _, err = hgcae("report", tmp_path / "nowhere")
     assert status == 2
-    assert "nowhere/model: not a model" in err
+    assert "nowhere/model/model.json: file: found No such file" in err
 
 
 def test_the_manual(hgcae):

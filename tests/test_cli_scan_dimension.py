@@ -16,6 +16,7 @@ from hgcae.evaluate.eventwise import FIGURES
 from hgcae.model.presets import ModelSettings, SharesSettings
 from hgcae.simulate import GunSettings, SimulateSettings, simulate
 from hgcae.store import write
+from hgcae.store.results import read_results_file
 from hgcae.train.run import RunSettings, prepare
 from test_cli_train import contents, help_of, hgcae_in
 
@@ -79,7 +80,7 @@ def test_the_manual(tmp_path):
 def test_what_is_found(scanned):
     folder, result = scanned
     found = result.json
-    assert found == json.loads((folder / "scan" / "scan.json").read_text())
+    assert found == read_results_file(folder / "scan" / "scan.json", "")
     assert (found["points"], found["failed"], found["intrinsic"]) == (4, [], {})
     assert found["cpu_s_per_point"]["STAGE2"] > 0
     answers = found["answers"]["electron"]["STAGE2"]

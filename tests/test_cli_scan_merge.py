@@ -12,6 +12,7 @@ import pytest
 from hgcae.cli import main, merge_points
 from hgcae.errors import SettingsError
 from hgcae.evaluate.borders import REGIONS
+from hgcae.store.results import read_results_file
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def test_a_scan_from_electrons_to_figure_and_again(command):
     assert status == 0, err
     assert "flat 3 x 8" in out
     assert {path.name for path in command.folder.iterdir()} >= {"results.json", "results.md", "merging.png", "points", "stages"}
-    results = json.loads((command.folder / "results.json").read_text())
+    results = read_results_file(command.folder / "results.json", "")
     assert [point["variant"] for point in results["points"]] == ["flat 4 x 6", "flat 3 x 8"]
     for point in results["points"]:
         assert point["bits_per_event"] == 41_040

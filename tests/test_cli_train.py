@@ -21,6 +21,7 @@ from hgcae import store
 from hgcae.cli import main
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.store.results import read_results_file
 from hgcae.train import run as training
 from hgcae.train.run import RunSettings
 from hgcae.train.schedule import Schedule
@@ -239,7 +240,7 @@ class TestEvaluate:
         folder, result = judged
         assert (result.status, result.err) == (0, "")
         results = result.json
-        assert results == json.loads((folder / "judged" / "results.json").read_text())
+        assert results == read_results_file(folder / "judged" / "results.json", "")
         assert set(results["levels"]) == {"ROC", "MODULE"}
         for name, bits in (("ROC", 45), ("MODULE", 48)):
             level = results["levels"][name]
@@ -270,7 +271,7 @@ class TestEvaluate:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["nowhere"], "nowhere/model: not a model: model.json: No such file"),
+            (["nowhere"], "nowhere/model/model.json: file: found No such file"),
             (["run", "-i", "missing.parquet"], "missing.parquet: No such file"),
             (["run", "-i", "stacks.parquet", "-o", "new"], "the events have levels .*; this model has ROC x 16, MODULE x 3"),
             (["run", "--set", "colour=blue"], "colour: Extra inputs"),
@@ -322,7 +323,7 @@ class TestShow:
             (["modules.parquet", "--event", "120", "-o", "x.png"], "event 120: found 120 events in the file"),
             (["stacks.parquet", "--model", "run", "-o", "x.png"], "unknown level 'STACK'|this model has ROC x 16, MODULE x 3"),
             (["modules.parquet", "--model", "run", "--level", "LAYER", "-o", "x.png"], "unknown level 'LAYER'"),
-            (["modules.parquet", "--model", "nowhere", "-o", "x.png"], "nowhere/model: not a model"),
+            (["modules.parquet", "--model", "nowhere", "-o", "x.png"], "nowhere/model/model.json: file: found No such file"),
             (["modules.parquet", "-o", "x.doc"], r"x\.doc"),
         ],
     )
@@ -348,7 +349,7 @@ class TestDemo:
     def test_it_ends(self, shown):
         folder, result = shown
         assert result.status == 0, result.err
-        assert result.json == json.loads((folder / "out" / "results.json").read_text())
+        assert result.json == read_results_file(folder / "out" / "results.json", "")
         assert set(result.json["levels"]) == {"ROC", "MODULE", "TRIPLET", "STAGE1", "STAGE2"}
         assert all(line and "error" not in line for line in result.err.splitlines())
 

@@ -12,7 +12,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.model import files
 from hgcae.model.autoencoder import stateless
 from hgcae.model.layers import FixedPoint
 
@@ -194,7 +193,7 @@ class LayerContract:
         """What learns is all there is to save: a new network with these arrays is the same."""
         network, _ = self.network()
         again, _ = self.build()
-        stored = files.unpack(files.pack({str(i): np.asarray(v.value) for i, v in enumerate(network.trainable_variables)}))
+        stored = {str(i): np.array(v.value) for i, v in enumerate(network.trainable_variables)}
         for i, variable in enumerate(again.trainable_variables):
             variable.assign(np.zeros(variable.shape))
             variable.assign(stored[str(i)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from hgcae.evaluate import Bootstrap, degradation, read_stress, stress_table, wr
 from hgcae.evaluate.degradation import FIGURES
 from hgcae.geometry.detector import Detector
 from hgcae.plots import stress_figure
+from hgcae.store.results import write_results_file
 
 DETECTOR = Detector.load("testbeam")
 SHOWERS = toy_showers(DETECTOR, 40)
@@ -72,10 +72,10 @@ def test_the_file(results, tmp_path):
     assert [row[:2] for row in stress_table(results, "input")[1]] == [["dead", "ROC"]]
 
 
-@pytest.mark.parametrize("content", ["", "[]", json.dumps({"schema": 2, "cases": []}), json.dumps({"schema": 1})])
+@pytest.mark.parametrize("content", [{}, {"schema": 1, "cases": []}, {"schema": 2}])
 def test_other_files(tmp_path, content):
     path = tmp_path / "stress.json"
-    path.write_text(content)
+    write_results_file(path, content)
     with pytest.raises(DataFormatError, match="stress.json"):
         read_stress(path)
     with pytest.raises(DataFormatError, match="nothing.json"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import Bootstrap, emd, judge_modules, module_markdown, module_table, read_module_results, write_module_results
 from hgcae.evaluate.modules import CHARGE_EDGES, FIGURES, OCCUPANCY_EDGES, Figure, _text
+from hgcae.store.results import read_results_file, write_results_file
 
 QUICK = Bootstrap(20)
 
@@ -118,16 +118,15 @@ def test_results_survive_a_file(tmp_path):
     results = [judge(true, true * factor) for factor in (1.0, 0.9)]
     content = write_module_results(tmp_path / "r.json", results, date="2026-01-01", provenance={"seed": 1})
     assert read_module_results(tmp_path / "r.json") == tuple(results)
-    assert json.loads((tmp_path / "r.json").read_text()) == content
+    assert read_results_file(tmp_path / "r.json", "") == content
     assert content["versions"]["numpy"] == np.__version__
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "[]", "{}", '{"schema": 2, "results": []}', '{"schema": 1}', '{"schema": 1, "results": [{}]}', '{"schema": 1, "results": [3]}'],
+    "content", [{}, {"schema": 2, "results": []}, {"schema": 1}, {"schema": 1, "results": [{}]}, {"schema": 1, "results": [3]}]
 )
-def test_other_files_are_refused(tmp_path, text):
-    (tmp_path / "r.json").write_text(text)
+def test_other_files_are_refused(tmp_path, content):
+    write_results_file(tmp_path / "r.json", content)
     with pytest.raises(DataFormatError, match=r"r.json: .*expected"):
         read_module_results(tmp_path / "r.json")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.points import known_point, point_path, read_point, write_point
+from hgcae.store.results import read_results_file, write_results_file
 
 SETTINGS = {"level": "STAGE2", "latent": 8}
 CONTENT = {"figures": {"layer_error": {"value": 0.25, "replicas": [0.1, None]}}}
@@ -49,7 +48,7 @@ def test_a_point_under_another_name(tmp_path):
 
 def test_an_older_version(tmp_path):
     path = write_point(tmp_path, SETTINGS, CONTENT)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 0}))
+    write_results_file(path, read_results_file(path, "a point") | {"version": 0})
     with pytest.raises(DataFormatError, match="format"):
         read_point(path)
 

@@ -12,6 +12,7 @@ from evaluate.toys import emptied, random_units, scaled, toy_showers
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.evaluate import EvaluateSettings, judge_level, read_results, table, write_results
 from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.store.results import write_results_file
 
 QUICK = EvaluateSettings(bootstrap_replicas=5, max_units=500)
 
@@ -138,8 +139,8 @@ def test_files_that_are_no_results_are_refused(tmp_path):
     path.write_text("{")
     with pytest.raises(DataFormatError, match="no JSON"):
         read_results(path)
-    path.write_text('{"schema": 99}')
-    with pytest.raises(DataFormatError, match="schema: found 99, expected 1"):
+    write_results_file(path, {"schema": 99})
+    with pytest.raises(DataFormatError, match="schema: found 99, expected 2"):
         read_results(path)
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from hgcae.examples.mnist import data, training
 from hgcae.examples.mnist.settings import ExampleSettings
-from hgcae.train.trainer import read_history
+from hgcae.train.checkpoint import read_history
 
 pytestmark = pytest.mark.slow
 

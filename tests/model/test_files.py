@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import hgcae
-from hgcae.errors import DataFormatError, HgcaeError, SettingsError
+from contracts.sealed import damaged
+from hgcae.errors import DataFormatError, HgcaeError
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.heads import Heads
@@ -85,27 +86,23 @@ class TestRoundTrip:
 
 
 class TestDamage:
-    def test_any_flipped_byte_of_the_weights_is_noticed(self, saved):
+    def test_no_damage_of_the_weights_is_used(self, saved):
         path = next(saved.glob("*.npz"))
-        content = path.read_bytes()
-        rng = np.random.default_rng(0)
-        for position in (0, len(content) - 1, *rng.integers(0, len(content), 10)):
-            damaged = bytearray(content)
-            damaged[position] ^= 1 << int(rng.integers(8))
-            path.write_bytes(damaged)
+        for content in damaged(path.read_bytes(), every=101):
+            path.write_bytes(content)
             with pytest.raises(DataFormatError, match="SHA-256"):
-                Autoencoder.load(saved)
+                files.load_weights(saved)
 
     def test_any_flipped_byte_of_the_header_is_noticed(self, saved):
         path = saved / "model.json"
         content = path.read_bytes()
         rng = np.random.default_rng(0)
         for position in (0, len(content) - 1, *rng.integers(0, len(content), 200)):
-            damaged = bytearray(content)
-            damaged[position] ^= 1 << int(rng.integers(8))
-            path.write_bytes(damaged)
-            if json_or_none(damaged) == json.loads(content):
-                continue  # white space
+            flipped = bytearray(content)
+            flipped[position] ^= 1 << int(rng.integers(8))
+            path.write_bytes(flipped)
+            if flipped.lower() == content.lower() and json_or_none(flipped) == json.loads(content):
+                continue  # 1e-5 and 1E-5
             with pytest.raises(DataFormatError, match=r"model\.json"):
                 Autoencoder.load(saved)
 
@@ -121,8 +118,8 @@ class TestDamage:
     def test_missing_files(self, saved, tmp_path):
         for folder in (tmp_path, tmp_path / "nowhere", saved / "model.json"):
             shutil.rmtree(saved) if folder == tmp_path else None
-            with pytest.raises(SettingsError, match="not a model"):
-                Autoencoder.load(folder)
+            with pytest.raises(DataFormatError, match="model.json: file: found (No such file|Not a dir)"):
+                hgcae.load(folder)
 
     def test_missing_weights(self, saved):
         next(saved.glob("*.npz")).unlink()
@@ -140,10 +137,10 @@ class TestDamage:
         with pytest.raises(DataFormatError, match="damaged JSON"):
             Autoencoder.load(saved)
 
-    @pytest.mark.parametrize("version", [0, 1, 3, "2", None])
+    @pytest.mark.parametrize("version", [0, 1, 2, 4, "3", None])
     def test_another_version(self, saved, version):
         edit(saved, lambda header: header.update(version=version))
-        with pytest.raises(DataFormatError, match="version"):
+        with pytest.raises(DataFormatError, match="version: found .*, expected 3: train the model again"):
             Autoencoder.load(saved)
 
     @pytest.mark.parametrize("key", ["weights", "sha256", "hierarchy", "settings", "calibration", "frames"])
@@ -262,15 +259,3 @@ def interrupted(patch: pytest.MonkeyPatch, action, stop_at: int) -> bool:
     except Stop:
         return True
     return False
-
-
-class TestArrays:
-    def test_objects_are_refused(self):
-        packed = files.pack({"a": np.array([{}], dtype=object)})
-        with pytest.raises(ValueError, match="allow_pickle"):
-            files.unpack(packed)
-
-    def test_arrays_survive(self):
-        arrays = {"a/b": np.arange(5, dtype=np.int16), "c": np.zeros((0, 3), np.float32), "d": np.float64(3)}
-        found = files.unpack(files.pack(arrays))
-        assert {k: (v.dtype, v.shape) for k, v in found.items()} == {k: (np.asarray(v).dtype, np.shape(v)) for k, v in arrays.items()}

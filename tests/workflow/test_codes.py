@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.sealed import damaged
 from hgcae.errors import DataFormatError
 from hgcae.workflow.codes import CodesFile, encode
 from model.toys import STACK, autoencoder, shares_settings, showers
@@ -40,22 +41,13 @@ def test_the_same_codes_are_the_same_bytes(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_damage_is_found(tmp_path):
-    """A changed bit is found, unless it is in bytes that zip does not read, such as times: then the codes are right all the same."""
+def test_no_damage_is_used(tmp_path):
     path = tmp_path / "a.npz"
-    written = codes(np.arange(6).reshape(3, 2))
-    written.write(path)
-    content, found = path.read_bytes(), 0
-    for i in range(0, len(content), 3):
-        path.write_bytes(content[:i] + bytes([content[i] ^ 4]) + content[i + 1 :])
-        try:
-            np.testing.assert_array_equal(CodesFile.read(path).code, written.code)
-        except DataFormatError:
-            found += 1
-    assert found > len(content) / 3 / 2
-    path.write_bytes(content[:-30])
-    with pytest.raises(DataFormatError, match="a file of codes"):
-        CodesFile.read(path)
+    codes(np.arange(6).reshape(3, 2)).write(path)
+    for content in damaged(path.read_bytes(), every=11):
+        path.write_bytes(content)
+        with pytest.raises(DataFormatError, match="a file of codes"):
+            CodesFile.read(path)
 
 
 def test_another_file_is_refused(tmp_path):

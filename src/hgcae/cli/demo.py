@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from hgcae import __version__
 from hgcae.cli import console
 from hgcae.parallel import usable_cores
-from hgcae.settings import atomic_path
+from hgcae.store.results import write_results_file
 
 
 def demo(
@@ -89,8 +88,7 @@ def demo(
         "events": {name: n for name, (_, n, _) in files.items()},
         "seed": seed,
     }
-    with atomic_path(output / "demo.json") as path:
-        path.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    write_results_file(output / "demo.json", figures)
     console.note(f"{page}: all of it on one page, for any browser")
     console.note(f"done in {sum(clock.laps.values()):.0f} s, with at most {figures['peak_rss_gib']:.1f} GiB of memory")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,7 +171,7 @@ def _collect(
     from hgcae.evaluate.points import known_point
     from hgcae.evaluate.report import versions
     from hgcae.evaluate.saturation import answers
-    from hgcae.settings import atomic_path
+    from hgcae.store.results import write_results_file
 
     known = []
     for point in points:
@@ -193,8 +192,7 @@ def _collect(
         "meaning": meaning(settings, base, bench),
         "intrinsic": intrinsic_dimensions(settings, base, bench) if intrinsic else {},
     }
-    with atomic_path(bench.folder / "scan.json") as path:
-        path.write_text(json.dumps(console.finite(found), indent=1), encoding="utf-8")
+    write_results_file(bench.folder / "scan.json", console.finite(found))
     return found
 
 

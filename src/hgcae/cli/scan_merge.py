@@ -100,11 +100,9 @@ def _electrons(folder: Path, n_train: int, n_test: int) -> None:
 
 def _collect(bench: Bench, wanted: Sequence[tuple[str, int]], failures: Sequence[str], counts: Mapping[str, int]) -> dict[str, Any]:
     """Reads the points and writes `results.json`."""
-    import json
-
     from hgcae.evaluate.points import known_point
     from hgcae.evaluate.report import versions
-    from hgcae.settings import atomic_path
+    from hgcae.store.results import write_results_file
 
     variants = bench.variants()
     found = [known_point(bench.points, bench.settings(variants[name], seed))[0] for name, seed in wanted]
@@ -115,9 +113,7 @@ def _collect(bench: Bench, wanted: Sequence[tuple[str, int]], failures: Sequence
         "points": [content for content in found if content is not None],
         "failures": list(failures),
     }
-    with atomic_path(bench.folder / "results.json") as path:
-        path.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    return results
+    return write_results_file(bench.folder / "results.json", results)
 
 
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:

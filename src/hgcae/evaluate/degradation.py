@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from hgcae.evaluate.response import ratio
 from hgcae.evaluate.statistics import MIN_ENTRIES, Bootstrap
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
-from hgcae.settings import atomic_path
+from hgcae.store.results import read_results_file, write_results_file
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the result file; raised when a key changes its meaning."""
 
 ABOVE_GEV = 20.0
@@ -87,24 +86,17 @@ def write_stress(path: str | Path, cases: Sequence[Mapping[str, Any]], provenanc
         What was written.
     """
     results = {"schema": SCHEMA, **provenance, "figures": dict(FIGURES), "cases": list(cases)}
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return results
+    return write_results_file(path, results)
 
 
 def read_stress(path: str | Path) -> dict[str, Any]:
     """Reads what `write_stress` wrote.
 
     Raises:
-        DataFormatError: Not such a file, or one of another version.
+        DataFormatError: Not such a file, a changed one, or one of another version.
     """
-    try:
-        results = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataFormatError(path, "file", error.strerror or "an error", "a readable file") from None
-    except ValueError:
-        raise DataFormatError(path, "content", "no JSON", "the figures of hgcae stress") from None
-    found = results.get("schema") if isinstance(results, dict) else None
+    results = read_results_file(path, "the figures of hgcae stress")
+    found = results.get("schema")
     if found != SCHEMA or "cases" not in results:
         raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, with cases")
     return results

@@ -14,7 +14,6 @@ Modules without true charge are counted and left out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -30,7 +29,7 @@ from hgcae.evaluate.report import versions
 from hgcae.evaluate.statistics import Bootstrap, ratio_of_sums
 from hgcae.evaluate.telescope import telescope_loss
 from hgcae.geometry import module
-from hgcae.settings import atomic_path
+from hgcae.store.results import read_results_file, write_results_file
 
 SCHEMA = 1
 """Version of the result file."""
@@ -289,24 +288,17 @@ def write_module_results(path: str | Path, results: Sequence[ModuleResult], *, d
         "provenance": dict(provenance),
         "results": [result.to_dict() for result in results],
     }
-    text = json.dumps(content, indent=1, allow_nan=False)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-    return content
+    return write_results_file(path, content)
 
 
 def read_module_results(path: str | Path) -> tuple[ModuleResult, ...]:
     """Reads the results that `write_module_results` wrote.
 
     Raises:
-        DataFormatError: Not such a file, or one of another version.
-        OSError: The file cannot be opened.
+        DataFormatError: Not such a file, a changed one, or one of another version.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError:
-        raise DataFormatError(path, "content", "no JSON", "verdicts on module codecs") from None
-    found = content.get("schema") if isinstance(content, dict) else None
+    content = read_results_file(path, "verdicts on module codecs")
+    found = content.get("schema")
     if found != SCHEMA or not isinstance(content.get("results"), list):
         raise DataFormatError(path, "schema", repr(found), str(SCHEMA))
     return tuple(ModuleResult.from_dict(values, path) for values in content["results"])

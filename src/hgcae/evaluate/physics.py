@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,9 @@ from hgcae.evaluate.showers import judge_showers
 from hgcae.evaluate.transport import transport
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
-from hgcae.settings import atomic_path
+from hgcae.store.results import read_results_file, write_results_file
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the result file; raised when a key changes its meaning."""
 ELECTRON, PION = "electron", "pion"
 """Names of the samples that are separated; electrons calibrate the search for second showers."""
@@ -147,25 +146,17 @@ def write_physics(
         "codecs": dict(codecs),
         **verdict,
     }
-    text = json.dumps(results, indent=1, allow_nan=False)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-    return results
+    return write_results_file(path, results)
 
 
 def read_physics(path: str | Path) -> dict[str, Any]:
     """Reads what `write_physics` wrote.
 
     Raises:
-        DataFormatError: Not such a file, or one of another version.
+        DataFormatError: Not such a file, a changed one, or one of another version.
     """
-    try:
-        results = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataFormatError(path, "file", error.strerror or "an error", "a readable file") from None
-    except ValueError:
-        raise DataFormatError(path, "content", "no JSON", "a verdict on showers") from None
-    found = results.get("schema") if isinstance(results, dict) and "showers" in results else None
+    results = read_results_file(path, "a verdict on showers")
+    found = results.get("schema") if "showers" in results else None
     if found != SCHEMA:
         raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, and showers")
     return results

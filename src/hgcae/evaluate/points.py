@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hgcae.errors import DataFormatError
-from hgcae.settings import atomic_path, fingerprint
+from hgcae.settings import fingerprint
+from hgcae.store.results import read_results_file, write_results_file
 
 FORMAT = "hgcae-scan-point"
 VERSION = 1
@@ -22,11 +22,8 @@ def point_path(folder: Path, settings: Mapping[str, Any]) -> Path:
 
 def write_point(folder: Path, settings: Mapping[str, Any], content: Mapping[str, Any]) -> Path:
     """Writes the point of these settings, atomically; returns its path."""
-    text = json.dumps({"settings": settings, "content": content}, allow_nan=False, default=_plain)
-    body = json.loads(text)
     path = point_path(folder, settings)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"format": FORMAT, "version": VERSION, "checksum": fingerprint(body), **body}), encoding="utf-8")
+    write_results_file(path, {"format": FORMAT, "version": VERSION, "settings": settings, "content": content})
     return path
 
 
@@ -39,20 +36,11 @@ def read_point(path: Path) -> dict[str, Any]:
     Raises:
         DataFormatError: Not a point, one of another version, or one with anything changed.
     """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        kind = found.pop("format"), found.pop("version")
-        checksum = found.pop("checksum")
-        named = path.stem == fingerprint(found["settings"])
-    except OSError as error:
-        raise DataFormatError(path, "file", error.strerror or "an error", "a readable file") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise DataFormatError(path, "contents", "damaged JSON", "a point of a scan") from None
-    if kind != (FORMAT, VERSION):
+    found = read_results_file(path, "a point of a scan")
+    kind = found.pop("format", None), found.pop("version", None)
+    if kind != (FORMAT, VERSION) or set(found) != {"settings", "content"}:
         raise DataFormatError(path, "format", repr(kind), repr((FORMAT, VERSION)))
-    if checksum != fingerprint(found):
-        raise DataFormatError(path, "checksum", repr(checksum), f"{fingerprint(found)!r} (the file is damaged)")
-    if not named:
+    if path.stem != fingerprint(found["settings"]):
         raise DataFormatError(path, "settings", fingerprint(found["settings"]), f"{path.stem}, as its name says")
     return found
 
@@ -66,8 +54,3 @@ def known_point(folder: Path, settings: Mapping[str, Any]) -> tuple[dict[str, An
         return read_point(path)["content"], None
     except DataFormatError as error:
         return None, error
-
-
-def _plain(value: Any) -> Any:
-    """Turns NumPy's numbers into Python's."""
-    return value.item()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -24,10 +23,11 @@ from hgcae.evaluate.response import against_truth, ratio, spread_by_energy
 from hgcae.evaluate.statistics import Bootstrap
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
-from hgcae.settings import Settings, atomic_path
+from hgcae.settings import Settings
+from hgcae.store.results import read_results_file, write_results_file
 from hgcae.truth import AXIS_COLUMNS, axis_xy_cm, contained
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the result file; raised when a key changes its meaning."""
 
 PACKAGES = ("hgcae", "numpy", "scipy", "scikit-learn")
@@ -190,25 +190,16 @@ def write_results(
         "levels": dict(levels),
         "heads": dict(heads or {}),
     }
-    text = json.dumps(results, indent=1, allow_nan=False)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-    return results
+    return write_results_file(path, results)
 
 
 def read_results(path: str | Path) -> dict[str, Any]:
     """Reads the results that `write_results` wrote.
 
     Raises:
-        DataFormatError: Not a result file, or one of another version.
+        DataFormatError: Not a result file, a changed one, or one of another version.
     """
-    try:
-        results = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataFormatError(path, "file", error.strerror or "an error", "a readable file") from None
-    except ValueError:
-        raise DataFormatError(path, "content", "no JSON", "the results of an evaluation") from None
-    found = results.get("schema") if isinstance(results, dict) else None
-    if found != SCHEMA:
-        raise DataFormatError(path, "schema", repr(found), str(SCHEMA))
+    results = read_results_file(path, "the results of an evaluation")
+    if results.get("schema") != SCHEMA:
+        raise DataFormatError(path, "schema", repr(results.get("schema")), str(SCHEMA))
     return results

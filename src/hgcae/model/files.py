@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,33 +12,52 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import DataFormatError, SettingsError
+from hgcae.errors import DataFormatError
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
 from hgcae.model.presets import ModelSettings
 from hgcae.settings import atomic_path, fingerprint
+from hgcae.store.arrays import pack, unpack
 
 if TYPE_CHECKING:
     from hgcae.model.autoencoder import Autoencoder
 
 FORMAT = "hgcae-model"
-VERSION = 2
-"""Raised whenever weights of an older model would decode to something else; 2: decoders set the barycentres that were sent."""
+VERSION = 3
+"""Raised whenever weights of an older model would decode to something else; 2: decoders set the barycentres that were sent; 3: the preset
+`original` is another network, and a model says what it was trained on."""
+_WEIGHTS = ("weights of hgcae", 1)
 
 
 def save(model: Autoencoder, folder: Path) -> None:
     """Writes `weights-<checksum>.npz`, then `model.json` that names it, then removes older weights: a reader never sees half a model."""
-    data = pack(weight_arrays(model) | {f"heads/{key}": value for key, value in model.heads.arrays().items()})
-    digest = hashlib.sha256(data).hexdigest()
-    weights = folder / f"weights-{digest[:16]}.npz"
+    header, data = _contents(model)
+    weights = folder / header["weights"]
     with atomic_path(weights) as path:
         path.write_bytes(data)
+    with atomic_path(folder / "model.json") as path:
+        path.write_text(json.dumps(header | {"fingerprint": fingerprint(header)}, indent=1), encoding="utf-8")
+    for old in folder.glob("weights-*.npz"):
+        if old != weights:
+            old.unlink()
+
+
+def model_fingerprint(model: Autoencoder) -> str:
+    """Returns 16 hexadecimal digits that identify all of a model, weights and heads included: the `fingerprint` in its `model.json`."""
+    return fingerprint(_contents(model)[0])
+
+
+def _contents(model: Autoencoder) -> tuple[dict[str, Any], bytes]:
+    """Returns what `model.json` says, and the bytes of the weights file it names."""
+    heads = {f"heads/{key}": value for key, value in model.heads.arrays().items()}
+    data = pack(*_WEIGHTS, {}, weight_arrays(model) | heads)
+    digest = hashlib.sha256(data).hexdigest()
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "weights": weights.name,
+        "weights": f"weights-{digest[:16]}.npz",
         "sha256": digest,
         "hierarchy": model.hierarchy.to_dict(),
         "detector": model.detector,
@@ -48,11 +66,7 @@ def save(model: Autoencoder, folder: Path) -> None:
         "frames": {name: frame.to_dict() for name, frame in model.frames.items()},
         "lattices": {name: lattice.tolist() for name, lattice in model.lattices.items()},
     }
-    with atomic_path(folder / "model.json") as path:
-        path.write_text(json.dumps(header | {"fingerprint": fingerprint(header)}, indent=1), encoding="utf-8")
-    for old in folder.glob("weights-*.npz"):
-        if old != weights:
-            old.unlink()
+    return header, data
 
 
 def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
@@ -70,7 +84,7 @@ def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
             Calibration(**calibration),
             {name: Frame.from_dict(frame) for name, frame in header["frames"].items()},
             detector=None if header["detector"] is None else tuple(header["detector"]),
-            lattices={name: np.array(lattice, dtype=np.int64) for name, lattice in header.get("lattices", {}).items()},
+            lattices={name: np.array(lattice, dtype=np.int64) for name, lattice in header["lattices"].items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataFormatError(folder / "model.json", "contents", f"{type(error).__name__}: {error}", "a model of hgcae") from None
@@ -105,14 +119,13 @@ def _read_header(path: Path) -> dict[str, Any]:
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"{path.parent}: not a model: model.json: {error.strerror}"
-        raise SettingsError(msg) from None
+        raise DataFormatError(path, "file", error.strerror or "an error", "a model of hgcae") from None
     except ValueError:
         raise DataFormatError(path, "contents", "damaged JSON", "a model of hgcae") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise DataFormatError(path, "format", repr(header.get("format") if isinstance(header, dict) else header)[:40], repr(FORMAT))
     if header.get("version") != VERSION:
-        raise DataFormatError(path, "version", repr(header.get("version")), repr(VERSION))
+        raise DataFormatError(path, "version", repr(header.get("version")), f"{VERSION}: train the model again with this version of hgcae")
     found, expected = header.pop("fingerprint", None), fingerprint(header)
     if found != expected:
         raise DataFormatError(path, "fingerprint", repr(found), f"{expected!r} (the file is damaged)")
@@ -127,20 +140,7 @@ def _read_weights(path: Path, digest: str) -> dict[str, NDArray[Any]]:
     found = hashlib.sha256(data).hexdigest()
     if found != digest:
         raise DataFormatError(path, "SHA-256", found[:16], f"{digest[:16]} (the file is damaged)")
-    return unpack(data)
-
-
-def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Returns arrays as the bytes of an uncompressed npz."""
-    stream = io.BytesIO()
-    np.savez(stream, **{key: np.asarray(value) for key, value in arrays.items()})  # type: ignore[arg-type]
-    return stream.getvalue()
-
-
-def unpack(data: bytes) -> dict[str, NDArray[Any]]:
-    """Returns the arrays of an npz; objects are refused."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-        return {key: stored[key] for key in stored.files}
+    return unpack(data, *_WEIGHTS, path)[1]
 
 
 def weight_arrays(model: Autoencoder) -> dict[str, NDArray[np.float32]]:

@@ -6,10 +6,9 @@ points of a level and a sample see the same events and the same codes of the lev
 
 from __future__ import annotations
 
-import json
-import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from hgcae.errors import SettingsError
+from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
@@ -30,9 +29,10 @@ from hgcae.model.calibration import Calibration
 from hgcae.model.presets import SharesSettings
 from hgcae.model.sparse import Codes, Tree
 from hgcae.parallel import ahead
-from hgcae.settings import Settings, atomic_path, fingerprint
+from hgcae.settings import Settings, fingerprint
 from hgcae.simulate import GunSettings, SimulateSettings, simulate
 from hgcae.store import Reader, write
+from hgcae.store.arrays import read_arrays, write_arrays
 from hgcae.train.batches import Batches
 from hgcae.train.loop import StageLoop
 from hgcae.train.losses import LossSettings
@@ -301,22 +301,18 @@ def make_codes(base: Base, sample: str, level: str, folder: Path) -> list[tuple[
 
 def known_codes(base: Base, events: Events, level: str, path: Path) -> Codes:
     """Returns the codes of a frozen level: those in the file, or new ones, which are put there."""
-    made = fingerprint([base.checksum, level, len(events), zlib.crc32(events.cell.tobytes()), zlib.crc32(events.charge.tobytes())])
-    try:
-        arrays = files.unpack(path.read_bytes())
-        if json.loads(arrays.pop("header").tobytes()) == made:
+    content = zlib.crc32(events.cell.tobytes()), zlib.crc32(events.charge.tobytes())
+    made = {"made": fingerprint([base.checksum, level, len(events), *content])}
+    # What is damaged, or of other events, is made again.
+    with suppress(FileNotFoundError, DataFormatError):
+        header, arrays = read_arrays(path, *_CODES)
+        if header == made:
             return Codes(level, len(events), **arrays)
-    except _DAMAGE:
-        pass
     lower = base.model.hierarchy.below(level)
     below = None if lower is None else known_codes(base, events, lower, path.with_name(path.name.replace(f"-{level}.", f"-{lower}.")))
     codes = base.model.encode_events(events, level, below)
-    header = np.frombuffer(json.dumps(made).encode(), dtype=np.uint8)
-    arrays = {"event": codes.event, "unit": codes.unit, "code": codes.code, "empty": codes.empty}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(files.pack({"header": header, **arrays}))
+    write_arrays(path, *_CODES, made, {"event": codes.event, "unit": codes.unit, "code": codes.code, "empty": codes.empty})
     return codes
 
 
-_DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What NumPy and zipfile raise for a file that is not there, with any bit changed, or one that holds something else."""
+_CODES = ("codes of a frozen level", 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import SettingsError
+from hgcae.errors import DataFormatError, SettingsError
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.train.batches import Batch
 from hgcae.train.losses import ChildLoss, LossSettings, MultiScaleLoss, squared_error
@@ -150,8 +150,16 @@ class StageLoop:
         """Returns the optimiser's variables."""
         return [np.asarray(value) for value in self._state]
 
-    def set_optimiser(self, arrays: list[NDArray[Any]]) -> None:
-        """Takes the optimiser's variables of a checkpoint."""
+    def set_optimiser(self, arrays: Sequence[NDArray[Any]]) -> None:
+        """Takes the optimiser's variables of a checkpoint.
+
+        Raises:
+            DataFormatError: They are those of another optimiser, or some are missing.
+        """
+        found, expected = ([np.shape(array) for array in group] for group in (arrays, self._state))
+        if found != expected:
+            texts = [f"{len(shapes)} arrays {shapes[:3]}" for shapes in (found, expected)]
+            raise DataFormatError(source="checkpoint", where="optimiser", found=texts[0], expected=texts[1])
         self._state = [self._everywhere(array) for array in arrays]
 
 

@@ -6,7 +6,6 @@ what decides them, so variants with the same beginning share it: their common lo
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +23,9 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, SharesSettings, l1_preset
-from hgcae.settings import atomic_path, fingerprint
+from hgcae.settings import fingerprint
 from hgcae.store import Reader
+from hgcae.store.results import read_results_file, write_results_file
 from hgcae.train.run import Split
 from hgcae.train.schedule import Schedule, Stage
 from hgcae.train.trainer import Trainer, TrainSettings
@@ -197,6 +197,7 @@ class Workshop:
             folder = self.folder / name
             if not (folder / "stage.json").exists():
                 model = self._model(_levels_of(variant, number), seed)
+                _check_lower(model, weights, _levels_of(variant, number - 1) if weights else {}, self.folder / names[number - 2])
                 files.set_weight_arrays(model, files.weight_arrays(model) | weights)
                 self._train(model, variant.stages[number - 1], seed, folder)
             weights = files.load_weights(folder)
@@ -214,8 +215,7 @@ class Workshop:
         trainer = Trainer(model, options, sample, monitor.take(0, len(monitor)), xy, folder, self.data_fingerprint())
         trainer.train_stages()
         done = {"cpu_seconds": time.process_time() - start, "loss_test": trainer.history[-1]["loss_test"]}
-        with atomic_path(folder / "stage.json") as path:
-            path.write_text(json.dumps(done), encoding="utf-8")
+        write_results_file(folder / "stage.json", done)
 
     def _model(self, levels: Mapping[str, SharesSettings], seed: int) -> Autoencoder:
         """Returns a fresh model of the levels; lower ones start alike whatever stands above them."""
@@ -235,12 +235,21 @@ def _calibration(path: Path, fingerprint: str) -> Calibration:  # noqa: ARG001 -
     return Calibration.measure(Split(reader, 0, min(len(reader), CALIBRATION_EVENTS)).chunks())
 
 
+def _check_lower(model: Autoencoder, weights: Mapping[str, Any], levels: Mapping[str, SharesSettings], folder: Path) -> None:
+    """Checks that the weights of a finished stage are all those of its levels: only what lies above them starts anew.
+
+    Raises:
+        DataFormatError: Some are missing or left over.
+    """
+    expected = {key for key in files.weight_arrays(model) if key.split("/")[0] in levels}
+    if set(weights) != expected:
+        difference = sorted(set(weights) ^ expected)
+        raise DataFormatError(folder, "weights", f"a difference in {', '.join(difference[:3])}", f"all of {', '.join(levels)}")
+
+
 def _seconds(path: Path) -> float:
     """Reads the processor seconds of a stage."""
-    try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["cpu_seconds"])
-    except (ValueError, KeyError, TypeError):
-        raise DataFormatError(path, "contents", "damaged JSON", "the seconds of a stage; remove its folder to train it again") from None
+    return float(read_results_file(path, "the seconds of a stage; remove its folder to train it again")["cpu_seconds"])
 
 
 def _levels_of(variant: Variant, number: int) -> dict[str, SharesSettings]:

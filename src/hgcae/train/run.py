@@ -157,8 +157,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         devices=settings.devices,
     )
     trainer = Trainer(model, options, train, test_events, cell_xy, folder, _data_fingerprint(train), whole)
-    if (folder / "checkpoint.npz").exists():
-        Checkpoint.load(folder / "checkpoint.npz", trainer.fingerprint)
+    Checkpoint.load(folder, trainer.fingerprint)
     with atomic_path(folder / "run.yaml") as path:
         path.write_text(settings.to_yaml(), encoding="utf-8")
     return trainer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hgcae.errors import DataFormatError, SettingsError
+from hgcae.errors import SettingsError
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.sparse import Tree
 from hgcae.parallel import ahead
-from hgcae.settings import Settings, atomic_path
+from hgcae.settings import Settings
 from hgcae.train.batches import Batch, Batches
 from hgcae.train.checkpoint import Checkpoint
 from hgcae.train.loop import StageLoop
@@ -144,30 +143,28 @@ class Trainer:
 
     def train_stages(self) -> None:
         """Trains until the last epoch, from the last checkpoint if there is one."""
-        done, step, optimiser = self._resume()
+        checkpoint = self._resume()
+        done, step = (0, 0) if checkpoint is None else (checkpoint.epoch, checkpoint.step)
         first = 0
         for number, stage in enumerate(self.settings.schedule.stages):
             span = range(max(done, first), min(first + stage.epochs, self.epochs))
             if span:
-                step = self._run_stage(number, stage, span, step, optimiser if done > first else [])
+                step = self._run_stage(number, stage, span, step, checkpoint if done > first else None)
             first += stage.epochs
 
-    def _resume(self) -> tuple[int, int, list[NDArray[Any]]]:
-        path = self.folder / "checkpoint.npz"
-        if not path.exists():
-            self._write_history([])
-            return 0, 0, []
-        checkpoint = Checkpoint.load(path, self.fingerprint)
-        files.set_weight_arrays(self.model, checkpoint.weights, path)
-        # A run killed between its history and its checkpoint repeats that epoch, and so its row.
-        self._write_history([row for row in read_history(self.folder) if row["epoch"] <= checkpoint.epoch])
-        return checkpoint.epoch, checkpoint.step, checkpoint.optimiser
+    def _resume(self) -> Checkpoint | None:
+        checkpoint = Checkpoint.load(self.folder, self.fingerprint)
+        self.history = [] if checkpoint is None else list(checkpoint.history)
+        if checkpoint is not None:
+            files.set_weight_arrays(self.model, checkpoint.weights, self.folder)
+            checkpoint.write_history(self.folder)
+        return checkpoint
 
-    def _run_stage(self, number: int, stage: Stage, span: range, step: int, optimiser: list[NDArray[Any]]) -> int:
+    def _run_stage(self, number: int, stage: Stage, span: range, step: int, checkpoint: Checkpoint | None) -> int:
         base = self._base(stage)
         loop = self.loop(stage, base)
-        if optimiser:
-            loop.set_optimiser(optimiser)
+        if checkpoint is not None:
+            loop.set_optimiser(checkpoint.optimiser)
         tests = self._test_batches(stage, base)
         pieces = ahead(self._pieces(stage, base, span), depth=1)
         for epoch in span:
@@ -233,17 +230,12 @@ class Trainer:
 
     def _finish_epoch(self, row: dict[str, Any], loop: StageLoop) -> None:
         loop.store_weights()
-        self._write_history([*self.history, row])
         self.model.save(self.folder / "model")
-        Checkpoint(self.fingerprint, row["epoch"], row["step"], files.weight_arrays(self.model), loop.optimiser_arrays()).save(
-            self.folder / "checkpoint.npz"
-        )
+        history = [*self.history, row]
+        arrays = files.weight_arrays(self.model), loop.optimiser_arrays()
+        Checkpoint(self.fingerprint, row["epoch"], row["step"], *arrays, history).save(self.folder)
+        self.history = history
         self.on_epoch(self, row)
-
-    def _write_history(self, rows: list[dict[str, Any]]) -> None:
-        self.history = rows
-        with atomic_path(self.folder / "history.jsonl") as path:
-            path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
     def _shards(self, epoch: int) -> list[tuple[int, int]]:
         """Returns first and last event of the shards of an epoch: the next few of a large sample, all of a small one."""
@@ -297,22 +289,3 @@ def _check_networks(model: Autoencoder, stage: Stage) -> None:
         if model.level(name).neighbours:
             msg = f"schedule: trains {', '.join(stage.trains)}: {name} looks at neighbours, so no level below it may learn with it"
             raise SettingsError(msg)
-
-
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """Reads the history of a run; an absent file is an empty history.
-
-    Raises:
-        DataFormatError: A line is not the JSON object of an epoch.
-    """
-    path = folder / "history.jsonl"
-    if not path.exists():
-        return []
-    rows = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            row = json.loads(line)
-            rows.append(row | {"epoch": int(row["epoch"])})
-        except (KeyError, TypeError, ValueError):
-            raise DataFormatError(path, f"line {number}", repr(line[:40]), "the JSON object of an epoch") from None
-    return rows

@@ -1,43 +1,36 @@
-"""A model as one file: a zip of its folder whose bytes depend on the model only, with a checksum of every member."""
+"""A model as one file: a sealed zip of its folder whose bytes depend on the model only."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import io
 import zipfile
-import zlib
 from pathlib import Path
 
-from hgcae.errors import DataFormatError
 from hgcae.settings import atomic_path
+from hgcae.store.arrays import check_zip, seal_zip
 
-SEAL = "SHA256.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time of every member: the first that zip knows."""
 
 
 def write_archive(folder: Path, path: Path) -> None:
     """Writes the files of a folder as an archive; after unpacking, `hgcae.load` opens the model."""
-    files = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
-    files[SEAL] = json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in files.items()}, indent=1).encode()
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for file in sorted(file for file in folder.iterdir() if file.is_file()):
+            archive.writestr(zipfile.ZipInfo(file.name, _EPOCH), file.read_bytes())
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(seal_zip(stream.getvalue()))
 
 
 def check_archive(path: Path) -> list[str]:
-    """Compares every member with its checksum and returns their names.
+    """Compares the archive with its checksum and returns the names of its members.
 
     Raises:
         DataFormatError: Damaged, or not such an archive.
         OSError: The file cannot be opened.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            expected = json.loads(archive.read(SEAL))
-            found = {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist() if name != SEAL}
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
-        raise DataFormatError(path, "contents", f"{type(error).__name__}: {error}", "an archive of a model") from None
-    if found != expected:
-        raise DataFormatError(path, SEAL, "other files or contents", "those of the archive")
-    return sorted(found)
+    data = path.read_bytes()
+    check_zip(data, path, "an archive of a model")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.namelist()

@@ -6,27 +6,22 @@ of the model that made it; `docs/workflow.md` describes the arrays.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
-from hgcae.settings import atomic_path
+from hgcae.store.arrays import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from hgcae.events import Events
     from hgcae.model.autoencoder import Autoencoder
 
-FORMAT = "hgcae-codes"
-VERSION = 1
+_FORMAT = ("a file of codes", 2)
 
 
 @dataclass(frozen=True)
@@ -54,17 +49,8 @@ class CodesFile:
     def write(self, path: Path) -> None:
         """Writes the file, which appears whole or not at all."""
         arrays = {"event": self.event, "unit": self.unit, "code": _narrow(self.code)}
-        header = {
-            "format": FORMAT,
-            "version": VERSION,
-            "level": self.level,
-            "bits_per_unit": self.bits_per_unit,
-            "n_events": self.n_events,
-            "made_of": self.made_of,
-            "sha256": _digest(arrays),
-        }
-        with atomic_path(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, header=np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8), **arrays)
+        header = {key: getattr(self, key) for key in ("level", "bits_per_unit", "n_events", "made_of")}
+        write_arrays(path, *_FORMAT, header, arrays, compress=True)
 
     @classmethod
     def read(cls, path: Path) -> CodesFile:
@@ -74,21 +60,11 @@ class CodesFile:
             DataFormatError: Damaged, or something else.
             OSError: The file cannot be opened.
         """
-        with path.open("rb") as stream:
-            try:
-                with np.load(stream, allow_pickle=False) as stored:
-                    arrays = {name: stored[name] for name in stored.files}
-                header = json.loads(arrays.pop("header").tobytes())
-                found = (header["format"], header["version"], header["sha256"])
-                values = {key: header[key] for key in ("level", "bits_per_unit", "n_events", "made_of")}
-                result = cls(**values, event=arrays["event"], unit=arrays["unit"], code=arrays["code"])
-            except _DAMAGE as error:
-                raise DataFormatError(path, "contents", f"{type(error).__name__}: {error}", "a file of codes") from None
-        expected = (FORMAT, VERSION, _digest(arrays))
-        for where, one, other in zip(("format", "version", "SHA-256"), found, expected, strict=True):
-            if one != other:
-                raise DataFormatError(path, where, repr(one), repr(other))
-        return result
+        header, arrays = read_arrays(path, *_FORMAT)
+        try:
+            return cls(**header, **arrays)
+        except TypeError as error:
+            raise DataFormatError(path, "contents", str(error), _FORMAT[0]) from None
 
 
 def encode(model: Autoencoder, chunks: Iterable[Events], level: str, made_of: dict[str, str]) -> CodesFile:
@@ -109,15 +85,3 @@ def _narrow(code: NDArray[np.integer]) -> NDArray[np.integer]:
     low, high = int(code.min(initial=0)), int(code.max(initial=0))
     limits = [(dtype, np.iinfo(dtype)) for dtype in ("u1", "i1", "u2", "i2", "u4", "i4", "i8")]
     return code.astype(next(dtype for dtype, limit in limits if limit.min <= low and high <= limit.max))
-
-
-def _digest(arrays: dict[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
-
-
-_DAMAGE = (ValueError, TypeError, KeyError, EOFError, RuntimeError, AttributeError, zipfile.BadZipFile, zlib.error, OSError)
-"""What NumPy and zipfile raise for a file with any bit changed, or one that holds something else."""

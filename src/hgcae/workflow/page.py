@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.errors import DataFormatError, GeometryError
+from hgcae.errors import GeometryError
+from hgcae.store.results import read_results_file
 
 if TYPE_CHECKING:
     from hgcae.plots.eventdata import Displays
@@ -43,9 +43,10 @@ def write_page(
         The page.
 
     Raises:
-        DataFormatError: A history or further results that are not what they should be.
+        DataFormatError: A checkpoint, which tells the history, or further results that are damaged or of an older version.
     """
     from hgcae.plots.report import write_report
+    from hgcae.train.checkpoint import read_history
 
     test, model = opened.test, opened.model
     about = {
@@ -62,7 +63,7 @@ def write_page(
         page,
         results,
         title=run.resolve().name if run.resolve().name != "run" else run.resolve().parent.name,
-        history=list(_rows(run / "history.jsonl")),
+        history=read_history(run),
         displays=_displays(opened, shown, note),
         about=about,
         extras=_extras(folders),
@@ -87,30 +88,11 @@ def _displays(opened: OpenRun, shown: int, note: Callable[[str], None]) -> Displ
     return Displays(chosen, decoded, opened.whole)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a history; a run without one has none."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            yield _parsed(line, path, f"line {number}")
-
-
 def _extras(folders: Sequence[Path]) -> dict[str, Any]:
     """Returns the further results that lie in the folders, by the headings of their sections; the last folder wins."""
     return {
-        heading: _parsed((folder / name).read_text(encoding="utf-8"), folder / name, "content")
+        heading: read_results_file(folder / name, f"results of hgcae {Path(name).stem}")
         for name, heading in _EXTRAS.items()
         for folder in folders
         if (folder / name).exists()
     }
-
-
-def _parsed(text: str, path: Path, where: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except ValueError:
-        raise DataFormatError(path, where, "no JSON", "a JSON object") from None
-    if not isinstance(values, dict):
-        raise DataFormatError(path, where, f"a {type(values).__name__}", "a JSON object")
-    return values

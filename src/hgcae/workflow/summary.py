@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hgcae.settings import atomic_path
+from hgcae.store.results import read_results_file, write_results_file
 
 
 def write_report(folder: Path, store: Path, files: Mapping[str, Sequence[Path]]) -> None:
@@ -27,15 +27,15 @@ def write_report(folder: Path, store: Path, files: Mapping[str, Sequence[Path]])
         content["evaluate"] = results["levels"]
         text += ["", "## Evaluation", "", *_markdown(*table(results))]
     if "scan" in files:
-        content["scan"] = rows = [json.loads(path.read_text(encoding="utf-8")) for path in files["scan"]]
+        content["scan"] = rows = [read_results_file(path, "a row of a scan") for path in files["scan"]]
         tables = [(", ".join(f"{key} = {value}" for key, value in row["changes"].items()), *table(row)) for row in rows]
         lines = [[changes, *line] for changes, _, lines in tables for line in lines]
         text += ["", "## Scan", "", *_markdown(["changes", *tables[0][1]], lines)]
     if "compare" in files:
         text += ["", "## Module codecs", "", module_markdown([result for path in files["compare"] for result in read_module_results(path)])]
-    for name, written in (("report.json", json.dumps(content, indent=1)), ("report.md", "\n".join(text))):
-        with atomic_path(folder / name) as temporary:
-            temporary.write_text(written + "\n", encoding="utf-8")
+    write_results_file(folder / "report.json", content)
+    with atomic_path(folder / "report.md") as temporary:
+        temporary.write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
 def _inventory(store: Path, name: str, paths: Sequence[Path]) -> list[str]:

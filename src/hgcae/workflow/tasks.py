@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hgcae import __version__, store
-from hgcae.settings import atomic_path
+from hgcae.errors import DataFormatError
+from hgcae.store.results import read_results_file, write_results_file
 from hgcae.workflow.digest import files_digest
 from hgcae.workflow.step import FolderStep, Step, law, luigi
 
@@ -161,6 +161,7 @@ class Train(FolderStep, OfPoint):
 
     def make(self) -> None:
         """Trains the stage."""
+        from hgcae.model import files
         from hgcae.plots import cost_figure
         from hgcae.workflow.training import share_of_stage, train_stage
 
@@ -169,15 +170,16 @@ class Train(FolderStep, OfPoint):
         progress = share_of_stage(settings, self.share_done(epochs))
         trainer = train_stage(settings, self.folder, before.folder if before else None, progress)
         cost_figure(trainer.history, self.folder / "cost.png")
-        write_json(self.path, trainer.history[-1] | {"model": read_json(self.folder / "model" / "model.json")["fingerprint"]})
+        write_results_file(self.path, trainer.history[-1] | {"model": files.model_fingerprint(trainer.model)})
 
     def check(self, path: Path) -> None:
         """Loads the model and reads the checkpoint."""
-        from hgcae.model import files
         from hgcae.model.autoencoder import Autoencoder
+        from hgcae.train.checkpoint import Checkpoint
 
         Autoencoder.load(path.parent)
-        files.unpack((path.parent / "checkpoint.npz").read_bytes())
+        if Checkpoint.read(path.parent) is None:
+            raise DataFormatError(path.parent, "checkpoint", "none", "that of the last epoch")
 
 
 class Evaluate(FolderStep, OfPoint):
@@ -219,7 +221,7 @@ class Evaluate(FolderStep, OfPoint):
         energy_figure(results, self.folder / "energy.png")
         levels_figure(results, self.folder / "levels.png")
         write_page(opened, results, self.folder / "report.html", needs["model"].folder, [self.folder])
-        write_json(self.path, {"results": "results.json", "model": read_json(needs["model"].as_branch(0).path)["model"]})
+        write_results_file(self.path, {"results": "results.json", "model": model_of(needs["model"])})
 
     def check(self, path: Path) -> None:
         """Reads the results."""
@@ -258,7 +260,7 @@ class Scan(OfPoint):
 
         evaluated = self.need(Evaluate, point=self.branch)
         levels = read_results(evaluated.folder / "results.json")["levels"]
-        write_json(self.path, {"changes": self.branch_value, "evaluate": evaluated.fingerprint, "levels": levels})
+        write_results_file(self.path, {"changes": self.branch_value, "evaluate": evaluated.fingerprint, "levels": levels})
 
 
 class Compress(OfPoint):
@@ -295,7 +297,7 @@ class Compress(OfPoint):
 
         needs = self.requires()
         reader, model = store.Reader(needs["events"].path), Autoencoder.load(needs["model"].folder)
-        made_of = {"model": read_json(needs["model"].as_branch(0).path)["model"], "events": reader.content_fingerprint}
+        made_of = {"model": model_of(needs["model"]), "events": reader.content_fingerprint}
         root = self.trained().run_settings().root
         chunks = (part if root is None else part.units(root)[0] for part in reader.chunks())
         encode(model, chunks, self._section.level or model.hierarchy.root, made_of).write(self.path)
@@ -407,15 +409,9 @@ class Report(FolderStep):
         from hgcae.workflow.summary import write_report
 
         write_report(self.folder, self.store, self.made_files())
-        write_json(self.path, {"report": "report.json"})
+        write_results_file(self.path, {"report": "report.json"})
 
 
-def write_json(path: Path, values: Any) -> None:
-    """Writes plain values, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Reads plain values."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def model_of(training: Step) -> str:
+    """Returns the fingerprint of the model that a finished training made."""
+    return read_results_file(training.as_branch(0).path, "the end of a training")["model"]

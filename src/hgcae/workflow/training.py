@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hgcae.errors import SettingsError
-from hgcae.settings import atomic_path
+from hgcae.errors import DataFormatError, SettingsError
 from hgcae.train.checkpoint import Checkpoint
 from hgcae.train.run import RunSettings, prepare, schedule_of
 from hgcae.train.schedule import Schedule
@@ -53,7 +52,7 @@ def train_stage(settings: RunSettings, folder: Path, before: Path | None, on_pro
         on_progress: Called after every step.
     """
     trainer = prepare(settings, folder)
-    if before is not None and not (folder / "checkpoint.npz").exists():
+    if before is not None and Checkpoint.read(folder) is None:
         _hand_over(trainer, before)
     trainer.on_progress = on_progress
     trainer.run()
@@ -61,13 +60,17 @@ def train_stage(settings: RunSettings, folder: Path, before: Path | None, on_pro
 
 
 def _hand_over(trainer: Trainer, before: Path) -> None:
-    """Copies history and checkpoint of the stage before; the checkpoint comes last, because it is what a run resumes from."""
+    """Makes the checkpoint of the stage before that of this one.
+
+    Raises:
+        DataFormatError: The stage before has none.
+    """
     shorter = Schedule(stages=trainer.settings.schedule.stages[:-1])
     earlier = replace(trainer, settings=trainer.settings.model_copy(update={"schedule": shorter}))
-    checkpoint = Checkpoint.load(before / "checkpoint.npz", earlier.fingerprint)
-    with atomic_path(trainer.folder / "history.jsonl") as path:
-        path.write_bytes((before / "history.jsonl").read_bytes())
-    replace(checkpoint, fingerprint=trainer.fingerprint).save(trainer.folder / "checkpoint.npz")
+    checkpoint = Checkpoint.load(before, earlier.fingerprint)
+    if checkpoint is None:
+        raise DataFormatError(before, "checkpoint", "none", "that of the stage before")
+    replace(checkpoint, fingerprint=trainer.fingerprint).save(trainer.folder)
 
 
 def share_of_stage(settings: RunSettings, update: Callable[[float], Any]) -> Callable[[Progress], None]:

@@ -7,7 +7,7 @@ from examples.mnist.toys import digits
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.examples.mnist import training
 from hgcae.examples.mnist.settings import ExampleSettings
-from hgcae.train.trainer import read_history
+from hgcae.train.checkpoint import read_history
 
 SETTINGS = ExampleSettings(ndim=4, epochs=4, every=3, learning_rate=5e-3)
 
@@ -45,8 +45,7 @@ def test_the_network_comes_back(trained):
     network = training.load(folder, SETTINGS.model_copy(update={"epochs": 40}), toys)
     decoded = np.asarray(network(toys.x_test.astype(np.float32) / 255))
     assert ((decoded - toys.x_test / 255) ** 2).mean() == pytest.approx(result["squared_error"]["mean"], rel=1e-4)
-    with np.load(training.decoded_path(folder, 40)) as stored:
-        np.testing.assert_allclose(stored["decoded"], 255 * decoded[toys.shown()], atol=1)
+    np.testing.assert_allclose(training.read_decoded(folder, 40), 255 * decoded[toys.shown()], atol=1)
 
 
 def test_a_stopped_training_goes_on_as_if_it_had_not(tmp_path):

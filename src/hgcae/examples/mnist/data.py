@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import socket
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, MissingToolError
 from hgcae.examples.mnist.settings import PIXELS
-from hgcae.settings import atomic_path, fingerprint
+from hgcae.settings import fingerprint
+from hgcae.store.arrays import read_arrays, write_arrays
 
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_FORMAT = ("images of digits", 1)
 _TIMEOUT_S = 10.0
 """A network that lets nothing through must not hold up the example."""
 _N_TEST = 297
@@ -54,10 +57,19 @@ class Digits:
         return np.concatenate([order[first[number > k] + k] for k in range(2)])
 
     def save(self, path: Path) -> None:
-        """Writes the sample as npz."""
+        """Writes the sample as npz with a checksum."""
         arrays = {key: getattr(self, key) for key in _ARRAYS}
-        with atomic_path(path) as temporary:
-            np.savez_compressed(temporary, name=np.array(self.name), **arrays)
+        write_arrays(path, *_FORMAT, {}, {"name": np.array(self.name), **arrays}, compress=True)
+
+    @classmethod
+    def saved(cls, path: Path) -> Digits:
+        """Reads what `save` wrote.
+
+        Raises:
+            DataFormatError: It is damaged, or something else.
+            OSError: There is no such file.
+        """
+        return _checked(read_arrays(path, *_FORMAT)[1], path)
 
 
 def load(source: str) -> Digits:
@@ -85,7 +97,7 @@ def load(source: str) -> Digits:
 
 
 def read(path: Path) -> Digits:
-    """Reads an npz file that Keras, or `Digits.save`, has written.
+    """Reads an npz file like that of Keras.
 
     Raises:
         DataFormatError: It is missing, damaged or holds something else.
@@ -96,6 +108,10 @@ def read(path: Path) -> Digits:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         found = getattr(error, "strerror", None) or "no npz file"
         raise DataFormatError(path, "file", found, f"npz with {', '.join(_ARRAYS)}") from None
+    return _checked(arrays, path)
+
+
+def _checked(arrays: Mapping[str, NDArray[Any]], path: Path) -> Digits:
     missing = [key for key in _ARRAYS if key not in arrays]
     if missing:
         raise DataFormatError(path, "arrays", ", ".join(arrays) or "none", ", ".join(_ARRAYS))

@@ -18,7 +18,9 @@ import numpy as np
 from hgcae.examples.mnist import data, figures, references, training
 from hgcae.examples.mnist.settings import Architecture, Cost, ExampleSettings
 from hgcae.plots import animate, cost_figure
-from hgcae.settings import atomic_path, fingerprint
+from hgcae.settings import fingerprint
+from hgcae.store.results import read_results_file, write_results_file
+from hgcae.train.checkpoint import read_history
 
 PREFIX = "MNIST_example"
 """How the names of all figures begin."""
@@ -86,7 +88,7 @@ class Data(Step):
 
 @cache
 def _digits(path: str) -> data.Digits:
-    return data.read(Path(path))
+    return data.Digits.saved(Path(path))
 
 
 class Train(Step):
@@ -133,17 +135,15 @@ class Train(Step):
                 self.trigger_event(luigi.Event.PROGRESS, self, row)
 
         result = training.train(self.settings, self.digits, self.folder, tell)
-        with atomic_path(self.output().path) as path:
-            path.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        write_results_file(self.output().path, result)
 
     def result(self) -> dict[str, Any]:
         """What was found."""
-        return json.loads(Path(self.output().path).read_text(encoding="utf-8"))
+        return read_results_file(self.output().path, "the result of a training")
 
     def decoded(self, epoch: int) -> np.ndarray[Any, Any]:
         """The shown test images as decoded after an epoch."""
-        with np.load(training.decoded_path(self.folder, epoch)) as stored:
-            return stored["decoded"]
+        return training.read_decoded(self.folder, epoch)
 
 
 class Figures(Step):
@@ -171,7 +171,7 @@ class Figures(Step):
         train: Train = self.requires()
         digits, path = train.digits, {name: Path(target.path) for name, target in self.output().items()}
         true = digits.x_test[digits.shown()]
-        history = [json.loads(line) for line in (train.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+        history = read_history(train.folder)
         loss = {row["epoch"]: f", test {row['loss_level']} {row['loss_test']:.4f}" for row in history}
         for epoch in self.settings.pictures:
             title = f"{self.settings.ndim} dimensions, epoch {epoch}{loss.get(epoch, '')}"
@@ -208,12 +208,11 @@ class Summary(Step):
 
     def result(self) -> dict[str, Any]:
         """What was found, and where the figure is."""
-        found = json.loads(Path(self.output()["json"].path).read_text(encoding="utf-8"))
+        found = read_results_file(self.output()["json"].path, "the results of trainings")
         return {"figure": self.output()["png"].path, **found}
 
     def _write(self, found: dict[str, Any]) -> None:
-        with atomic_path(self.output()["json"].path) as path:
-            path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        write_results_file(self.output()["json"].path, found)
 
 
 class Scan(Summary):

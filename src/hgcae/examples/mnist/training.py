@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +13,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.errors import DataFormatError
 from hgcae.examples.mnist.costs import COSTS, MERITS
 from hgcae.examples.mnist.data import Digits
 from hgcae.examples.mnist.networks import Network, build
 from hgcae.examples.mnist.references import pca_errors
 from hgcae.examples.mnist.settings import ExampleSettings
-from hgcae.settings import atomic_path
+from hgcae.store.arrays import read_arrays, write_arrays
 from hgcae.train.checkpoint import Checkpoint
-from hgcae.train.trainer import read_history
 
 _CHUNK = 1000
 """Images that are decoded at a time."""
@@ -46,12 +45,16 @@ def train(
 
     Raises:
         SettingsError: The folder holds a training with other settings or images.
-        DataFormatError: Its checkpoint is damaged.
+        DataFormatError: Its checkpoint is damaged or lost.
     """
     network = build(settings)
     loop = Loop(network, settings, digits.x_train)
     identity = f"{settings.fingerprint()}-{digits.fingerprint()}"
-    done, history = _resume(loop, folder, identity)
+    checkpoint = Checkpoint.load(folder, identity)
+    done, history = (0, []) if checkpoint is None else (checkpoint.epoch, list(checkpoint.history))
+    if checkpoint is not None:
+        loop.restore(checkpoint)
+        checkpoint.write_history(folder)
     shown = digits.x_test[digits.shown()]
     if not done:
         _keep_decoded(loop, shown, folder, 0)
@@ -71,9 +74,7 @@ def train(
         history = [*history, row]
         if epoch in settings.pictures:
             _keep_decoded(loop, shown, folder, epoch)
-        with atomic_path(folder / "history.jsonl") as path:
-            path.write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
-        Checkpoint(identity, epoch, row["step"], loop.weights, loop.optimiser).save(folder / "checkpoint.npz")
+        Checkpoint(identity, epoch, row["step"], loop.weights, loop.optimiser, history).save(folder)
         on_epoch(row)
     return judge(loop.reconstruct(digits.x_test), settings, digits) | {
         "weights": sum(values.size for values in loop.weights.values()),
@@ -185,28 +186,32 @@ def load(folder: Path, settings: ExampleSettings, digits: Digits) -> Network:
         SettingsError: It was made with other settings or images.
     """
     network = build(settings)
-    checkpoint = Checkpoint.load(folder / "checkpoint.npz", f"{settings.fingerprint()}-{digits.fingerprint()}")
+    checkpoint = Checkpoint.load(folder, f"{settings.fingerprint()}-{digits.fingerprint()}")
+    if checkpoint is None:
+        raise DataFormatError(folder, "checkpoint", "none", "that of a training")
     learning = [v for v in network.variables if v.trainable]
     for variable, key in zip(learning, sorted(checkpoint.weights), strict=True):
         variable.assign(checkpoint.weights[key])
     return network
 
 
-def _resume(loop: Loop, folder: Path, identity: str) -> tuple[int, list[dict[str, Any]]]:
-    path = folder / "checkpoint.npz"
-    if not path.exists():
-        return 0, []
-    checkpoint = Checkpoint.load(path, identity)
-    loop.restore(checkpoint)
-    # A training killed between its history and its checkpoint repeats that epoch, and so its row.
-    return checkpoint.epoch, [row for row in read_history(folder) if row["epoch"] <= checkpoint.epoch]
-
-
 def _keep_decoded(loop: Loop, images: NDArray[np.uint8], folder: Path, epoch: int) -> None:
-    with atomic_path(decoded_path(folder, epoch)) as path:
-        np.savez_compressed(path, decoded=np.rint(255 * loop.reconstruct(images)).astype(np.uint8))
+    decoded = np.rint(255 * loop.reconstruct(images)).astype(np.uint8)
+    write_arrays(_decoded_path(folder, epoch), *_DECODED, {}, {"decoded": decoded}, compress=True)
 
 
-def decoded_path(folder: Path, epoch: int) -> Path:
-    """Returns the file of the shown test images as decoded after an epoch."""
+def read_decoded(folder: Path, epoch: int) -> NDArray[np.uint8]:
+    """Returns the shown test images as decoded after an epoch: (n, 28, 28).
+
+    Raises:
+        DataFormatError: The file is damaged.
+        OSError: There is none.
+    """
+    return read_arrays(_decoded_path(folder, epoch), *_DECODED)[1]["decoded"]
+
+
+_DECODED = ("decoded images", 1)
+
+
+def _decoded_path(folder: Path, epoch: int) -> Path:
     return folder / f"decoded_{epoch:05d}.npz"

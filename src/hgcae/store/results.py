@@ -1,0 +1,56 @@
+"""Results as JSON with a checksum of their content: what other verbs read again is what was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hgcae.errors import DataFormatError
+from hgcae.settings import atomic_path, fingerprint
+
+_CHECKSUM = "checksum"
+
+
+def write_results_file(path: str | Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes plain values as JSON, atomically; returns them as they are read again.
+
+    Args:
+        path: Where to write.
+        content: Values that JSON can hold, all of them finite; NumPy's numbers become Python's. No key is `checksum`.
+    """
+    plain = json.loads(json.dumps(content, allow_nan=False, default=_plain))
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps({**plain, _CHECKSUM: fingerprint(plain)}, indent=1) + "\n", encoding="utf-8")
+    return plain
+
+
+def read_results_file(path: str | Path, expected: str) -> dict[str, Any]:
+    """Reads what `write_results_file` wrote.
+
+    Args:
+        path: The file.
+        expected: What it should hold, for the message.
+
+    Raises:
+        DataFormatError: It cannot be read, is no such file, or anything in it has changed.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataFormatError(path, "file", error.strerror or "an error", "a readable file") from None
+    except (ValueError, RecursionError):
+        raise DataFormatError(path, "content", "no JSON", expected) from None
+    if not isinstance(content, dict) or _CHECKSUM not in content:
+        found = "no checksum" if isinstance(content, dict) else f"a {type(content).__name__}"
+        raise DataFormatError(path, "content", found, f"{expected}, as this version writes them")
+    found = content.pop(_CHECKSUM)
+    if found != fingerprint(content):
+        raise DataFormatError(path, _CHECKSUM, repr(found), f"{fingerprint(content)!r} (the content was changed)")
+    return content
+
+
+def _plain(value: Any) -> Any:
+    """Turns NumPy's numbers into Python's."""
+    return value.item()
