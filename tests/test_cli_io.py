@@ -189,7 +189,7 @@ class TestSimulate:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["-o", "a.parquet", "--set", "gun.bogus=1"], "settings: gun.bogus: "),
+            (["-o", "a.parquet", "--set", "gun.bogus=1"], "settings: unknown key gun.bogus, expected one of "),
             (["-o", "a.parquet", "--set", "gun.bogus"], "expected KEY=VALUE"),
             (["-o", "a.parquet", "--particle", "mu-"], r"settings: gun.particles.0: .*found 'mu-'"),
             (["-o", "a.parquet", "--energy", "9", "5"], "settings: gun.energy_gev: "),

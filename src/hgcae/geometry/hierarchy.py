@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from hgcae.errors import GeometryError, unknown
 from hgcae.settings import fingerprint
 
+MOST_CELLS = 2**27
+"""A hundred times the trigger cells of both endcaps; each has a number, a charge and a place in memory."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -42,7 +45,8 @@ class Hierarchy:
             `CELL` lists missing trigger cells.
 
     Raises:
-        GeometryError: No levels, a name that is repeated or not in capitals, a child count below 1, or a missing unit out of range.
+        GeometryError: No levels, a name that is repeated or not in capitals, a child count below 1, more than `MOST_CELLS` cells, or
+            a missing unit out of range.
     """
 
     levels: tuple[Level, ...]
@@ -55,6 +59,9 @@ class Hierarchy:
             raise GeometryError(msg)
         if any(n < 1 for level in self.levels for n in level.shape):
             msg = f"every level needs at least one child, found {[level.shape for level in self.levels]}"
+            raise GeometryError(msg)
+        if self.n_cells() > MOST_CELLS:
+            msg = f"found {self.n_cells()} trigger cells, expected at most {MOST_CELLS}"
             raise GeometryError(msg)
         for name, units in self.missing.items():
             total = self.n_cells() if name == "CELL" else self.n_units(name)
