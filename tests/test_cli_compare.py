@@ -92,7 +92,7 @@ def test_json_is_what_is_in_the_file(hgcae, data, tmp_path):
     ("arguments", "message"),
     [
         ((), "the folder of real data is not known"),
-        (("--data", "data", "--sample", "ttbar", "--codec", "zip"), "--codec zip: expected one of mean, pca"),
+        (("--data", "data", "--sample", "ttbar", "--codec", "zip"), "unknown codec 'zip', expected one of mean, pca"),
         (("--data", "data", "--sample", "electron"), "electron_pt20_eta15-30_0PU.csv: No such file"),
         (("--data", "data", "--sample", "ttbar", "--links", 7, "--codec", "pca"), "links: found 7, expected one of 2, 3, 4, 5"),
         (("--data", "data", "--sample", "events"), "found no modules to judge"),

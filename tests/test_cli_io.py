@@ -194,7 +194,7 @@ class TestSimulate:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["-o", "a.parquet", "--set", "gun.bogus=1"], "settings: gun.bogus: "),
+            (["-o", "a.parquet", "--set", "gun.bogus=1"], "settings: unknown key gun.bogus, expected one of "),
             (["-o", "a.parquet", "--set", "gun.bogus"], "expected KEY=VALUE"),
             (["-o", "a.parquet", "--particle", "mu-"], r"settings: gun.particles.0: .*found 'mu-'"),
             (["-o", "a.parquet", "--energy", "9", "5"], "settings: gun.energy_gev: "),
@@ -391,7 +391,7 @@ class TestConvertByACodec:
             (["--links", 3], "found --codec None, --links 3, --fit None; expected --codec and --links, or none"),
             (["--codec", "lattice"], "found --codec lattice, --links None, --fit None; expected --codec and --links"),
             (["--fit", "a.parquet"], "found --codec None, --links None, --fit a.parquet; expected"),
-            (["--codec", "zip", "--links", 3], "codec 'zip': expected one of mean, pca, lattice"),
+            (["--codec", "zip", "--links", 3], "unknown codec 'zip', expected one of mean, pca, lattice"),
             (["--codec", "lattice", "--links", 9], "codec lattice: links: found 9, expected one of 2, 3, 4, 5"),
             (["--codec", "cms-pu", "--links", 3], "codec cms-pu: the folder of real data is not known"),
             (["--codec", "mean", "--links", 3, "--fit", "no.parquet"], "no.parquet: No such file"),

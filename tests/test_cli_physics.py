@@ -97,7 +97,7 @@ def test_the_whole_command_and_again(hgcae, folder):
         (["nowhere"], "nowhere/model/model.json: file: found No such file"),
         (["modules"], "modules: found a model of the root MODULE, detector unknown, expected one of whole events"),
         (["run", "--levels", "LAYER"], "unknown level 'LAYER'"),
-        (["run", "--set", "colour=blue"], "colour: Extra inputs"),
+        (["run", "--set", "colour=blue"], "unknown key colour, expected one of"),
     ],
 )
 def test_mistakes(hgcae, arguments, message):

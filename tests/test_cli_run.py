@@ -64,10 +64,10 @@ class TestStatus:
         ("arguments", "message"),
         [
             (["missing.yaml"], "missing.yaml: cannot be read"),
-            (["workflow.yaml", "Bake"], "step 'Bake': expected one of Simulate, Convert"),
+            (["workflow.yaml", "Bake"], "unknown step 'Bake', expected one of Simulate, Convert"),
             (["workflow.yaml", "Train"], "the workflow has no section for it"),
             (["workflow.yaml", "Scan"], "the workflow has no section for it"),
-            (["workflow.yaml", "--set", "colour=blue"], "colour: Extra inputs"),
+            (["workflow.yaml", "--set", "colour=blue"], "unknown key colour, expected one of"),
             (["workflow.yaml", "--scheduler", "8082"], "expected HOST:PORT"),
             (["workflow.yaml", "--set", "samples.electrons.simulate.detector=none"], "unknown detector 'none'"),
         ],

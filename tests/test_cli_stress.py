@@ -65,7 +65,7 @@ def test_one_disturbance_as_a_table(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--only", "fire"], "unknown disturbance 'fire', expected some of nominal"),
+        (["run", "--only", "fire"], "unknown disturbance 'fire', expected one of nominal"),
         (["run", "--only", "photons"], "photons need events that hgcae simulated"),
         (["nowhere"], "nowhere/model/model.json: file: found No such file"),
     ],

@@ -203,7 +203,7 @@ class TestTrain:
             (["-i", "modules.parquet", "-o", "new", "--latent", "2"], "latent"),
             (["-i", "modules.parquet", "-o", "new", "--bits", "40"], "bits"),
             (["-i", "modules.parquet", "-o", "new", "--seed", "-1"], "seed"),
-            (["-i", "modules.parquet", "-o", "new", "--set", "colour=blue"], "colour: Extra inputs"),
+            (["-i", "modules.parquet", "-o", "new", "--set", "colour=blue"], "unknown key colour, expected one of"),
             (["-i", "modules.parquet", "-o", "new", "--set", "loss.position_cm=-1"], "loss.position_cm: .*greater than 0"),
             (["-i", "modules.parquet", "-o", "new", "--set", "colour"], "expected KEY=VALUE"),
             (["--settings", "missing.yaml", "-o", "new"], "missing.yaml: cannot be read"),
@@ -274,7 +274,7 @@ class TestEvaluate:
             (["nowhere"], "nowhere/model/model.json: file: found No such file"),
             (["run", "-i", "missing.parquet"], "missing.parquet: No such file"),
             (["run", "-i", "stacks.parquet", "-o", "new"], "the events have levels .*; this model has ROC x 16, MODULE x 3"),
-            (["run", "--set", "colour=blue"], "colour: Extra inputs"),
+            (["run", "--set", "colour=blue"], "unknown key colour, expected one of"),
             (["run", "--set", "energy_edges_gev=[5, 1]"], "the edges must increase"),
         ],
     )

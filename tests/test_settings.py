@@ -43,8 +43,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ({"name": "a", "energy": 3}, "run.yaml: energy: .*not permitted.*found 3"),
-            ({"name": "a", "gun": {"pgd": 22}}, r"run.yaml: gun\.pgd: .*not permitted"),
+            ({"name": "a", "energy": 3}, "run.yaml: unknown key energy, expected one of name, n_events, gun$"),
+            ({"nmae": "a"}, r"run.yaml: unknown key nmae, did you mean name\?$"),
+            ({"name": "a", "gun": {"PGD": 22}}, r"run.yaml: unknown key gun\.PGD, did you mean pdg\?$"),
+            ({"name": "a", "n_events": "9" * 9999}, r"n_events: .*found '999+\.\.\.9+'\)$"),
             ({"name": "a", "n_events": 0}, "run.yaml: n_events: .*greater than 0.*found 0"),
             ({"name": "a", "n_events": "many"}, "run.yaml: n_events: .*integer.*found 'many'"),
             ({"name": "a", "gun": {"energy_gev": [1.0, float("inf")]}}, r"run.yaml: gun\.energy_gev\.1: .*finite"),
@@ -54,6 +56,13 @@ class TestRefusals:
     def test_a_bad_value_is_named_with_its_place(self, values, message):
         with pytest.raises(SettingsError, match=message):
             Beam.load(values, source="run.yaml")
+
+    def test_the_nearest_key_of_a_group_in_a_list_in_a_mapping(self):
+        class Runs(Settings):
+            runs: dict[str, dict[str, tuple[Beam.Gun, ...] | None]]
+
+        with pytest.raises(SettingsError, match=r"unknown key runs\.a\.x\.1\.pgd, did you mean pdg\?$"):
+            Runs.load({"runs": {"a": {"x": [{"pdg": 1}, {"pgd": 1}]}}})
 
     def test_settings_cannot_be_changed(self):
         beam = Beam(name="a")
@@ -81,10 +90,16 @@ class TestRefusals:
         path.touch()
         assert Beam.Gun.from_yaml(path) == Beam.Gun()
 
-    def test_a_date_where_a_name_belongs(self, tmp_path):
+    def test_a_date_is_text(self, tmp_path):
         path = tmp_path / "date.yaml"
         path.write_text("name: 2018-10-17\n")
-        with pytest.raises(SettingsError, match="name: .*string"):
+        assert Beam.from_yaml(path).name == "2018-10-17"
+
+    @pytest.mark.parametrize("yaml", ["name: a\nname: b\n", "name: a\ngun: {pdg: 11, pdg: 13}\n", "{name: a, 'name': b}"])
+    def test_a_key_twice(self, tmp_path, yaml):
+        path = tmp_path / "twice.yaml"
+        path.write_text(yaml)
+        with pytest.raises(SettingsError, match="twice.yaml: is not YAML of plain values: line [12]: found the key '(name|pdg)' twice"):
             Beam.from_yaml(path)
 
 
@@ -110,6 +125,9 @@ class TestOverride:
             ("=3", "expected KEY=VALUE"),
             ("name.first=x", "name is not a group"),
             ("name=[1", "not YAML"),
+            ("gun={pdg: 1, pdg: 2}", "the key 'pdg' twice"),
+            ("n_events=!!int many", "not YAML"),
+            ("n_events=" + "[" * 9999, "not YAML.*: found more than 50 groups"),
         ],
     )
     def test_what_is_no_assignment_is_refused(self, assignment, message):

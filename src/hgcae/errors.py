@@ -3,6 +3,11 @@
 The command line prints one line for any `HgcaeError` and exits with status 2; everything else is a bug and keeps its traceback.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class HgcaeError(Exception):
     """Base of all errors that hgcae raises on purpose."""
@@ -52,4 +57,25 @@ class MissingToolError(HgcaeError):
 
 
 class HgcaeWarning(UserWarning):
-    """Something in a file that may not mean what the user thinks; the command line prints one line for it and goes on."""
+    """Something that a user should know of, although the work goes on: what a reader leaves out or takes for granted.
+
+    The command line prints each as one line on standard error.
+    """
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> str:
+    """Returns the message about a name that nothing has: all known ones, and the nearest of them, if any is near.
+
+    >>> unknown("level", "MODUL", ["ROC", "MODULE"])
+    "unknown level 'MODUL', expected one of ROC, MODULE (did you mean MODULE?)"
+    """
+    names = list(known)
+    near = nearest(name, names)
+    return f"unknown {kind} {name!r}, expected one of {', '.join(names)}" + (f" ({near})" if near else "")
+
+
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """Returns the question whether the nearest of the known names is meant; None where none is near."""
+    by_small = {other.lower(): other for other in known}
+    close = get_close_matches(str(name)[:100].lower(), by_small, 1)
+    return f"did you mean {by_small[close[0]]}?" if close else None

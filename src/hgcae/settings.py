@@ -5,15 +5,22 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hgcae.errors import SettingsError
+from hgcae.errors import DataFormatError, SettingsError, nearest
 from hgcae.outputs import atomic_path  # noqa: F401 - many take it from here
+from hgcae.reading.files import read_regular
+from hgcae.reading.plain_yaml import MOST_BYTES, parse_yaml
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 200
+"""How a wrong value is shown: not whole, where it is long."""
 
 
 class Settings(BaseModel):
@@ -31,10 +38,16 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            first = error.errors()[0]
+            # An unknown key explains why a known one is missing.
+            first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
             key = ".".join(str(part) for part in first["loc"]) or "top level"
-            value = "" if isinstance(first["input"], Mapping) else f" (found {first['input']!r})"
-            msg = f"{source}: {key}: {first['msg']}{value}"
+            if first["type"] == "extra_forbidden":
+                known = list(dict.fromkeys(_keys(cls, first["loc"][:-1])))
+                hint = nearest(first["loc"][-1], known) or f"expected one of {', '.join(known)}"
+                msg = f"{source}: unknown key {key}, {hint}"
+            else:
+                value = "" if isinstance(first["input"], Mapping) else f" (found {_SHORT.repr(first['input'])})"
+                msg = f"{source}: {key}: {first['msg']}{value}"
             raise SettingsError(msg) from None
 
     @classmethod
@@ -51,6 +64,25 @@ class Settings(BaseModel):
         return fingerprint(self.model_dump(mode="json"))
 
 
+def _keys(settings: type[BaseModel], place: Sequence[int | str]) -> Iterator[str]:
+    """Yields the keys that settings know at a place: names of groups, numbers of entries, tags of alternatives."""
+    groups = [settings]
+    for part in place:
+        fields = [group.model_fields[part] for group in groups if part in group.model_fields]
+        if fields:
+            groups = [group for field in fields for group in _groups(field.annotation)]
+    for group in groups:
+        yield from group.model_fields
+
+
+def _groups(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yields the classes of settings in a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _groups(part)
+
+
 def fingerprint(values: object) -> str:
     """Returns 16 hexadecimal digits of the SHA-256 of `values` written as canonical JSON."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
@@ -58,18 +90,20 @@ def fingerprint(values: object) -> str:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Reads a YAML mapping.
+    """Reads a YAML mapping, see `hgcae.reading.plain_yaml`.
 
     Raises:
-        SettingsError: The file is missing, is not YAML, or does not hold a mapping.
+        SettingsError: The file cannot be read, is not YAML of plain values, or does not hold a mapping.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = parse_yaml(read_regular(path, MOST_BYTES).decode("utf-8"))
+    except DataFormatError as error:
+        raise SettingsError(str(error)) from None
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}"
         raise SettingsError(msg) from None
-    except yaml.YAMLError as error:
-        msg = f"{path}: is not YAML: {' '.join(str(error).split())}"
+    except ValueError as error:
+        msg = f"{path}: is not YAML of plain values: {error}"
         raise SettingsError(msg) from None
     if values is None:
         return {}
@@ -95,8 +129,8 @@ def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str,
                 msg = f"{assignment!r}: {parent} is not a group of settings"
                 raise SettingsError(msg)
         try:
-            node[last] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            msg = f"{assignment!r}: the value is not YAML"
+            node[last] = parse_yaml(text)
+        except ValueError as error:
+            msg = f"{assignment!r}: the value is not YAML of plain values: {error}"
             raise SettingsError(msg) from None
     return result

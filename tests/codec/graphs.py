@@ -51,6 +51,13 @@ def spatial(stride: int, padding: str = "SAME") -> dict[str, bytes]:
     return {"strides": strides, "padding": text(2, padding), "data_format": text(2, "NHWC")}
 
 
+def huge(size: int) -> bytes:
+    """A convolution with one weight, of an image of size x size pixels."""
+    start = node("input", "Placeholder", shape=text(7, shape((-1, size, size, 1)))) + constant("kernel", np.ones((1, 1, 1, 1)))
+    layer = node("layer", "Conv2D", ["input", "kernel"], **spatial(1)) + constant("bias", np.ones(1))
+    return start + layer + node("biased", "BiasAdd", ["layer", "bias"]) + node("output", "Relu", ["biased"])
+
+
 def encoder(kernel: np.ndarray, bias: np.ndarray, dense: np.ndarray, dense_bias: np.ndarray, padding: str = "SAME") -> bytes:
     """A convolution of 4 x 4 x 3 images, and a dense layer."""
     return b"".join(

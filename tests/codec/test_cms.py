@@ -61,10 +61,17 @@ def test_layers_of_a_graph(tmp_path):
         graphs.node("x", "Placeholder") + graphs.node("y", "MatMul", ["x", "w"]),
         graphs.node("x", "Placeholder") + graphs.constant("w", np.ones((2, 2))) + graphs.node("y", "MatMul", ["x", "w"]),
         graphs.node("x", "Placeholder") + graphs.node("y", "Relu", ["z"]),
+        graphs.node("x", "Placeholder") + graphs.node("w", "Identity", ["w"]) + graphs.node("y", "MatMul", ["x", "w"]),
+        graphs.node("x", "Placeholder") + graphs.node("v", "Identity", ["w"]) + graphs.node("w", "Identity", ["v"])
+        + graphs.node("y", "MatMul", ["x", "w"]),
+        graphs.node("x", "Placeholder", shape=graphs.number(3, 7)) + graphs.node("x", "Placeholder"),
+        graphs.node("x", "Placeholder", shape=graphs.number(3, 7)) + graphs.constant("w", np.ones((1, 1, 1, 1)))
+        + graphs.node("y", "Conv2D", ["x", "w"], **graphs.spatial(1)),
+        graphs.huge(2**40), graphs.huge(2**62),
         graphs.encoder(np.ones((3, 3, 3, 8)), np.ones(7), np.ones((128, 16)), np.ones(16)),
         graphs.encoder(np.ones((3, 3, 3, 8)), np.ones(8), np.ones((128, 16)), np.ones(16), padding="VALID"),
     ],
-)
+)  # fmt: skip
 def test_other_graphs_are_refused(tmp_path, graph):
     (tmp_path / "graph.pb").write_bytes(graph)
     with pytest.raises(DataFormatError, match="graph.pb"):

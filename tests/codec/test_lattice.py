@@ -123,6 +123,14 @@ def test_every_bit_is_that_of_a_slow_codec(links):
     assert len(set(found)) > 100
 
 
+def test_shares_of_huge_charges_are_kept():
+    """Where products of 64 bits would not do."""
+    charges = random_modules(60)
+    charges = charges[charges.sum(axis=1) > 0][:12] << 22
+    codec = LatticeCodec(5, MODES[5])
+    assert texts(codec.encode(charges)) == [reference(row.tolist(), 5, MODES[5]) for row in charges]
+
+
 @cache
 def fitted(links: int) -> LatticeCodec:
     return LatticeCodec.fit(links, random_modules(200))
@@ -177,7 +185,7 @@ def test_modes_use_their_bits(links):
 
 
 def test_payloads_that_no_module_has():
-    codec = LatticeCodec(2, MODES[2])
+    codec = LatticeCodec(5, MODES[5])
     charges = random_modules(20)[1:3]
     good = codec.encode(charges)
     for bits in (good.bits - 1, good.bits + 1):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hgcae.codec.arrays import to_plain
 from hgcae.codec.layers import Layer, convolution_matrix, network, run, taps
 from hgcae.errors import SettingsError
 
@@ -66,6 +67,7 @@ def test_a_network_survives_its_plain_values():
     np.testing.assert_array_equal(run(again, x), run(layers, x))
 
 
+ONE = Layer(np.ones((1, 1, 1, 1)), np.zeros(1), kind="convolution", image=(1, 1)).get_config()
 DENSE = Layer(np.zeros((2, 3)), np.zeros(3)).get_config()
 
 
@@ -82,6 +84,12 @@ DENSE = Layer(np.zeros((2, 3)), np.zeros(3)).get_config()
         [DENSE | {"colour": 0}],
         [DENSE | {"bias": DENSE["kernel"]}],
         [3],
+        # A kernel of one weight, whose matrix has so many.
+        [ONE | {"image": (2**20, 2**20)}],
+        [ONE | {"image": (2**62, 2**62), "stride": 2**61}],
+        [Layer(np.zeros((64, 64, 1, 1)), np.zeros(1), kind="convolution", image=(4, 4)).get_config() | {"image": (64, 64)}],
+        [Layer(np.zeros((1, 1, 512, 512)), np.zeros(512), kind="transposed", image=(2, 2)).get_config() | {"image": (6, 6)}],
+        [DENSE | {"kernel": to_plain(np.zeros((0, 3)))}],
     ],
 )
 def test_other_layers_are_refused(layers):

@@ -53,5 +53,5 @@ def test_a_wrong_image_is_refused():
 
 
 def test_unknown_names():
-    with pytest.raises(SettingsError, match="codec None: expected one of mean, pca"):
+    with pytest.raises(SettingsError, match="unknown codec None, expected one of mean, pca"):
         codec_from_config({})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from hgcae.codec import CODECS, ModuleCodec, Payload, codec_from_config
+from hgcae.codec.base import MOST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.train.module_codecs import FACTORIES
 
@@ -76,6 +77,20 @@ class CodecContract:
         payload = codec.encode(charges)
         assert payload.bits.max() <= codec.max_bits
         assert np.isfinite(codec.decode(payload)).all()
+
+    @pytest.mark.parametrize("kind", [np.int64, np.uint64, np.uint32, np.int8])
+    def test_huge_charges_saturate(self, made, kind):
+        """The largest number of each type, in one cell, in some and in all, is as good as the largest that is looked at."""
+        charges = np.zeros((6, 48), dtype=kind)
+        charges[:4] = np.tril(np.ones((48, 48), bool))[[0, 1, 30, 47]] * kind(np.iinfo(kind).max)
+        charges[4] = np.arange(48)
+        payload = made.encode(charges)
+        assert payload.bits.max() <= made.max_bits
+        for found, expected in zip(payload, made.encode(np.minimum(charges.astype(object), MOST_CHARGE).astype(np.int64)), strict=True):
+            np.testing.assert_array_equal(found, expected)
+        decoded = made.decode(payload)
+        assert np.isfinite(decoded).all()
+        assert (decoded >= 0).all()
 
     def test_only_what_is_sent_is_decoded(self, made):
         payload = made.encode(random_modules())

@@ -117,7 +117,7 @@ def test_the_digits_of_scikit_learn_are_named(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         ((0,), "ndim: Input should be greater than or equal to 1"),
-        ((2, "--set", "colour=1"), "colour: Extra inputs are not permitted"),
+        ((2, "--set", "colour=1"), "unknown key colour, expected one of"),
         ((2, "--data", "absent.npz"), "absent.npz: file: found No such file"),
     ],
 )

@@ -134,7 +134,7 @@ class TestDamage:
 
     def test_not_text(self, saved):
         (saved / "model.json").write_bytes(b"\xff\xfe{")
-        with pytest.raises(DataFormatError, match="damaged JSON"):
+        with pytest.raises(DataFormatError, match="no JSON"):
             Autoencoder.load(saved)
 
     @pytest.mark.parametrize("version", [0, 1, 2, 4, "3", None])

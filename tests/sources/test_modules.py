@@ -35,7 +35,7 @@ def test_halves_share_no_module_and_lose_none(folder):
 
 
 def test_unknown_samples_are_named(folder):
-    with pytest.raises(SettingsError, match="'pion': expected one of events, electron, ttbar"):
+    with pytest.raises(SettingsError, match="unknown sample 'pion', expected one of events, electron, ttbar"):
         module_sample("pion", folder)
 
 

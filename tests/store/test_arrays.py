@@ -88,7 +88,7 @@ def test_sealed_files_that_pack_did_not_make():
 
 
 def test_objects_are_refused():
-    with pytest.raises(DataFormatError, match="allow_pickle"):
+    with pytest.raises(DataFormatError, match="an array of objects"):
         unpack(pack("toys", 1, {}, {"a": np.array([{}], dtype=object)}), "toys", 1, "file")
 
 

@@ -70,7 +70,7 @@ def test_resources_by_step(tmp_path):
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"colour": 1}, "colour: Extra inputs"),
+        ({"colour": 1}, "unknown key colour, expected one of"),
         ({"samples": {}}, "samples: .*at least 1"),
         ({"samples": {"a/b": {"events": 1, "simulate": {}}}}, "letters, digits"),
         ({"samples": {"a": {"events": 1}}}, "exactly one of simulate and convert"),

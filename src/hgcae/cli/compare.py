@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, unknown
 from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
@@ -95,10 +95,8 @@ def compare(
         msg = "the folder of real data is not known: give --data DIR, or set HGCAE_DATA"
         raise SettingsError(msg)
     chosen = list(dict.fromkeys(codecs or available(data)))
-    unknown = [name for name in chosen if name not in FACTORIES]
-    if unknown:
-        msg = f"--codec {unknown[0]}: expected one of {', '.join(FACTORIES)}"
-        raise SettingsError(msg)
+    if strange := [name for name in chosen if name not in FACTORIES]:
+        raise SettingsError(unknown("codec", strange[0], FACTORIES))
     modules = module_sample(sample.value, data, seed=seed)
     test = drawn(modules.test, max_modules, seed)
     pairs = [(name, number) for name in chosen for number in dict.fromkeys(links or LINKS)]

@@ -8,6 +8,8 @@ import math
 import os
 import sys
 import time
+import unicodedata
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from hgcae import stopping
-from hgcae.errors import DataFormatError, HgcaeError
+from hgcae.errors import DataFormatError, HgcaeError, HgcaeWarning
 from hgcae.settings import override, read_yaml
 
 if TYPE_CHECKING:
@@ -58,14 +60,23 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 def run_app(app: Callable[[], object], name: str) -> None:
     """Runs a command line; errors that a user can mend end it with one line on standard error and status 2.
 
-    Ctrl-C and SIGTERM end it with one line, too, and with status 130 and 143.
+    Ctrl-C and SIGTERM end it with one line, too, and with status 130 and 143. Each different `HgcaeWarning` is one line on standard error.
     """
+    show_other = warnings.showwarning
+
+    def show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, HgcaeWarning):
+            note(f"{name}: note: {' '.join(str(message).split())}")
+        else:
+            show_other(message, category, *place)
 
     def fail(message: str) -> NoReturn:
         note(f"{name}: error: {' '.join(message.split())}")
         raise SystemExit(2)
 
-    with stopping.stoppable():
+    with stopping.stoppable(), warnings.catch_warnings():
+        warnings.filterwarnings("default", category=HgcaeWarning)
+        warnings.showwarning = show_warning
         try:
             app()
         except BaseException as error:
@@ -105,31 +116,44 @@ def show(figures: Mapping[str, Any], *, as_json: bool) -> None:
         typer.echo(json.dumps(finite(figures), indent=2))
     else:
         for line in _lines(figures):
-            typer.echo(line)
+            print_line(line)
 
 
 def print_line(text: str) -> None:
-    """Prints a line on standard output."""
-    typer.echo(text)
+    """Prints a line on standard output, see `printable`."""
+    typer.echo(printable(text))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints a table on standard output, the first column to the left, figures to the right."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*headings)
+    # Not as strings, in which Rich takes brackets for orders.
+    table = Table()
+    for heading in headings:
+        table.add_column(Text(printable(heading)))
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(printable(cell)) for cell in row))
     # A table that is piped somewhere keeps its columns whole.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def note(text: str) -> None:
-    """Prints a line on standard error, where it is in nobody's way."""
-    typer.echo(text, err=True)
+    """Prints a line on standard error, see `printable`."""
+    typer.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    r"""Returns a text in which what a terminal obeys, or cannot show, is escaped: names in files and of files may hold anything.
+
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else c.encode("unicode_escape").decode() for c in text)
 
 
 @contextmanager

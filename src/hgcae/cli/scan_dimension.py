@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import SettingsError, WorkerError
+from hgcae.errors import SettingsError, WorkerError, unknown
 from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
@@ -92,9 +92,8 @@ def dimension(
 def _only(settings: ScanSettings, names: Sequence[str] | None) -> ScanSettings:
     if not names:
         return settings
-    if unknown := [name for name in names if name not in settings.samples]:
-        msg = f"--sample: found {unknown[0]}, expected one of {', '.join(settings.samples)}"
-        raise SettingsError(msg)
+    if strange := [name for name in names if name not in settings.samples]:
+        raise SettingsError(unknown("sample", strange[0], settings.samples))
     return settings.model_copy(update={"samples": {name: settings.samples[name] for name in names}})
 
 

@@ -11,7 +11,7 @@ import typer
 
 from hgcae import __version__
 from hgcae.cli import console
-from hgcae.errors import SettingsError, WorkerError
+from hgcae.errors import SettingsError, WorkerError, unknown
 from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
@@ -60,9 +60,8 @@ def merge(
     bench = Bench(output, length, EvaluateSettings(bootstrap_replicas=30), margin_cm)
     variants = bench.variants()
     names = list(dict.fromkeys(chosen or variants))
-    if unknown := [name for name in names if name not in variants]:
-        msg = f"--variant {unknown[0]!r}: expected one of {', '.join(variants)}"
-        raise SettingsError(msg)
+    if strange := [name for name in names if name not in variants]:
+        raise SettingsError(unknown("variant", strange[0], variants))
     wanted = [(name, seed) for seed in numbers for name in names]
     missing = []
     for name, seed in wanted:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, unknown
 from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
@@ -71,9 +71,8 @@ def stress(
 
     names = tuple(only or ())
     known = [perturbation.name for perturbation in PERTURBATIONS] + list(FLIPS)
-    if unknown := [name for name in names if name not in known]:
-        msg = f"unknown disturbance {unknown[0]!r}, expected some of {', '.join(known)}"
-        raise SettingsError(msg)
+    if strange := [name for name in names if name not in known]:
+        raise SettingsError(unknown("disturbance", strange[0], known))
     opened = OpenRun.of(run, given, n_events, lambda _: None)
     model, events, whole = opened.model, opened.sample, opened.whole
     settings = _simulation(opened.test) if whole is not None and opened.test is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -78,7 +79,7 @@ def train(
         "preset": preset,
         "latent": latent,
         "bits": bits,
-        "epochs": int(epochs) if epochs is not None and epochs.isdigit() else epochs,
+        "epochs": int(epochs) if epochs is not None and re.fullmatch("[0-9]{1,9}", epochs) else epochs,
         "batch": batch,
         "devices": devices,
         "decoder_precision": decoder_precision,

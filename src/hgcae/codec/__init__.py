@@ -17,7 +17,7 @@ from hgcae.codec.latent import LatentCodec
 from hgcae.codec.lattice import LatticeCodec
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.pca import PcaCodec
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, unknown
 
 _CONVENTIONAL = (MeanCodec, PcaCodec, LatticeCodec, BestChoiceCodec, ThresholdSumCodec, SuperCellCodec, RepeaterCodec)
 _LEARNED = (CmsCodec, EconAutoencoderCodec, LatentCodec, HierarchyCodec)
@@ -36,6 +36,5 @@ def codec_from_config(config: Mapping[str, Any]) -> ModuleCodec:
     """
     name = config.get("name")
     if name not in CODECS:
-        msg = f"codec {name!r}: expected one of {', '.join(CODECS)}"
-        raise SettingsError(msg)
+        raise SettingsError(unknown("codec", name, CODECS))
     return CODECS[str(name)].from_config(config)

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.geometry import module
 
+MOST_CHARGE = (1 << 40) - 1
+"""Largest charge of a cell that is looked at, counts: far above where any format saturates, and sums of 48 stay exact, shifted too."""
+
 
 class Payload(NamedTuple):
     """Codes of modules.
@@ -55,7 +58,7 @@ class ModuleCodec(ABC):
         """Encodes modules.
 
         Args:
-            charges: Charges in CALQ order, whole numbers of at least 0: (n, 48).
+            charges: Charges in CALQ order, whole numbers of at least 0: (n, 48). More than `MOST_CHARGE` counts as that.
 
         Raises:
             DataFormatError: Another shape, other numbers, or a negative charge.
@@ -90,7 +93,7 @@ class ModuleCodec(ABC):
 
 
 def checked_charges(charges: NDArray[Any], name: str) -> NDArray[np.int64]:
-    """Returns charges to encode as int64: (n, 48).
+    """Returns charges to encode as int64, at most `MOST_CHARGE`: (n, 48).
 
     Raises:
         DataFormatError: Another shape, other numbers, or a negative charge.
@@ -101,7 +104,7 @@ def checked_charges(charges: NDArray[Any], name: str) -> NDArray[np.int64]:
     if (values < 0).any():
         row, cell = np.argwhere(values < 0)[0]
         raise DataFormatError(name, f"charges[{row}, {cell}]", str(values[row, cell]), "at least 0")
-    return values.astype(np.int64)
+    return np.minimum(values, values.dtype.type(min(MOST_CHARGE, np.iinfo(values.dtype).max))).astype(np.int64)
 
 
 def checked_payload(payload: Payload, bits: int, name: str) -> NDArray[np.uint8]:

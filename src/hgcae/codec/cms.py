@@ -153,11 +153,12 @@ def graph_layers(path: str | Path) -> tuple[Layer, ...]:
     before, image, pending = "", (0, 0), None
     for node in nodes.values():
         if node.op == "Placeholder":
-            before, image = node.name, tuple(node.attributes.get("shape", ())[1:3])
+            shape = node.attributes.get("shape")
+            before, image = node.name, shape[1:3] if isinstance(shape, tuple) else ()
         if node.op in _SHAPES:
             continue
         if before not in node.inputs:
-            raise DataFormatError(path, f"node {node.name}", f"inputs {', '.join(node.inputs)}", f"{before} among them")
+            raise DataFormatError(path, f"node {node.name}", f"inputs {', '.join(node.inputs[:10])}", f"{before} among them")
         if node.op in _KINDS and pending is None:
             pending = _weights(nodes, node, image, path)
         elif node.op == "BiasAdd" and pending is not None and isinstance(pending, dict):
@@ -177,13 +178,16 @@ def graph_layers(path: str | Path) -> tuple[Layer, ...]:
 
 def _weights(nodes: Mapping[str, Node], node: Node, image: tuple[int, ...], path: str | Path) -> dict[str, Any]:
     names = [name for name in node.inputs if name in nodes and nodes[name].op in {"Identity", "Const"}]
-    strides, kind = node.attributes.get("strides", [1, 1, 1, 1]), _KINDS[node.op]
+    strides, kind = node.attributes.get("strides"), _KINDS[node.op]
+    strides = strides if isinstance(strides, list) else [1, 1, 1, 1]
     plain = not node.attributes.get("transpose_a") and not node.attributes.get("transpose_b")
     same = kind == "dense" or (
         node.attributes.get("padding") == "SAME" and node.attributes.get("data_format") == "NHWC" and len(image) == 2
     )
     if not names or not plain or not same or len(strides) != 4 or strides[1] != strides[2]:
-        raise DataFormatError(path, f"node {node.name}", f"{node.op} {node.attributes}", "constant weights, padding SAME, equal strides")
+        raise DataFormatError(
+            path, f"node {node.name}", f"{node.op} with {', '.join(node.attributes)}", "constant weights, padding SAME, equal strides"
+        )
     kernel = _constant(nodes, names[-1], path)
     if kind == "dense":
         return {"kernel": kernel, "kind": kind}
@@ -201,8 +205,9 @@ def _layer(arguments: Mapping[str, Any], activation: str, path: str | Path) -> L
 
 def _constant(nodes: Mapping[str, Node], name: str, path: str | Path) -> NDArray[Any]:
     node = nodes.get(name)
-    while node is not None and node.op == "Identity" and node.inputs:
-        node = nodes.get(node.inputs[0])
+    for _ in nodes:  # so that a node that feeds itself comes to an end
+        if node is not None and node.op == "Identity" and node.inputs:
+            node = nodes.get(node.inputs[0])
     value = None if node is None or node.op != "Const" else node.attributes.get("value")
     if not isinstance(value, np.ndarray):
         raise DataFormatError(path, f"node {name}", "no constant", "a constant")

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
+from hgcae.reading.files import read_regular
 
+MOST_BYTES = 2**26
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SIZES = {_FIXED64: 8, _FIXED32: 4}
 _MAX_VARINT = 10
@@ -53,15 +55,18 @@ def read_graph(path: str | Path) -> dict[str, Node]:
     """Returns the nodes of a graph by name, in the order of the file.
 
     Raises:
-        DataFormatError: Damaged, or not a graph.
+        DataFormatError: Damaged, larger than `MOST_BYTES`, or not a graph.
         OSError: The file cannot be opened.
     """
-    data = Path(path).read_bytes()
+    data = read_regular(path, MOST_BYTES)
     nodes: dict[str, Node] = {}
     try:
         for entry in _fields(data):
             if entry.number == 1:
                 node = _node(_message(entry))
+                if node.name in nodes:
+                    msg = f"the name {node.name!r} twice"
+                    raise _DamageError(msg)
                 nodes[node.name] = node
     except _DamageError as error:
         raise DataFormatError(path, f"node {len(nodes)}", str(error), "a TensorFlow graph") from None

@@ -39,6 +39,8 @@ _CELLS = (*range(1, 15), *range(16, 30, 2), *range(32, 49, 4))
 _GROUPS = (0, 1, 3, 12)
 _MOST_QUANTA = 1023
 _PIECE = 4096
+_SUM_BITS = 33
+"""Charges up to here times quanta twice, weights of distances and 2^6 stay below 2^63, see `hgcae.codec.lattice_kernels`."""
 
 
 class Mode(NamedTuple):
@@ -114,7 +116,7 @@ class LatticeCodec(ModuleCodec):
         Raises:
             SettingsError: See the class, or there is no charge.
         """
-        charges = checked_charges(train, cls.name)
+        charges = _within(checked_charges(train, cls.name))
         charges = charges[charges.sum(axis=1) > 0]
         if not len(charges):
             msg = "codec lattice: found no training modules with charge, expected some"
@@ -139,7 +141,7 @@ class LatticeCodec(ModuleCodec):
 
     def encode(self, charges: NDArray[np.integer]) -> Payload:
         """Encodes modules, see `ModuleCodec.encode`, on all cores; a charge of 2^20 counts or more is sent as 2^20."""
-        charges = checked_charges(charges, self.name)
+        charges = _within(checked_charges(charges, self.name))
         data = np.zeros((len(charges), -(-self.max_bits // 8)), dtype=np.uint8)
         bits = np.zeros(len(charges), dtype=np.int64)
         for _ in in_order(
@@ -171,6 +173,12 @@ class LatticeCodec(ModuleCodec):
     def get_config(self) -> dict[str, Any]:
         """Returns all arguments as plain values."""
         return {"name": self.name, "links": self.links, "modes": [list(mode) for mode in self.modes]}
+
+
+def _within(charges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns charges whose sums have at most `_SUM_BITS` bits; of larger ones only shares are sent, so they are shifted: (n, 48)."""
+    bits = np.frexp(charges.sum(axis=1).astype(np.float64))[1]
+    return charges >> np.maximum(bits - _SUM_BITS, 0)[:, None]
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ of a transposed convolution is that of the convolution, transposed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,9 @@ from hgcae.errors import SettingsError
 
 KINDS = ("dense", "convolution", "transposed")
 ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax")
+
+MOST_ENTRIES = 1 << 22
+"""Largest matrix of a layer: 32 MB, far more than a module needs."""
 
 
 def taps(image: tuple[int, int], kernel: tuple[int, int], stride: int) -> NDArray[np.int64]:
@@ -83,6 +87,13 @@ class Layer:
         if self.kind not in KINDS or self.activation not in ACTIVATIONS or not fits or min(self.image) < 0 or self.stride < 1:
             found = f"{self.kind} {self.kernel.shape}, bias {self.bias.shape}, {self.activation}, image {self.image}, stride {self.stride}"
             msg = f"layer: found {found}, expected {' or '.join(KINDS)} with one bias per output and {' or '.join(ACTIVATIONS)}"
+            raise SettingsError(msg)
+        entries = self.kernel.size
+        if self.kind != "dense":
+            pixels, places = math.prod(self.image), math.prod(-(-n // self.stride) for n in self.image)
+            entries = max(pixels * places * math.prod(self.kernel.shape[2:]), places * math.prod(self.kernel.shape[:2]))
+        if not 0 < entries <= MOST_ENTRIES:
+            msg = f"layer: found a matrix of {entries} entries, expected at most {MOST_ENTRIES}, and one at least"
             raise SettingsError(msg)
 
     @cached_property

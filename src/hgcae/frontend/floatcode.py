@@ -69,7 +69,8 @@ class FloatCode:
         if values.dtype.kind not in "iu" or (values < 0).any():
             found = str(values.min()) if values.dtype.kind in "iu" else str(values.dtype)
             raise DataFormatError(self.name, "values", found, "non-negative integers")
-        v = values.astype(np.int64) >> drop
+        # Far above every code, and exact as a double.
+        v = np.minimum(values, values.dtype.type(min(1 << 52, np.iinfo(values.dtype).max))).astype(np.int64) >> drop
         m = self.mantissa_bits
         # frexp's exponent is the bit length; exact, because a double holds integers to 2^53 and charges stay far below.
         exponent = np.maximum(np.frexp(v.astype(np.float64))[1] - m, 0)

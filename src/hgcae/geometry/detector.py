@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from hgcae.errors import GeometryError, SettingsError
+from hgcae.errors import GeometryError, SettingsError, unknown
 from hgcae.geometry import hexagons, module
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.settings import Settings, fingerprint
@@ -90,8 +90,7 @@ class Detector:
             with resources.as_file(_DETECTORS / f"{name}.yaml") as path:
                 return cls(DetectorSettings.from_yaml(path))
         if not Path(name).suffix:
-            msg = f"unknown detector {str(name)!r}, expected one of {', '.join(shipped_detectors())} or a YAML file"
-            raise SettingsError(msg)
+            raise SettingsError(unknown("detector", str(name), [*shipped_detectors(), "a YAML file"]))
         return cls(DetectorSettings.from_yaml(name))
 
     @property

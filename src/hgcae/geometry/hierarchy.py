@@ -15,8 +15,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import GeometryError
+from hgcae.errors import GeometryError, unknown
 from hgcae.settings import fingerprint
+
+MOST_CELLS = 2**27
+"""A hundred times the trigger cells of both endcaps; each has a number, a charge and a place in memory."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Hierarchy:
             `CELL` lists missing trigger cells.
 
     Raises:
-        GeometryError: No levels, a name that is repeated or not in capitals, a child count below 1, or a missing unit out of range.
+        GeometryError: No levels, a name that is repeated or not in capitals, a child count below 1, more than `MOST_CELLS` cells, or
+            a missing unit out of range.
     """
 
     levels: tuple[Level, ...]
@@ -55,6 +59,9 @@ class Hierarchy:
             raise GeometryError(msg)
         if any(n < 1 for level in self.levels for n in level.shape):
             msg = f"every level needs at least one child, found {[level.shape for level in self.levels]}"
+            raise GeometryError(msg)
+        if self.n_cells() > MOST_CELLS:
+            msg = f"found {self.n_cells()} trigger cells, expected at most {MOST_CELLS}"
             raise GeometryError(msg)
         for name, units in self.missing.items():
             total = self.n_cells() if name == "CELL" else self.n_units(name)
@@ -82,8 +89,7 @@ class Hierarchy:
         try:
             return self.names.index(name.upper())
         except ValueError:
-            msg = f"unknown level {name!r}, expected one of {', '.join(self.names)}"
-            raise GeometryError(msg) from None
+            raise GeometryError(unknown("level", name, self.names)) from None
 
     def level(self, name: str) -> Level:
         """Returns a level by name."""

@@ -20,6 +20,7 @@ from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
 from hgcae.model.presets import ModelSettings
 from hgcae.model.training_data import TrainingData
+from hgcae.reading.plain_json import read_json
 from hgcae.settings import atomic_path, fingerprint
 from hgcae.store.arrays import pack, unpack
 
@@ -121,14 +122,9 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    try:
-        header = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataFormatError(path, "file", error.strerror or "an error", "a model of hgcae") from None
-    except ValueError:
-        raise DataFormatError(path, "contents", "damaged JSON", "a model of hgcae") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise DataFormatError(path, "format", repr(header.get("format") if isinstance(header, dict) else header)[:40], repr(FORMAT))
+    header = read_json(path, "a model of hgcae")
+    if header.get("format") != FORMAT:
+        raise DataFormatError(path, "format", repr(header.get("format"))[:40], repr(FORMAT))
     if header.get("version") != VERSION:
         raise DataFormatError(path, "version", repr(header.get("version")), f"{VERSION}: train the model again with this version of hgcae")
     found, expected = header.pop("fingerprint", None), fingerprint(header)

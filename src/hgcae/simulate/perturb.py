@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.geometry.detector import detector_of
 from hgcae.simulate.engine import SimulateSettings, simulate
@@ -158,9 +158,8 @@ def perturbed(
         SettingsError: An unknown name.
     """
     known = {perturbation.name: perturbation for perturbation in PERTURBATIONS}
-    if unknown := [name for name in names if name not in known]:
-        msg = f"unknown perturbation {unknown[0]!r}, expected some of {', '.join(known)}"
-        raise SettingsError(msg)
+    if strange := [name for name in names if name not in known]:
+        raise SettingsError(unknown("perturbation", strange[0], known))
     for perturbation in PERTURBATIONS:
         if names and perturbation.name not in names:
             continue

@@ -10,6 +10,7 @@ from hgcae import store
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import DigiKind, Events
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
+from hgcae.reading.files import open_regular
 from hgcae.sources.base import Source
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.cms_npz import CmsNpz
@@ -31,13 +32,18 @@ def find_source(path: str | Path, *, look: bool = False) -> Source:
         look: Whether a file whose ending says nothing is recognised by its first bytes.
 
     Raises:
-        DataFormatError: No format fits; the message lists the endings that are known.
+        DataFormatError: No format fits; the message lists the endings that are known. Or the file to look at is a pipe, or compressed.
         OSError: The first bytes cannot be read.
     """
     path = Path(path)
     for source in SOURCES:
-        if path.suffix.lower() in source.suffixes or (look and source.sniff(path)):
+        if path.suffix.lower() in source.suffixes:
             return source
+    if look:
+        open_regular(path, is_zip=True).close()
+        for source in SOURCES:
+            if source.sniff(path):
+                return source
     known = ", ".join([STORE_SUFFIX, *(suffix for source in SOURCES for suffix in source.suffixes)])
     raise DataFormatError(path, "format", f"the ending {path.suffix!r}" if path.suffix else "no ending", f"one of {known}")
 

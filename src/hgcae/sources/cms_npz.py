@@ -20,10 +20,6 @@ from the positions). That energies are such multiples was found on the data; the
 
 from __future__ import annotations
 
-import struct
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +32,8 @@ from hgcae.errors import DataFormatError
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
+from hgcae.reading.files import open_regular
+from hgcae.reading.npz import read_npz
 from hgcae.sources.base import Source
 
 N_PLANES = 33
@@ -76,11 +74,6 @@ _NO_MODULE = -99
 _FIRST_BYTES = 256
 _CHUNK = 10
 """Events whose modules are split at a time."""
-_DAMAGE = (
-    *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, SyntaxError, RuntimeError, MemoryError, UserWarning),
-    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
-)
-"""What NumPy and zipfile raise on damaged archives."""
 
 
 class CmsNpz(Source):
@@ -127,12 +120,8 @@ def _load(path: str | Path) -> dict[str, NDArray[Any]]:
         DataFormatError: Damaged, or an array is missing or of another kind, shape or range.
     """
     names = (*_TABLE, "tc_index", "tc_energy", "tc_offsets")
-    with Path(path).open("rb") as stream:
-        try:
-            with np.load(stream, allow_pickle=False) as archive:
-                arrays = {name: np.asarray(archive[name]) for name in names if name in archive.files}
-        except _DAMAGE as error:
-            raise DataFormatError(path, "archive", f"{type(error).__name__}: {error}", "arrays of trigger cells") from None
+    with open_regular(path, is_zip=True) as stream:
+        arrays = read_npz(stream, path, names)
     for name in names:
         if name not in arrays or arrays[name].ndim != 1 or arrays[name].dtype.kind not in "iuf":
             found = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "nothing"

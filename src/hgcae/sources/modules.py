@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.geometry.hierarchy import PROTOTYPE
@@ -61,8 +61,7 @@ def module_sample(name: str, folder: str | Path, *, seed: int = 1) -> ModuleSamp
         OSError: The file cannot be opened.
     """
     if name not in SAMPLES:
-        msg = f"sample {name!r}: expected one of {', '.join(SAMPLES)}"
-        raise SettingsError(msg)
+        raise SettingsError(unknown("sample", name, SAMPLES))
     path = Path(folder) / SAMPLES[name]
     source = CmsNpz() if name == "events" else CalqCsv()
     modules = Events.concatenate(list(source.read(path, PROTOTYPE.rooted("MODULE"))))

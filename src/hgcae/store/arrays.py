@@ -15,8 +15,6 @@ import hashlib
 import io
 import json
 import struct
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
+from hgcae.reading.npz import read_npz
+from hgcae.reading.plain_json import parse_json
 from hgcae.settings import atomic_path
 
 _MAGIC = b"hgcae:sha256:"
@@ -77,12 +77,11 @@ def unpack(data: bytes, kind: str, version: int, source: object) -> tuple[dict[s
     """
     expected = f"{kind}, version {version}"
     check_zip(data, source, expected)
+    arrays = read_npz(io.BytesIO(data), source)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        header = json.loads(arrays.pop(_HEADER).tobytes())
+        header = parse_json(arrays.pop(_HEADER).tobytes())
         found = f"{header.pop('kind')}, version {header.pop('version')}"
-    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataFormatError(source, "contents", f"{type(error).__name__}: {error}", expected) from None
     if found != expected:
         raise DataFormatError(source, "format", found, expected)

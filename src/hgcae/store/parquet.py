@@ -20,12 +20,16 @@ import pyarrow.parquet as pq
 from hgcae.errors import DataFormatError, GeometryError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.reading.plain_json import parse_json
 from hgcae.settings import atomic_path, fingerprint
 from hgcae.store.layout import FORMAT, SCHEMA_VERSION, Layout
 from hgcae.store.seal import read_seal, row_group_checksum, seal
 
 ROW_GROUP_EVENTS = 1024
 """Events in a row group: about 10 MB of charges for electrons in the whole prototype detector."""
+
+_MOST_VALUES, _MOST_VALUES_PER_BYTE = 2**24, 1000
+"""What a column of a row group may hold: equal values take no bytes, but many of them are no measurement."""
 
 _METADATA_KEY = b"hgcae"
 
@@ -129,12 +133,14 @@ class Reader:
         self._checksums = read_seal(self.path)
         with _named_errors(self.path, "footer"):
             self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
-        header = _header(self._file.schema_arrow, self.path)
-        self.schema_version: int = header["schema_version"]
+            _check_sizes(self._file.metadata, self.path)
         with _named_errors(self.path, "metadata"):
-            self.provenance: dict[str, Any] = header["provenance"]
+            header = _header(self._file.schema_arrow, self.path)
+            self.schema_version: int = header["schema_version"]
+            self.provenance: dict[str, Any] = dict(header["provenance"])
             self._layout = Layout.from_dict(header)
-        if not self._file.schema_arrow.remove_metadata().equals(self._layout.schema()):
+            schema = self._layout.schema()
+        if not self._file.schema_arrow.remove_metadata().equals(schema):
             found = " ".join(str(self._file.schema_arrow.remove_metadata()).split())
             raise DataFormatError(self.path, "schema", found, f"{self._layout}, as in the metadata")
         rows = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
@@ -180,7 +186,8 @@ class Reader:
             overlap = range(max(start, first), min(stop, self._starts[group + 1]))
             if overlap:
                 parts.append(self._group(group).slice(overlap.start - first, len(overlap)))
-        return self._layout.to_events(pa.concat_tables(parts), f"{self.path}[{start}:{stop}]")
+        with _named_errors(self.path, f"events {start} to {stop}"):
+            return self._layout.to_events(pa.concat_tables(parts), f"{self.path}[{start}:{stop}]")
 
     def verify(self) -> int:
         """Compares the checksums of all row groups and returns their number.
@@ -194,7 +201,8 @@ class Reader:
         return len(self._checksums)
 
     def _verify(self, stream: BinaryIO, group: int) -> None:
-        found, expected = row_group_checksum(stream, self._file.metadata, group), self._checksums[group]
+        with _named_errors(self.path, f"row group {group}"):
+            found, expected = row_group_checksum(stream, self._file.metadata, group), self._checksums[group]
         if found != expected:
             where = f"events {self._starts[group]} to {self._starts[group + 1] - 1}"
             raise DataFormatError(self.path, where, f"checksum {found:08x} (damaged)", f"checksum {expected:08x}")
@@ -209,8 +217,28 @@ class Reader:
         return self._cached[1]
 
 
+def _check_sizes(metadata: pq.FileMetaData, path: Path) -> None:
+    """Refuses row groups that claim more values than their bytes can hold, before any of them is allocated.
+
+    Raises:
+        DataFormatError: Names the row group.
+    """
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(i) for i in range(group.num_columns)]
+        values = [column.num_values for column in columns]
+        packed = sum(column.total_compressed_size for column in columns)
+        if (
+            min(values, default=-1) < group.num_rows
+            or group.num_rows < 0
+            or max(values) > max(_MOST_VALUES, _MOST_VALUES_PER_BYTE * packed)
+        ):
+            found = f"{group.num_rows} rows, {max(values, default=0)} values in {packed} bytes"
+            raise DataFormatError(path, f"row group {number}", found, "values that their bytes can hold")
+
+
 def _header(schema: pa.Schema, path: Path) -> dict[str, Any]:
-    header = json.loads((schema.metadata or {}).get(_METADATA_KEY, b"null"))
+    header = parse_json((schema.metadata or {}).get(_METADATA_KEY, b"null"))
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise DataFormatError(path, "metadata", "no hgcae metadata", f"a Parquet file of the format {FORMAT}")
     version = header.get("schema_version")
@@ -219,10 +247,13 @@ def _header(schema: pa.Schema, path: Path) -> dict[str, Any]:
     return header
 
 
+_DAMAGE = (pa.ArrowException, OSError, AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
+
+
 @contextmanager
 def _named_errors(path: Path, where: str) -> Iterator[None]:
     """Turns what pyarrow or a wrong metadata entry raises into an error that names the file."""
     try:
         yield
-    except (pa.ArrowException, OSError, AttributeError, KeyError, TypeError, ValueError, GeometryError) as error:
+    except (*_DAMAGE, GeometryError) as error:
         raise DataFormatError(path, where, f"{type(error).__name__}: {error}", "what hgcae writes") from None

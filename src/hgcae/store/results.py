@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hgcae.errors import DataFormatError
+from hgcae.reading.plain_json import read_json
 from hgcae.settings import atomic_path, fingerprint
 
 _CHECKSUM = "checksum"
@@ -36,15 +37,9 @@ def read_results_file(path: str | Path, expected: str) -> dict[str, Any]:
     Raises:
         DataFormatError: It cannot be read, is no such file, or anything in it has changed.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataFormatError(path, "file", error.strerror or "an error", "a readable file") from None
-    except (ValueError, RecursionError):
-        raise DataFormatError(path, "content", "no JSON", expected) from None
-    if not isinstance(content, dict) or _CHECKSUM not in content:
-        found = "no checksum" if isinstance(content, dict) else f"a {type(content).__name__}"
-        raise DataFormatError(path, "content", found, f"{expected}, as this version writes them")
+    content = read_json(path, expected)
+    if _CHECKSUM not in content:
+        raise DataFormatError(path, "content", "no checksum", f"{expected}, as this version writes them")
     found = content.pop(_CHECKSUM)
     if found != fingerprint(content):
         raise DataFormatError(path, _CHECKSUM, repr(found), f"{fingerprint(content)!r} (the content was changed)")

@@ -20,6 +20,7 @@ from typing import BinaryIO
 import pyarrow.parquet as pq
 
 from hgcae.errors import DataFormatError
+from hgcae.reading.files import open_regular
 
 _MAGIC = b"HGCAEcrc"
 _SEAL = struct.Struct("<II8s")
@@ -45,7 +46,7 @@ def read_seal(path: Path) -> tuple[int, ...]:
         DataFormatError: Truncated, damaged, or not a sealed Parquet file.
         OSError: The file cannot be opened.
     """
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         size = stream.seek(0, 2)
         tail = _read_before(stream, size, _TAIL.size)
         if not tail.endswith(b"PAR1") or len(tail) < _TAIL.size:
@@ -63,12 +64,21 @@ def read_seal(path: Path) -> tuple[int, ...]:
 
 
 def row_group_checksum(stream: BinaryIO, metadata: pq.FileMetaData, group: int) -> int:
-    """Returns the CRC-32 of the bytes of a row group: its column chunks, page headers included, one behind the other."""
+    """Returns the CRC-32 of the bytes of a row group: its column chunks, page headers included, one behind the other.
+
+    Raises:
+        ValueError: The bytes are not in the file.
+    """
     row_group = metadata.row_group(group)
     columns = [row_group.column(i) for i in range(row_group.num_columns)]
     first = columns[0]
-    stream.seek(first.dictionary_page_offset if first.has_dictionary_page else first.data_page_offset)
-    return zlib.crc32(stream.read(sum(column.total_compressed_size for column in columns)))
+    start = first.dictionary_page_offset if first.has_dictionary_page else first.data_page_offset
+    length, size = sum(column.total_compressed_size for column in columns), stream.seek(0, 2)
+    if not 0 <= start <= start + length <= size:
+        msg = f"{length} bytes from {start} in a file of {size}"
+        raise ValueError(msg)
+    stream.seek(start)
+    return zlib.crc32(stream.read(length))
 
 
 def _read_before(stream: BinaryIO, end: int, length: int) -> bytes:

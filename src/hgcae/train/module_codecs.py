@@ -21,7 +21,7 @@ from hgcae.codec.layers import Layer
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.numbers import QuantisedEncoder
 from hgcae.codec.pca import BUDGETS, PcaCodec, images
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.model.calibration import Calibration
@@ -77,8 +77,7 @@ def make_codec(name: str, links: int, train: NDArray[np.integer], fit: Fit | Non
         OSError: A file that it needs cannot be opened.
     """
     if name not in FACTORIES:
-        msg = f"codec {name!r}: expected one of {', '.join(FACTORIES)}"
-        raise SettingsError(msg)
+        raise SettingsError(unknown("codec", name, FACTORIES))
     return FACTORIES[name](links, train, fit or Fit())
 
 

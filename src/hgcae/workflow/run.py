@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
-from hgcae.errors import DataFormatError, HgcaeError, SettingsError
+from hgcae.errors import DataFormatError, HgcaeError, SettingsError, unknown
 from hgcae.workflow import tasks
 from hgcae.workflow.batch import check_store
 from hgcae.workflow.settings import WorkflowSettings
@@ -65,8 +65,7 @@ def steps_of(settings: WorkflowSettings, name: str = "Report", options: Options 
         SettingsError: No such step, or none of it in the settings.
     """
     if name not in STEPS:
-        msg = f"step {name!r}: expected one of {', '.join(STEPS)}"
-        raise SettingsError(msg)
+        raise SettingsError(unknown("step", name, STEPS))
     options = options or Options()
     check_store(settings.store, options.where)
     batch = settings.batch

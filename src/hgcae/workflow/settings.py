@@ -13,9 +13,13 @@ from hgcae.errors import SettingsError
 from hgcae.events import DigiKind
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
+from hgcae.reading.files import open_regular
 from hgcae.settings import Settings, atomic_path, override, read_yaml
 from hgcae.simulate import SimulateSettings
 from hgcae.workflow.digest import file_digest
+
+MOST_CHUNKS = 10_000
+"""Files of a sample; each has a job of its own."""
 
 
 class ConvertSettings(Settings):
@@ -43,6 +47,9 @@ class SampleSettings(Settings):
             raise ValueError(msg)
         if (self.simulate is None) != (self.events is None):
             msg = "expected events (their number) with simulate, and only there"
+            raise ValueError(msg)
+        if self.events is not None and self.events > MOST_CHUNKS * self.chunk:
+            msg = f"expected at most {MOST_CHUNKS} files, so chunk = {-(-self.events // MOST_CHUNKS)} or more for {self.events} events"
             raise ValueError(msg)
         return self
 
@@ -224,7 +231,11 @@ def load_workflow(path: str | Path, overrides: Sequence[str] = ()) -> WorkflowSe
 
 
 def _absolute(base: Path, path: str) -> str:
-    return str((base / Path(path).expanduser()).resolve())
+    try:
+        return str((base / Path(path).expanduser()).resolve())
+    except (ValueError, RuntimeError, OSError) as error:
+        msg = f"{path!r}: no path: {error}"
+        raise SettingsError(msg) from None
 
 
 def _detector(base: Path, name: str | None) -> str | None:
@@ -235,6 +246,8 @@ def _detector(base: Path, name: str | None) -> str | None:
 def _located(base: Path, convert: ConvertSettings) -> Mapping[str, str | None]:
     source = _absolute(base, convert.source)
     try:
+        if convert.sha256 is None:
+            open_regular(source, is_zip=True).close()
         digest = convert.sha256 or file_digest(source)
     except OSError as error:
         msg = f"{source}: {error.strerror}"

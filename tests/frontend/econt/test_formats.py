@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -248,8 +249,6 @@ class TestAutoencoder:
             econt.encode_autoencoder(np.zeros((1, 48), int), weights, 2)
 
     def test_weights_come_from_a_keras_file(self, tmp_path):
-        import h5py
-
         values = np.array(WEIGHTS) / 32 + 0.01
         with h5py.File(tmp_path / "encoder.hdf5", "w") as file:
             file["conv2d_0_m/conv2d_0_m/kernel:0"] = values[:72].reshape(3, 3, 1, 8)
@@ -262,11 +261,36 @@ class TestAutoencoder:
         with h5py.File(tmp_path / "encoder.hdf5", "a") as file:
             del file["conv2d_0_m/conv2d_0_m/kernel:0"]
             file["conv2d_0_m/conv2d_0_m/kernel:0"] = np.zeros((3, 3, 3, 8))
-        with pytest.raises(DataFormatError, match="conv2d_0_m kernel"):
+        with pytest.raises(DataFormatError, match="conv2d_0_m/conv2d_0_m/kernel:0: found"):
             econt.weights_from_hdf5(tmp_path / "encoder.hdf5")
         (tmp_path / "no.hdf5").write_text("no")
         with pytest.raises(DataFormatError, match="HDF5"):
             econt.weights_from_hdf5(tmp_path / "no.hdf5")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda file, name: file.__setitem__(name, h5py.SoftLink("/encoded_vector/encoded_vector/bias:0")),
+            lambda file, name: file.__setitem__(name, h5py.ExternalLink("other.hdf5", "/bias")),
+            lambda file, name: file.create_dataset(name, (8,), "f4", external=[("other.hdf5", 0, 32)]),
+            lambda file, name: file.create_virtual_dataset(name, h5py.VirtualLayout((8,), "f4")),
+            lambda file, name: file.create_dataset(name, (2**40,), "f4", chunks=(2**20,), compression="gzip"),
+            lambda file, name: file.create_dataset(name, (8,), "i4"),
+            lambda file, name: file.create_group(name),
+        ],
+        ids=["soft link", "external link", "external bytes", "virtual", "huge", "integers", "group"],
+    )
+    def test_only_arrays_in_the_file_itself_are_read(self, tmp_path, change):
+        with h5py.File(tmp_path / "other.hdf5", "w") as file:
+            file["bias"] = np.zeros(8)
+        with h5py.File(tmp_path / "encoder.hdf5", "w") as file:
+            for layer, shapes in (("conv2d_0_m", ((3, 3, 1, 8), (8,))), ("encoded_vector", ((128, 16), (16,)))):
+                for name, shape in zip(("kernel", "bias"), shapes, strict=True):
+                    file[f"{layer}/{layer}/{name}:0"] = np.zeros(shape)
+            del file["conv2d_0_m/conv2d_0_m/bias:0"]
+            change(file, "conv2d_0_m/conv2d_0_m/bias:0")
+        with pytest.raises(DataFormatError, match="encoder.hdf5: content: found conv2d_0_m/conv2d_0_m/bias:0: "):
+            econt.weights_from_hdf5(tmp_path / "encoder.hdf5")
 
 
 @pytest.mark.parametrize("charges", [np.zeros((2, 47), int), np.zeros((2, 48)), np.full((1, 48), -1), np.zeros(48, int)])

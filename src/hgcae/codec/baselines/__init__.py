@@ -15,7 +15,7 @@ from hgcae.codec.baselines.base import UnitCodec
 from hgcae.codec.baselines.cells import BestChoiceCode, LargestCellsCode, SpreadChoiceCode
 from hgcae.codec.baselines.floor import FLOOR, fluctuation_floor, has_floor
 from hgcae.codec.baselines.images import ComponentsCode, MeanCode
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.simulate import SimulateSettings
 
@@ -45,8 +45,7 @@ def fitted(name: str, train: Events, level: str, bits_per_unit: int, seed: int =
         DataFormatError: No charge to fit to.
     """
     if name not in UNIT_CODECS:
-        msg = f"code {name!r}: expected one of {', '.join(UNIT_CODECS)}"
-        raise SettingsError(msg)
+        raise SettingsError(unknown("code", name, UNIT_CODECS))
     return UNIT_CODECS[name].fit(_some_units(train, level, seed), bits_per_unit, seed)
 
 

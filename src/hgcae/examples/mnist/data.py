@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, MissingToolError
 from hgcae.examples.mnist.settings import PIXELS
+from hgcae.reading.files import open_regular
+from hgcae.reading.npz import read_npz
 from hgcae.settings import fingerprint
 from hgcae.store.arrays import read_arrays, write_arrays
 
@@ -103,12 +104,10 @@ def read(path: Path) -> Digits:
         DataFormatError: It is missing, damaged or holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        found = getattr(error, "strerror", None) or "no npz file"
-        raise DataFormatError(path, "file", found, f"npz with {', '.join(_ARRAYS)}") from None
-    return _checked(arrays, path)
+        with open_regular(path, is_zip=True) as stream:
+            return _checked(read_npz(stream, path, (*_ARRAYS, "name")), path)
+    except OSError as error:
+        raise DataFormatError(path, "file", error.strerror or "an error", f"npz with {', '.join(_ARRAYS)}") from None
 
 
 def _checked(arrays: Mapping[str, NDArray[Any]], path: Path) -> Digits:

@@ -18,6 +18,7 @@ reference output mcDataset/AE, which it reproduces bit for bit. Shift: CMSSW AEi
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -28,6 +29,7 @@ from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend.bits import get, pack
 from hgcae.frontend.econt.cells import MAX_LINKS, Encoded, checked_charges, checked_payload, checked_setting
 from hgcae.frontend.floatcode import FLOAT_5E4M
+from hgcae.reading.files import open_regular
 
 N_FILTERS, KERNEL, STRIDE, SIDE = 8, 3, 2, 8
 N_FEATURES, N_OUTPUTS = 128, 16
@@ -51,14 +53,14 @@ def weights_from_hdf5(path: str | Path) -> NDArray[np.int64]:
     Raises:
         DataFormatError: Not such a file, or a network of another shape.
     """
+    open_regular(path).close()
+    places = [f"{layer}/{layer}/{name}:0" for layer in _LAYERS for name in ("kernel", "bias")]
     try:
         with h5py.File(path) as file:
-            arrays = [_dataset(file, f"{layer}/{layer}/{name}:0") for layer in _LAYERS for name in ("kernel", "bias")]
-    except (OSError, KeyError) as error:
+            arrays = [_values(file, place, shape) for place, shape in zip(places, SHAPES, strict=True)]
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise DataFormatError(path, "content", str(error), "an HDF5 file with the encoder's weights") from None
-    for array, shape, place in zip(arrays, SHAPES, (f"{layer} {name}" for layer in _LAYERS for name in ("kernel", "bias")), strict=True):
-        if array.shape != shape:
-            raise DataFormatError(path, place, f"shape {array.shape}", f"{shape}")
+    for array, place in zip(arrays, places, strict=True):
         if not np.isfinite(array).all():
             raise DataFormatError(path, place, "a weight that is not finite", "finite weights")
     flat = np.concatenate([array.ravel() for array in arrays])
@@ -133,10 +135,21 @@ def outputs(charges: NDArray[np.int64], weights: NDArray[np.integer]) -> NDArray
     return result
 
 
-def _dataset(file: h5py.File, name: str) -> NDArray[np.float64]:
-    found = file[name]
-    if not isinstance(found, h5py.Dataset) or found.dtype.kind != "f":
-        raise KeyError(name)
+def _values(file: h5py.File, place: str, shape: tuple[int, ...]) -> NDArray[np.floating[Any]]:
+    """Returns an array that lies in the file itself, after a look at its size.
+
+    Raises:
+        ValueError, LookupError: There is none, or its bytes are elsewhere, or it is another one.
+    """
+    found: h5py.Group | h5py.Dataset = file
+    for name in place.split("/"):
+        if not isinstance(found, h5py.Group) or not isinstance(found.get(name, getlink=True), h5py.HardLink):
+            msg = f"{place}: nothing in the file itself; links are not followed"
+            raise ValueError(msg)
+        found = found[name]
+    if not isinstance(found, h5py.Dataset) or found.shape != shape or found.dtype.kind != "f" or found.external or found.is_virtual:
+        msg = f"{place}: found {found}, expected numbers of the shape {shape} in the file itself"
+        raise ValueError(msg)
     return np.asarray(found)
 
 

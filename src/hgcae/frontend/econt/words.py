@@ -5,7 +5,6 @@ Source of the format: testInput.csv (`RX_DATA_0..11`) and testOutput.csv (`TX_DA
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
 from hgcae.frontend.econt.cells import MAX_LINKS, N_INPUTS
+from hgcae.reading.tables import read_rows
 from hgcae.settings import atomic_path
 
 COLUMNS = {"RX_DATA": N_INPUTS, "TX_DATA": MAX_LINKS}
@@ -33,8 +33,7 @@ def read_words(path: str | Path, name: Literal["RX_DATA", "TX_DATA"]) -> NDArray
         DataFormatError: Other columns, or something that is not a word of 1 to 8 hexadecimal digits; names line and column.
     """
     names = [f"{name}_{i}" for i in range(COLUMNS[name])]
-    with Path(path).open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-        found = next(csv.reader(stream), [])
+    _, found = next(read_rows(path), (0, []))
     if found != names:
         raise DataFormatError(path, "line 1", ",".join(found)[:80] or "an empty file", f"{names[0]} to {names[-1]}")
     convert = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
@@ -69,8 +68,10 @@ def _bad_word(path: str | Path, line: int, column: str, text: str) -> DataFormat
 
 def _bad_line(path: str | Path, names: list[str], reason: str) -> DataFormatError:
     """Returns the error for the first line that is not as it should be; slow, but only when something is wrong."""
-    with Path(path).open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-        for line, row in enumerate(csv.reader(stream), start=1):
+    try:
+        for line, row in read_rows(path):
             if len(row) != len(names):
                 return DataFormatError(path, f"line {line}", f"{len(row)} fields", f"{len(names)}, as in line 1")
+    except DataFormatError as error:
+        return error
     return DataFormatError(path, "content", reason, "a CSV file of words")
