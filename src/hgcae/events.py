@@ -111,9 +111,13 @@ class Events:
         """Returns the events unchanged after checking them.
 
         Raises:
-            DataFormatError: Bad offsets or lengths; a cell out of range, repeated or out of order; a charge that is NaN, infinite or not
-                positive. The message names the first offending event.
+            DataFormatError: Other types than documented; bad offsets or lengths; a cell out of range, repeated or out of order; a charge
+                that is NaN, infinite or not positive. The message names the first offending event.
         """
+        for name, values, kinds in (("offsets", self.offsets, "iu"), ("cells", self.cell, "iu"), ("charges", self.charge, "biuf")):
+            if values.ndim != 1 or values.dtype.kind not in kinds:
+                expected = "a row of whole numbers" if kinds == "iu" else "a row of real numbers"
+                raise DataFormatError(source, name, f"{values.dtype} {values.shape}", expected)
         n, nnz, n_cells = len(self.offsets) - 1, len(self.cell), self.hierarchy.n_cells()
         if not _delimits(self.offsets, nnz) or len(self.charge) != nnz:
             raise DataFormatError(source, "offsets", f"{n} events, {nnz} cells, {len(self.charge)} charges", "consistent lengths")

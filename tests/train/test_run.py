@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from hgcae import store
 from hgcae.errors import DataFormatError, GeometryError, SettingsError
 from hgcae.events import Events
+from hgcae.geometry import detector as geometry
+from hgcae.geometry.detector import Detector, DetectorSettings
 from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.simulate import SimulateSettings, simulate
+from hgcae.simulate.perturb import perturbed
+from hgcae.simulate.repeat import repeated
 from hgcae.train.run import RunSettings, Split, prepare, splits, splits_of_run, training_data
 from hgcae.train.schedule import Schedule
 from model.toys import MODULE, STACK, plain_settings, shares_settings, showers
@@ -240,6 +246,57 @@ class TestPrepare:
         (folder / "checkpoint.npz").write_bytes(b"PK")
         with pytest.raises(DataFormatError, match=r"checkpoint\.npz"):
             prepare(run_settings(path, schedule=Schedule(stages=STAGES[:1])), folder)
+
+
+class TestOwnDetector:
+    """A detector of two modules behind each other that only a YAML file describes, which is gone by the time of the training."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def own(cls, tmp_path_factory) -> Path:
+        folder = tmp_path_factory.mktemp("own")
+        plain = Detector.load("testbeam").settings.model_dump(mode="json")
+        levels = [["ROC", [4, 4]], ["MODULE", [3]], ["STAGE2", [2]]]
+        layers = [plain["layers"][0], plain["layers"][1] | {"dedx_mev": 30.0}]
+        mine = DetectorSettings.load(plain | {"name": "mine", "levels": levels, "layers": layers, "missing": {}})
+        (folder / "mine.yaml").write_text(mine.to_yaml())
+        settings = SimulateSettings.load({"detector": str(folder / "mine.yaml"), "gun": {"energy_gev": [5, 50]}})
+        store.write(folder / "events.parquet", simulate(settings, 30), {"settings": settings.model_dump(mode="json")})
+        (folder / "mine.yaml").unlink()
+        return folder
+
+    @pytest.fixture
+    def elsewhere(self, monkeypatch) -> None:
+        """Another process."""
+        monkeypatch.setattr(geometry, "_KNOWN", {})
+
+    def test_training_knows_positions_and_weights(self, own, elsewhere, folder):
+        trainer = prepare(RunSettings(input=str(own / "events.parquet"), epochs=10), folder)
+        assert trainer.detector is not None
+        assert trainer.detector.name == "mine"
+        assert trainer.cell_xy is not None
+        np.testing.assert_array_equal(trainer.cell_xy, np.tile(trainer.detector.layer_cell_xy, (2, 1)))
+        weight = trainer.detector.layer_mev_per_mip
+        assert trainer.model.calibration.root_weight == pytest.approx(tuple(weight / np.median(weight)))
+        assert set(trainer.model.frames) == {"ROC", "MODULE", "STAGE2"}
+
+    def test_the_model_describes_it(self, own, elsewhere, folder, monkeypatch):
+        prepare(RunSettings(input=str(own / "events.parquet"), epochs=10), folder).model.save(folder / "model")
+        monkeypatch.setattr(geometry, "_KNOWN", {})
+        named = Autoencoder.load(folder).detector
+        detector = geometry.detector_of(named, folder)
+        assert detector is not None
+        assert detector.identity == named == store.Reader(own / "events.parquet").detector
+
+    def test_it_is_simulated_again_without_its_yaml(self, own, elsewhere):
+        reader = store.Reader(own / "events.parquet")
+        events = reader.take(0, 5)
+        settings = SimulateSettings.load(reader.provenance["settings"])
+        pairs = {kind.name: pair for kind, pair in perturbed(events, settings, 1, ("noise_2", "pions"))}
+        assert all(pair.given.detector == events.detector for pair in pairs.values())
+        assert len(next(iter(repeated(events, 2, seed=3)))) > 0
+        with pytest.raises(SettingsError, match="mine.yaml"):
+            next(iter(simulate(settings, 1)))
 
 
 def interrupt() -> None:

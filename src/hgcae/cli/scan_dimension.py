@@ -174,6 +174,7 @@ def _collect(
     from hgcae.evaluate.report import versions
     from hgcae.evaluate.saturation import answers
     from hgcae.store.results import write_results_file
+    from hgcae.train.dimension import sample_fingerprint
 
     known = []
     for point in points:
@@ -187,6 +188,10 @@ def _collect(
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         "settings": settings.model_dump(mode="json"),
+        "fingerprints": {
+            "model": base.checksum,
+            "samples": {name: sample_fingerprint(settings, name, base.detector) for name in settings.samples},
+        },
         "points": len(known),
         "failed": list(failed),
         "cpu_s_per_point": {name: round(sum(values) / len(values), 1) for name, values in seconds.items()},

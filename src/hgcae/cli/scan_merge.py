@@ -104,6 +104,7 @@ def _collect(bench: Bench, wanted: Sequence[tuple[str, int]], failures: Sequence
     """Reads the points and writes `results.json`."""
     from hgcae.evaluate.points import known_point
     from hgcae.evaluate.report import versions
+    from hgcae.store import Reader
     from hgcae.store.results import write_results_file
 
     variants = bench.variants()
@@ -112,6 +113,7 @@ def _collect(bench: Bench, wanted: Sequence[tuple[str, int]], failures: Sequence
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         "settings": {"length": bench.length, "margin_cm": bench.margin_cm, "judge": bench.judge.model_dump(mode="json"), **counts},
+        "fingerprints": {name: Reader(bench.folder / f"{name}.parquet").content_fingerprint for name in ("train", "test")},
         "points": [content for content in found if content is not None],
         "failures": list(failures),
     }

@@ -29,7 +29,7 @@ from hgcae.model.plain import PlainLevel
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels
 from hgcae.model.runtime import neutral
 from hgcae.model.shares import SharesLevel
-from hgcae.model.sparse import Codes
+from hgcae.model.sparse import Codes, check_numbers
 from hgcae.model.training_data import TrainingData
 from hgcae.parallel import in_order, usable_cores
 
@@ -227,11 +227,14 @@ class Autoencoder:
             Events with float32 charges in ADC counts, without truth.
 
         Raises:
-            GeometryError: Codes of other levels, or the integers that are sent instead of the numbers they stand for.
+            GeometryError: Other levels than the model's, or codes of another length.
         """
         hierarchy = hierarchy or self.hierarchy
         self._check_hierarchy(hierarchy)
-        self._check_numbers(codes.code, codes.level)
+        expected = self.level(codes.level).latent
+        if codes.code.shape[-1] != expected:
+            msg = f"codes of {codes.level}: found {codes.code.shape[-1]} numbers, expected {expected}"
+            raise GeometryError(msg)
         if self.shares:
             occupied = codes.code[:, 0] > 0
             event, unit = codes.event[occupied], codes.unit[occupied]
@@ -264,7 +267,7 @@ class Autoencoder:
 
     def reconstruct(self, events: Events, level: str, chunk: int = 512) -> Events:
         """Encodes events up to a level and decodes them again; columns and truth are kept."""
-        chunks = events.chunks(chunk) if len(events) else [events]
+        chunks = events.validate().chunks(chunk) if len(events) else [events]
         parts = [self.decode_codes(self.encode_events(part, level), part.hierarchy) for part in chunks]
         decoded = Events.concatenate(parts)
         return replace(
@@ -295,7 +298,8 @@ class Autoencoder:
         if x.shape[1:] != expected:
             msg = f"codes of {lower}: found shape {x.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
             raise GeometryError(msg)
-        code = self._check_numbers(x, lower).astype(np.float32).reshape(-1, expected[-1])
+        check_numbers(x, lower)
+        code = x.astype(np.float32).reshape(-1, expected[-1])
         event, unit = (i.ravel() for i in np.indices((len(x), hierarchy.n_units(lower))))
         below = Codes(lower, len(x), event, unit, code, np.zeros(expected[-1], dtype=np.float32))
         rows, _, _ = below.children_of(hierarchy, level, self.lattice(level))
@@ -322,7 +326,8 @@ class Autoencoder:
         if z.shape[1:] != expected:
             msg = f"codes of {name}: found shape {z.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
             raise GeometryError(msg)
-        rows = self._check_numbers(z, name).astype(np.float32).reshape(-1, expected[-1])
+        check_numbers(z, name)
+        rows = z.astype(np.float32).reshape(-1, expected[-1])
         lower = hierarchy.below(name)
         if recursive or lower is None:
             event, unit = (i.ravel() for i in np.indices((len(z), hierarchy.n_units(name))))
@@ -346,17 +351,6 @@ class Autoencoder:
             found, own = (f"{name} ({digits})" for name, digits in (detector, self.detector))
             msg = f"the events are of the detector {found}, this model of {own}"
             raise GeometryError(msg)
-
-    def _check_numbers(self, code: NDArray[Any], level: str) -> NDArray[Any]:
-        """Returns codes as an array, if they are numbers on the grid of a level and not the integers that are sent."""
-        code, latent = np.asarray(code), self.level(level).latent
-        if code.dtype.kind != "f":
-            msg = f"codes of {level}: found {code.dtype}, expected real numbers; model.level({level!r}).from_integers makes these"
-            raise GeometryError(msg)
-        if code.shape[-1] != latent:
-            msg = f"codes of {level}: found {code.shape[-1]} numbers, expected {latent}"
-            raise GeometryError(msg)
-        return code
 
     def save(self, folder: str | Path) -> None:
         """Writes the model into a folder; a model that was there before stays whole until the new one is."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ class Codes:
         unit: Flat index of each unit in its event: (n,) int64.
         code: Codes of the units: (n, latent) float32.
         empty: Code of an empty unit: (latent,) float32.
+
+    Raises:
+        GeometryError: Integers in the place of the numbers that they stand for.
     """
 
     level: str
@@ -37,6 +41,9 @@ class Codes:
     unit: NDArray[np.int64]
     code: NDArray[np.float32]
     empty: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        check_numbers(self.code, self.level)
 
     def dense(self, hierarchy: Hierarchy) -> NDArray[np.float32]:
         """Returns the codes of all units: (n_events, *units of the level in the root, latent)."""
@@ -84,6 +91,17 @@ class Codes:
         hit = (near >= 0) & (key[at] == wanted) if len(key) else np.zeros(wanted.shape, dtype=bool)
         code[hit] = self.code[at[hit]]
         return code
+
+
+def check_numbers(code: NDArray[Any], level: str) -> None:
+    """Checks that codes are real numbers, and not the integers that are sent for them.
+
+    Raises:
+        GeometryError: They are anything else.
+    """
+    if code.dtype.kind != "f":
+        msg = f"codes of {level}: found {code.dtype}, expected real numbers; model.level({level!r}).from_integers makes these"
+        raise GeometryError(msg)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,10 @@ def _extras(folders: Sequence[Path], model: str) -> dict[str, Any]:
         DataFormatError: They are damaged, or those of another model.
     """
     found = {name: folder / name for name in _EXTRAS for folder in folders if (folder / name).exists()}
-    return {_EXTRAS[name]: results_of_model(read_results_file(path, f"results of {name}"), model, path) for name, path in found.items()}
+    return {
+        _EXTRAS[name]: results_of_model(read_results_file(path, f"results of hgcae {path.stem}"), model, path)
+        for name, path in found.items()
+    }
 
 
 def results_of_model(results: dict[str, Any], model: str, path: Path) -> dict[str, Any]:
