@@ -102,7 +102,8 @@ class Trainer:
         detector: Detector of whole events, for the heads; None where unknown.
         last_epoch: Epoch after which to stop before the schedule is done; a later run may go on. None = the schedule's end.
         on_progress: Called after every step.
-        on_epoch: Called after every epoch with the trainer and the history row; pictures are drawn here.
+        on_epoch: Called after every epoch with the trainer and the history row, before the checkpoint: pictures are drawn here, and a run that
+            is killed meanwhile does the epoch again.
     """
 
     model: Autoencoder
@@ -235,10 +236,11 @@ class Trainer:
         loop.store_weights()
         self._write_history([*self.history, row])
         self.model.save(self.folder / "model")
+        # Before the checkpoint, so that a run killed in between draws it again with the epoch.
+        self.on_epoch(self, row)
         Checkpoint(self.fingerprint, row["epoch"], row["step"], files.weight_arrays(self.model), loop.optimiser_arrays()).save(
             self.folder / "checkpoint.npz"
         )
-        self.on_epoch(self, row)
 
     def _write_history(self, rows: list[dict[str, Any]]) -> None:
         self.history = rows
