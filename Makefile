@@ -21,6 +21,8 @@ STEPS ?= 2000
 MODULES ?= 5000
 # Epochs of the quantised training and of those that are scanned.
 EPOCHS ?= 5
+# Kills of each verb.
+KILLS ?= 20
 DIGITS := digits
 EXAMPLE = WORKFLOW_DIR=$(DIGITS)/workflow OUTPUT_DIR=$(DIGITS)/output $(BIN)/SetupExampleModel
 MNIST = --data $(HGCAE_DATA)/mnist/mnist.npz
@@ -44,7 +46,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-physics docs-report docs-robustness test test-slow test-slurm coverage lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-physics docs-report docs-robustness kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,6 +108,9 @@ test: lint ## Check the code, then run all tests but the slowest
 
 test-slow: $(TOOLS) ## Run the slowest tests: whole programs that are killed, resumed, scanned
 	$(BIN)/pytest -m slow $(COVERED) $(if $(COVER),--cov-append)
+
+kill: $(TOOLS) ## Kill train, evaluate, compare and run 20 times each: the same command ends with the same bytes
+	KILLS=$(KILLS) $(BIN)/pytest -m slow --numprocesses=1 tests/test_kill.py
 
 coverage: $(TOOLS) ## Say what the last test and test-slow with COVER=1 did not reach; fails below the bound
 	$(BIN)/coverage report

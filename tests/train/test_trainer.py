@@ -14,6 +14,7 @@ from hgcae.errors import DataFormatError, SettingsError
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.train.checkpoint import Checkpoint, read_history
+from hgcae.train.loop import StageLoop
 from hgcae.train.schedule import Stage
 from hgcae.train.trainer import Progress, Trainer
 from model.toys import MODULE, plain_settings
@@ -42,7 +43,13 @@ def assert_same_end(folder: Path, expected: Path) -> None:
 def done(tmp_path_factory) -> Trainer:
     """A run that nobody stopped."""
     run = trainer(tmp_path_factory.mktemp("done") / "run")
-    run.on_epoch = lambda now, row: shutil.copytree(now.folder, state(now, row["epoch"])) and None
+    finish = run._finish_epoch
+
+    def finish_and_copy(row: dict[str, Any], loop: StageLoop) -> None:
+        finish(row, loop)
+        shutil.copytree(run.folder, state(run, row["epoch"]))
+
+    run._finish_epoch = finish_and_copy
     run.run()
     return run
 

@@ -101,7 +101,8 @@ class Trainer:
         detector: Detector of whole events, for the heads; None where unknown.
         last_epoch: Epoch after which to stop before the schedule is done; a later run may go on. None = the schedule's end.
         on_progress: Called after every step.
-        on_epoch: Called after every epoch with the trainer and the history row; pictures are drawn here.
+        on_epoch: Called after every epoch with the trainer and the history row, before the checkpoint: pictures are drawn here, and a run
+            that is killed meanwhile does the epoch again.
     """
 
     model: Autoencoder
@@ -231,11 +232,11 @@ class Trainer:
     def _finish_epoch(self, row: dict[str, Any], loop: StageLoop) -> None:
         loop.store_weights()
         self.model.save(self.folder / "model")
-        history = [*self.history, row]
-        arrays = files.weight_arrays(self.model), loop.optimiser_arrays()
-        Checkpoint(self.fingerprint, row["epoch"], row["step"], *arrays, history).save(self.folder)
-        self.history = history
+        self.history = [*self.history, row]
+        # Before the checkpoint, so that a run killed in between draws it again with the epoch.
         self.on_epoch(self, row)
+        arrays = files.weight_arrays(self.model), loop.optimiser_arrays()
+        Checkpoint(self.fingerprint, row["epoch"], row["step"], *arrays, self.history).save(self.folder)
 
     def _shards(self, epoch: int) -> list[tuple[int, int]]:
         """Returns first and last event of the shards of an epoch: the next few of a large sample, all of a small one."""
