@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, SettingsError
+from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry import module
 
 
@@ -55,10 +56,10 @@ class ModuleCodec(ABC):
         """Encodes modules.
 
         Args:
-            charges: Charges in CALQ order, whole numbers of at least 0: (n, 48).
+            charges: Charges in CALQ order, whole numbers from 0 to `LARGEST_CHARGE`: (n, 48). What a format cannot hold saturates.
 
         Raises:
-            DataFormatError: Another shape, other numbers, or a negative charge.
+            DataFormatError: Another shape, or other numbers.
         """
 
     @abstractmethod
@@ -93,14 +94,16 @@ def checked_charges(charges: NDArray[Any], name: str) -> NDArray[np.int64]:
     """Returns charges to encode as int64: (n, 48).
 
     Raises:
-        DataFormatError: Another shape, other numbers, or a negative charge.
+        DataFormatError: Another shape, no whole numbers, or one that is negative or above `LARGEST_CHARGE`.
     """
     values = np.asarray(charges)
     if values.ndim != 2 or values.shape[1] != module.N_CELLS or values.dtype.kind not in "iu":
         raise DataFormatError(name, "charges", f"{values.dtype} {values.shape}", f"whole numbers (n, {module.N_CELLS})")
-    if (values < 0).any():
-        row, cell = np.argwhere(values < 0)[0]
-        raise DataFormatError(name, f"charges[{row}, {cell}]", str(values[row, cell]), "at least 0")
+    # Looked at before the cast, which turns unsigned numbers of 2^63 and more into negative ones.
+    wrong = (values < 0) | (values > LARGEST_CHARGE)
+    if wrong.any():
+        row, cell = np.argwhere(wrong)[0]
+        raise DataFormatError(name, f"charges[{row}, {cell}]", str(values[row, cell]), f"0 to {LARGEST_CHARGE}")
     return values.astype(np.int64)
 
 
