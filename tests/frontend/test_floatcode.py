@@ -43,9 +43,20 @@ class TestEveryCode:
     def test_encoding_never_decreases(self, code):
         assert (np.diff(code.encode(EVERY_VALUE)) >= 0).all()
 
-    def test_values_beyond_the_top_saturate(self, code):
+    @pytest.mark.parametrize(
+        "value", [1 << 40, (1 << 40) - 1, 1 << 50, (1 << 53) - 1, (1 << 62) + 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
+    )
+    @pytest.mark.parametrize("drop", [0, 3])
+    def test_values_beyond_the_top_saturate(self, code, value, drop):
         top = (1 << code.bits) - 1
-        assert code.encode(np.array([1 << 50]))[0] == top
+        assert code.encode(np.array([value], dtype=np.uint64), drop)[0] == top
+        if value < 1 << 63:
+            assert code.encode(np.array([value]), drop)[0] == top
+
+    @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint32])
+    def test_narrow_integers_are_the_same(self, code, dtype):
+        values = np.array([0, 1, 100, np.iinfo(dtype).max], dtype=dtype)
+        np.testing.assert_array_equal(code.encode(values), code.encode(values.astype(np.int64)))
 
     def test_the_name_names_it(self, code):
         assert FloatCode.parse(code.name) == code

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, SettingsError
 
+LARGEST_CHARGE = (1 << 40) - 1
+"""Largest charge of a cell that is coded: far beyond what any format holds, and sums of modules are still exact in a double."""
+_BEYOND = 1 << 52
+"""Saturates in every code, also where up to 13 bits are dropped."""
 _NAME = re.compile(r"([1-5])E([1-8])M")
 
 
@@ -69,10 +73,9 @@ class FloatCode:
         if values.dtype.kind not in "iu" or (values < 0).any():
             found = str(values.min()) if values.dtype.kind in "iu" else str(values.dtype)
             raise DataFormatError(self.name, "values", found, "non-negative integers")
-        # Far above every code, and exact as a double.
-        v = np.minimum(values, values.dtype.type(min(1 << 52, np.iinfo(values.dtype).max))).astype(np.int64) >> drop
         m = self.mantissa_bits
-        # frexp's exponent is the bit length; exact, because a double holds integers to 2^53 and charges stay far below.
+        # Beyond what any code holds; a double holds all below, so that frexp's exponent is the bit length.
+        v = np.minimum(values, min(np.iinfo(values.dtype).max, _BEYOND)).astype(np.int64) >> drop
         exponent = np.maximum(np.frexp(v.astype(np.float64))[1] - m, 0)
         mantissa = (v >> np.maximum(exponent - 1, 0)) & ((1 << m) - 1)
         code = (exponent.astype(np.int64) << m) | mantissa

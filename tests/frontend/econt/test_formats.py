@@ -104,6 +104,11 @@ class TestThresholdSum:
         if len(charges):
             np.testing.assert_array_equal(bits_of(packed.payload, [3, 8])[:, 1], FLOAT_5E3M.encode(total))
 
+    @pytest.mark.parametrize("threshold", [1.5, float("nan"), -1, 1 << 41, np.uint64(1 << 63), np.ones(47, int), "47"])
+    def test_thresholds_that_are_none_are_refused(self, threshold):
+        with pytest.raises(SettingsError, match="threshold: found"):
+            econt.encode_threshold_sum(np.zeros((1, 48), int), threshold)
+
     @pytest.mark.parametrize(
         "row", [[0b001_00000] + [0] * 60, [0b010_00000, 0b000_001_11, 0b1111_0000] + [0] * 60, [0b100_00000, 255, 255]]
     )

@@ -18,9 +18,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from hgcae.errors import DataFormatError
+from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend.bits import get, put, unpack
 from hgcae.frontend.econt.cells import Encoded, checked_charges, checked_payload, effective_drop, float_code, float_value
+from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry.module import N_CELLS
 
 NO_CELL, FEW_CELLS, MANY_CELLS, TRUNCATED, TRUNCATED_FULL = 0b000, 0b010, 0b100, 0b110, 0b111
@@ -46,7 +47,7 @@ def encode_threshold_sum(
 
     Args:
         charges: Calibrated charges, counts; (n, 48).
-        threshold: Smallest charge that is sent, counts; one for all cells or (48,).
+        threshold: Smallest charge that is sent, counts; one for all cells or (48,), whole numbers.
         drop: Low bits dropped before a cell's charge is encoded.
         use_sum: Send the sum of all cells, not of those below their threshold.
         in_place: Send the code 0 for a cell without charge that passes a threshold of 0. Some reference vectors leave it out, which
@@ -55,9 +56,16 @@ def encode_threshold_sum(
 
     Returns:
         Fields of 11, 14 + 13 N or 59 + 7 N bits for N = 0, N < 8 and N >= 8 cells.
+
+    Raises:
+        DataFormatError: Charges that are none.
+        SettingsError: A threshold that is no whole number, or above what a charge may be and one more.
     """
-    checked = checked_charges(charges)
-    limit = np.ascontiguousarray(np.broadcast_to(np.asarray(threshold, dtype=np.int64), N_CELLS))
+    checked, asked = checked_charges(charges), np.asarray(threshold)
+    if asked.dtype.kind not in "iu" or asked.shape not in {(), (N_CELLS,)} or (asked < 0).any() or (asked > LARGEST_CHARGE + 1).any():
+        msg = f"threshold: found {asked.dtype} {threshold!r}, expected one whole number or {N_CELLS}, 0 to {LARGEST_CHARGE + 1}"
+        raise SettingsError(msg)
+    limit = np.ascontiguousarray(np.broadcast_to(asked.astype(np.int64), N_CELLS))
     payload = np.zeros((len(checked), -(-MAX_BITS // 8)), dtype=np.uint8)
     bits = fill(checked, limit, effective_drop(drop), use_sum, in_place, reversed_map, 0, payload)
     return Encoded(payload[:, : -(-int(bits.max(initial=HEAD_BITS)) // 8)], bits)
