@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
+from hgcae.codec.base import MOST_CHARGE, ModuleCodec, Payload, checked_charges, checked_payload
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend import econt
 from hgcae.frontend.bits import unpack
@@ -115,8 +115,8 @@ class ThresholdSumCodec(_TriggerCellCodec):
 
     def __init__(self, links: int, threshold: int, drop: int = 0, edge: Edge = "middle", spread: bool = False) -> None:
         super().__init__(links, drop, edge, spread)
-        if threshold < 1:
-            msg = f"codec threshold_sum: threshold: found {threshold}, expected at least 1"
+        if not 1 <= threshold <= MOST_CHARGE:
+            msg = f"codec threshold_sum: threshold: found {threshold}, expected 1 to {MOST_CHARGE}"
             raise SettingsError(msg)
         self.threshold = int(threshold)
 
