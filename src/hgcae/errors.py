@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LONGEST = 2000
+
 
 class HgcaeError(Exception):
-    """Base of all errors that hgcae raises on purpose."""
+    """Base of all errors that hgcae raises on purpose; of a message longer than 2,000 characters the middle is left out."""
+
+    def __str__(self) -> str:
+        return _shortened(super().__str__())
 
 
 class SettingsError(HgcaeError):
@@ -41,7 +46,7 @@ class DataFormatError(HgcaeError):
         super().__init__(self.source, where, found, expected)
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.where}: found {self.found}, expected {self.expected}"
+        return _shortened(f"{self.source}: {self.where}: found {self.found}, expected {self.expected}")
 
 
 class BitExactError(HgcaeError):
@@ -61,6 +66,10 @@ class HgcaeWarning(UserWarning):
 
     The command line prints each as one line on standard error.
     """
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 4 :]}"
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:

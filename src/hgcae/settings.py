@@ -40,7 +40,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             # An unknown key explains why a known one is missing.
             first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-            key = ".".join(str(part) for part in first["loc"]) or "top level"
+            key = ".".join(str(part)[:100] for part in first["loc"]) or "top level"
             if first["type"] == "extra_forbidden":
                 known = list(dict.fromkeys(_keys(cls, first["loc"][:-1])))
                 hint = nearest(first["loc"][-1], known) or f"expected one of {', '.join(known)}"

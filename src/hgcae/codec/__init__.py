@@ -35,6 +35,6 @@ def codec_from_config(config: Mapping[str, Any]) -> ModuleCodec:
         SettingsError: The name is unknown, or a value is missing, unknown or wrong.
     """
     name = config.get("name")
-    if name not in CODECS:
+    if not isinstance(name, str) or name not in CODECS:
         raise SettingsError(unknown("codec", name, CODECS))
-    return CODECS[str(name)].from_config(config)
+    return CODECS[name].from_config(config)

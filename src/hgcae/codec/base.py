@@ -86,7 +86,7 @@ class ModuleCodec(ABC):
         """
         try:
             return cls(**{key: value for key, value in config.items() if key != "name"})
-        except (TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             msg = f"codec {cls.name}: {error}"
             raise SettingsError(msg) from None
 

@@ -41,6 +41,8 @@ ZERO_SUPPRESSION = 0.1
 INTEGER_BITS = range(-1, 5)
 """Logarithms of the largest output between which `fit` chooses."""
 
+_MOST_INTEGER_BITS = 30
+
 
 class CmsCodec(NumbersCodec):
     """Sends the charge in 9 bits and 16 outputs.
@@ -73,6 +75,10 @@ class CmsCodec(NumbersCodec):
         self.encoder = network(encoder, module.N_CELLS, N_OUTPUTS, "codec cms: encoder")
         self.decoder = network(decoder, N_OUTPUTS, module.N_CELLS, "codec cms: decoder")
         self.integer_bits, self.threshold = int(integer_bits), float(threshold)
+        if abs(self.integer_bits) > _MOST_INTEGER_BITS or not 0 <= self.threshold < np.inf:
+            found = f"integer_bits {self.integer_bits}, threshold {self.threshold}"
+            msg = f"codec cms: found {found}, expected at most {_MOST_INTEGER_BITS} on either side of 0, and a charge"
+            raise SettingsError(msg)
 
     @classmethod
     def fit(cls, links: int, allocation: str, folder: str | Path, train: NDArray[np.integer]) -> Self:

@@ -156,6 +156,6 @@ def _from_plain(value: Mapping[str, Any], where: str) -> Layer:
         arrays = {name: from_plain(rest.pop(name, None), f"{where}: {name}") for name in ("kernel", "bias")}
         rest["image"] = tuple(rest.get("image", (0, 0)))
         return Layer(**arrays, **rest)
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         msg = f"{where}: {error}"
         raise SettingsError(msg) from None

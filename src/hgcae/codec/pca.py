@@ -56,6 +56,9 @@ class PcaCodec(ModuleCodec):
         if shapes != ((module.N_CELLS,), (k, module.N_CELLS), (k,), (k,)):
             msg = f"codec pca: shapes of mean, axes, low and high: found {shapes}, expected (48,), ({k}, 48), ({k},), ({k},)"
             raise SettingsError(msg)
+        if not all(np.isfinite(values).all() for values in (self.mean, self.axes, self.low, self.high)):
+            msg = "codec pca: found numbers that are not finite"
+            raise SettingsError(msg)
         if ((self.widths < 1) | (self.widths > _MAX_BITS)).any() or (self.low >= self.high).any():
             msg = f"codec pca: found widths {self.widths.tolist()}, expected 1 to {_MAX_BITS}, and limits low < high"
             raise SettingsError(msg)

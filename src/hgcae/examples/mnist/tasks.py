@@ -18,7 +18,7 @@ import numpy as np
 
 from hgcae.examples.mnist import data, figures, references, training
 from hgcae.examples.mnist.settings import Architecture, Cost, ExampleSettings
-from hgcae.outputs import claimed
+from hgcae.outputs import atomic_path, claimed
 from hgcae.plots import animate, cost_figure
 from hgcae.settings import fingerprint
 from hgcae.store.results import read_results_file, write_results_file

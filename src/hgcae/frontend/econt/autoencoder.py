@@ -141,7 +141,7 @@ def _values(file: h5py.File, place: str, shape: tuple[int, ...]) -> NDArray[np.f
     Raises:
         ValueError, LookupError: There is none, or its bytes are elsewhere, or it is another one.
     """
-    found: h5py.Group | h5py.Dataset = file
+    found: object = file
     for name in place.split("/"):
         if not isinstance(found, h5py.Group) or not isinstance(found.get(name, getlink=True), h5py.HardLink):
             msg = f"{place}: nothing in the file itself; links are not followed"

@@ -1,0 +1,4 @@
+"""Mutated inputs for every reader of hgcae: `make fuzz` tries 10,000 of them, the test suite a few hundred.
+
+`mutate` changes bytes and structures, `targets` says what is read and how, `runner` tries cases in forked workers and watches them.
+"""
