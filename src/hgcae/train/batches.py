@@ -83,17 +83,18 @@ class Batches:
         return self.stage.batch if self.stage.sampling == "events" else self.stage.batch / roots_per_event
 
     def draw(self, rng: np.random.Generator, steps: int) -> Iterator[Batch]:
-        """Yields batches: whole events in random order, or units drawn with replacement."""
-        stage, order = self.stage, rng.permutation(self.tree.n_events)
-        size = stage.batch // self.devices
+        """Yields batches: whole events, in their order, pass after pass; or units drawn with replacement."""
+        stage, n = self.stage, self.tree.n_events
+        size, steps_of_pass = stage.batch // self.devices, -(-n // stage.batch)
         for step in range(steps):
             if stage.sampling == "charge":
                 # Drawn with replacement, so that the shape is the same in every step.
                 drawn = np.searchsorted(self._cumulative, rng.random(stage.batch), side="right")
                 yield _stacked([self._units(index, size + 1) for index in drawn.reshape(self.devices, -1)])
             else:
-                chosen = order[np.arange(step * stage.batch, (step + 1) * stage.batch) % self.tree.n_events]
-                yield _stacked([self._events(part, rng) for part in chosen.reshape(self.devices, -1)])
+                start = step % steps_of_pass * stage.batch
+                chosen = np.arange(start, min(start + stage.batch, n))
+                yield _stacked([self._events(part, rng) for part in np.array_split(chosen, self.devices)])
 
     def _units(self, index: NDArray[np.integer], size: int) -> Batch:
         base, links = self.tree.take(index, self.hierarchy, size)

@@ -129,9 +129,9 @@ class StageLoop:
         return self._step._cache_size()  # type: ignore[attr-defined]  # noqa: SLF001 - JAX has no public name for it
 
     def test(self, batches: list[Batch]) -> float:
-        """Returns the mean loss of batches."""
+        """Returns the mean loss of batches, over all units that they stand for."""
         losses = [self._test(self._weights, self._constants, self.place(batch)) for batch in batches]
-        return float(np.mean(jax.device_get(losses)))
+        return float(np.average(jax.device_get(losses), weights=[batch.weight.sum() for batch in batches]))
 
     @property
     def learning_rate(self) -> float:
