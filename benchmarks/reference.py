@@ -2,14 +2,15 @@
 
     python benchmarks/reference.py PYTHON
 
-PYTHON is an interpreter that has TensorFlow 2.15 and QKeras 0.9 (`make bench-peers` makes one). Writes `tests/golden/original-v1.json`: losses
-and codes of the reference on a small hierarchy, from weights that hgcae draws.
+PYTHON is an interpreter that has TensorFlow 2.15 and QKeras 0.9 (`make bench-peers` makes one). Writes `tests/golden/original-v1.json`:
+losses and codes of the reference on a small hierarchy, from weights that hgcae draws.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,12 @@ def dense(model: Autoencoder, events: Events) -> NDArray[np.float32]:
 
 
 def run(
-    python: Path, model: Autoencoder, train: Events, test: Events, task: Mapping[str, Any], own_start: bool = False
+    python: Path,
+    model: Autoencoder,
+    train: Events,
+    test: Events,
+    task: Mapping[str, Any],
+    weights: Path | None = None,
 ) -> dict[str, Any]:
     """Runs the reference on events of a model, from its weights; see `peers/tf_qkeras.py`.
 
@@ -51,16 +57,17 @@ def run(
         train: Training events, in the order in which they pass.
         test: Test events.
         task: What to do: `batch`, and `steps` or `stages`.
-        own_start: Draw the initial weights as the original does, instead of taking the model's.
+        weights: Where to write the weights of the end; None = nowhere.
     """
     sizes = {"levels": {level.name: level.children for level in model.hierarchy.levels}}
     latent = model.level(model.hierarchy.root).latent
     with tempfile.TemporaryDirectory() as folder:
         given, sample, found = (Path(folder) / name for name in ("task.json", "sample.npz", "result.json"))
-        given.write_text(json.dumps({**sizes, "latent": latent, **task}), encoding="utf-8")
-        weights = {} if own_start else weight_arrays(model)
-        np.savez(sample, train=dense(model, train), test=dense(model, test), **weights)
+        given.write_text(json.dumps({**sizes, "latent": latent, "weights": weights is not None, **task}), encoding="utf-8")
+        np.savez(sample, train=dense(model, train), test=dense(model, test), **weight_arrays(model))
         subprocess.run([python, PROGRAM, given, sample, found], check=True)
+        if weights is not None:
+            shutil.copyfile(found.with_suffix(".npz"), weights)
         return json.loads(found.read_text(encoding="utf-8"))
 
 

@@ -48,11 +48,12 @@ def train_experimental_cnn(
     gpu: Annotated[int, typer.Option("--GPU", help="GPU to train on, if there is one; -1: the processor.")] = 3,
     as_json: console.JsonOption = False,
 ) -> None:
-    """Train the original hierarchical autoencoder on a pickle of digi (dense charges) and meta (one row per event).
+    """Train the original hierarchical autoencoder on a pickle of digi and meta (one row per event).
 
     Network, schedule and defaults are the original ones: one epoch each with the loss at STAGE2, STAGE1, TRIPLET and MODULE, then ROC alone
-    to epoch 200, MODULE to 500, TRIPLET to 900, STAGE1 to 1400, STAGE2 from there on; 16 events, chosen at random, are for tests (half of
-    them where there are fewer than 32). A larger --NEpochs goes on with a finished training. After every epoch are written:
+    to epoch 200, MODULE to 500, TRIPLET to 900, STAGE1 to 1400, STAGE2 from there on. The network sees 4E3M codes, 0 to 127, of half the
+    ADC counts. Events are put in the order of numpy.random.seed(0) once; the first 16 are for tests (half of them where there are fewer
+    than 32). A larger --NEpochs goes on with a finished training. After every epoch are written:
 
       modelFile/        the model: hgcae.load("modelFile"); checkpoint.npz, history.jsonl; the events as Parquet
       costFigure        cost against optimisation steps

@@ -160,7 +160,8 @@ class Autoencoder:
 
         Args:
             name: Level of the units.
-            x: Their charges, or codes of them, as `digi` has them (n, trigger cells); or their children's codes (n, children, latent), with neighbours (n, children, 7, latent).
+            x: Their charges, or codes of them, as `digi` has them (n, trigger cells); or their children's codes (n, children, latent), with
+                neighbours (n, children, 7, latent).
             workers: Threads; default one for each core.
 
         Returns:

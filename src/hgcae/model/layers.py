@@ -137,9 +137,7 @@ def quantised_convolutions(x: Any, filters: Sequence[int], weight: FixedPoint, f
     return x
 
 
-def float_dense(
-    x: Any, units: Sequence[int], name: str, last_activation: str | None = None, activation: str | None = "relu"
-) -> Any:
+def float_dense(x: Any, units: Sequence[int], name: str, last_activation: str | None = None, activation: str | None = "relu") -> Any:
     """Stacks float dense layers; `activation` between them, `last_activation` after the last."""
     last = len(units) - 1
     for i, width in enumerate(units):

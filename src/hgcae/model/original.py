@@ -70,7 +70,13 @@ class QuantisedDense(keras.layers.Dense):
 
 
 def encoder(
-    x: Any, convolutions: Sequence[int], units: Sequence[int], weight: FixedPoint, scale: WeightScale, formats: Sequence[FixedPoint], name: str
+    x: Any,
+    convolutions: Sequence[int],
+    units: Sequence[int],
+    weight: FixedPoint,
+    scale: WeightScale,
+    formats: Sequence[FixedPoint],
+    name: str,
 ) -> Any:
     """Stacks 2 x 2 'valid' convolutions, as products over their windows, and dense layers.
 

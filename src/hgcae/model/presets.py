@@ -1,4 +1,4 @@
-"""Settings of a model and the two presets: `original`, the published layer table, and `l1`, made for the trigger."""
+"""Settings of a model and the two presets: `original`, the published network, and `l1`, made for the trigger."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class ModelSettings(Settings):
 
 
 def original_preset(hierarchy: Hierarchy, latent: int = 8, precision: Precision = "float32") -> ModelSettings:
-    """Returns the layer table and quantiser widths of the original hierarchical autoencoder."""
+    """Returns the original hierarchical autoencoder, layer by layer."""
     common: dict[str, Any] = {"latent": latent, "precision": precision}
     code = FixedPoint(bits=FLOAT_4E3M.bits, integer=FLOAT_4E3M.bits, signed=False)
     lowest = PlainSettings(convolutions=(64, 64, 64), encoder=(128, 256), decoder=(256, 128), feature=code, **common)

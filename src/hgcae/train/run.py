@@ -32,7 +32,9 @@ class RunSettings(Settings):
 
     input: str = Field(description="Parquet file of events.")
     root: str | None = Field(default=None, description="Train on the occupied units of this level instead of whole events.")
-    preset: Literal["l1", "original"] = Field(default="l1", description="l1: made for the trigger; original: the original layer table.")
+    preset: Literal["l1", "original"] = Field(
+        default="l1", description="l1: made for the trigger; original: the original network on 4E3M codes."
+    )
     latent: int = Field(default=8, ge=1, description="Numbers in every code.")
     bits: int = Field(default=9, ge=2, le=16, description="Bits of every number (l1).")
     epochs: int | str = Field(default="demo", description="Length of the schedule: a number, demo or full.")
@@ -117,7 +119,7 @@ def splits(settings: RunSettings) -> tuple[Split, Split]:
     n = len(reader)
     if settings.preset == "original":
         # The original program's order, which it took from NumPy's global generator.
-        shuffled = reader.read()[np.random.RandomState(0).permutation(n)]  # noqa: NPY002
+        shuffled = reader.read()[np.random.RandomState(0).permutation(n)]
         edge = min(N_TEST, n // 2) if settings.test_share is None else min(max(1, round(settings.test_share * n)), n - 1)
         return Split(reader, edge, n, settings.root, shuffled), Split(reader, 0, edge, settings.root, shuffled)
     edge = max(1, n - max(1, round((settings.test_share or _TEST_SHARE) * n)))
@@ -204,4 +206,5 @@ def _preset(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str,
 
 def _data_fingerprint(train: Split) -> str:
     reader = train.reader
-    return fingerprint([len(reader), train.start, train.stop, train.root, train.shuffled is not None, reader.hierarchy.to_dict(), reader.content_fingerprint])
+    part = [len(reader), train.start, train.stop, train.root, train.shuffled is not None]
+    return fingerprint([*part, reader.hierarchy.to_dict(), reader.content_fingerprint])

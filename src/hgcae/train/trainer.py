@@ -40,8 +40,8 @@ class TrainSettings(Settings):
     shard_events: int | None = Field(
         default=None,
         ge=1,
-        description="Events of a shard: what is held in memory at a time, while the next is prepared. An epoch of drawn units passes through four. "
-        "Default: as many as have two million charges.",
+        description="Events of a shard: what is held in memory at a time, while the next is prepared. An epoch of drawn units passes "
+        "through four. Default: as many as have two million charges.",
     )
     devices: int = Field(default=1, ge=1, description="Devices (GPUs) that share each step.")
     test_batches: int = Field(
