@@ -15,6 +15,7 @@ SIZES ?= --epochs 1 --set n_train=4000 --set n_test=1000 --set copies=8 --set ro
 # Length of the trainings that are compared, beside that of the preset.
 LENGTH ?= 0.4
 MERGING := merging
+ORIGINAL := original
 # Optimisation steps of each learned codec.
 STEPS ?= 2000
 # Most modules that each codec is judged on.
@@ -46,7 +47,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-physics docs-report docs-robustness kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-original docs-physics docs-report docs-robustness kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +95,10 @@ docs-merging: $(RUNTIME) ## Compare ways of merging units, then write docs/mergi
 	$(BIN)/hgcae scan merge -o $(MERGING) --length $(LENGTH)
 	$(BIN)/python docs/refresh_merging.py $(MERGING)
 
+docs-original: $(RUNTIME) $(PEERS)/peers.stamp ## Train the original network here and by TensorFlow + QKeras, then write docs/original.md; takes hours
+	$(BIN)/python benchmarks/bench_original.py --peer $(PEERS)/bin/python -o $(ORIGINAL)
+	$(BIN)/python docs/refresh_original.py $(ORIGINAL)
+
 docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller digits, then write docs/mnist.md
 	mkdir -p $(DIGITS)
 	$(EXAMPLE) 28 --data digits --json > $(DIGITS)/digits.json
@@ -128,7 +133,8 @@ format: $(TOOLS) ## Mend what can be mended automatically
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Time training beside TensorFlow and QKeras; QUICK=1 for fewer steps
+bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Compare losses and codes with TensorFlow and QKeras, and time both; QUICK=1 for fewer steps
+	$(BIN)/python benchmarks/bench_train.py --peer $(PEERS)/bin/python --same
 	$(BIN)/python benchmarks/bench_train.py --peer $(PEERS)/bin/python $(if $(QUICK),--quick)
 
 bench: $(TOOLS) ## Time everything that needs no peer, then write docs/benchmarks.md

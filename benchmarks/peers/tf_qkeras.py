@@ -7,9 +7,10 @@ TASK.json has `levels`, the children of a unit of each level by its name, lowest
     steps   levels to train alone, the levels below frozen, and how many steps: {"levels": ["ROC", ...], "count": 50}
     stages  a schedule, one after the other: [{"level": "STAGE2", "trains": ["ROC", ...], "epochs": 1}, ...]
 
-`seconds`, where it is given, ends a schedule after the epoch that exceeds it. SAMPLE.npz holds `train` and `test` (events, ..., 4, 4), and
-the initial weights of every network as `LEVEL/encoder/I` and `LEVEL/decoder/I`; without them, each network draws its own as the original
-did (`seed` of the task). Batches pass in the order of the sample, every time. RESULT.json is written anew after every epoch.
+`seconds` of processor time, where they are given, end a schedule after the epoch that exceeds them. SAMPLE.npz holds `train` and `test`
+(events, ..., 4, 4), and the initial weights of every network as `LEVEL/encoder/I` and `LEVEL/decoder/I`; without them, each network draws
+its own as the original did (`seed` of the task). Batches pass in the order of the sample, every time. RESULT.json is written anew after
+every epoch, and weights beside it, as they are given, if the task says `"weights": true`.
 """
 
 from __future__ import annotations
@@ -83,6 +84,13 @@ class Original:
                     model.set_weights([arrays[f"{level}/{kind}/{j}"].reshape(w.shape) for j, w in enumerate(model.weights)])
             self.nets[level] = pair
 
+    def weights(self) -> dict[str, np.ndarray]:
+        """Returns all weights by the names of the sample."""
+        pairs = [
+            (f"{level}/{kind}", net) for level, nets in self.nets.items() for kind, net in zip(("encoder", "decoder"), nets, strict=True)
+        ]
+        return {f"{name}/{i}": w for name, net in pairs for i, w in enumerate(net.get_weights())}
+
     def encode(self, digi: tf.Tensor, level: str) -> tf.Tensor:
         """Returns the codes of all units of a level: (units, latent)."""
         x = tf.reshape(digi, (-1, 4, 4, 1))
@@ -145,20 +153,21 @@ def levels_alone(task: dict, arrays: dict[str, np.ndarray]) -> Iterator[dict]:
 
 def schedule(task: dict, arrays: dict[str, np.ndarray]) -> Iterator[dict]:
     """Trains stage after stage; yields the history after each epoch."""
-    model, history, begin = Original(task, arrays), [], time.perf_counter()
+    model, history, begin = Original(task, arrays), [], time.process_time()
     size = task["batch"]
     for stage in task["stages"]:
         step, loss = model.stage(stage["level"], stage["trains"])
         for _ in range(stage["epochs"]):
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             train = [float(step(batch)) for batch in batches(arrays["train"], size)]
-            seconds = time.perf_counter() - start
-            test = np.average([float(loss(b)) for b in batches(arrays["test"], size)], weights=[len(b) for b in batches(arrays["test"], size)])
+            seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+            tests = [len(batch) * float(loss(batch)) for batch in batches(arrays["test"], size)]
+            test = sum(tests) / len(arrays["test"])
             row = {"epoch": len(history) + 1, "loss_level": stage["level"], "trains": stage["trains"], "steps": len(train)}
-            history.append(row | {"loss_train": float(np.mean(train)), "loss_test": float(test), "seconds": seconds})
+            history.append(row | {"loss_train": float(np.mean(train)), "loss_test": float(test), "seconds": seconds, "cpu_seconds": cpu})
             print(f"  epoch {len(history)} {stage['level']}: {np.mean(train):.5f} {test:.5f} {seconds:.1f} s", flush=True)
-            yield {"history": history}
-            if time.perf_counter() - begin > task.get("seconds", np.inf):
+            yield {"history": history, "weights": model.weights() if task.get("weights") else {}}
+            if time.process_time() - begin > task.get("seconds", np.inf):
                 return
 
 
@@ -169,6 +178,9 @@ def main(task_file: str, sample: str, result: str) -> None:
         arrays = dict(file)
     versions = {"tensorflow": tf.__version__, "qkeras": qkeras.__version__, "python": sys.version.split()[0]}
     for found in (levels_alone if "steps" in task else schedule)(task, arrays):
+        weights = found.pop("weights", None)
+        if weights:
+            np.savez(Path(result).with_suffix(".npz"), **weights)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         Path(result).write_text(json.dumps({"versions": versions, "peak_rss_gib": peak} | found), encoding="utf-8")
 

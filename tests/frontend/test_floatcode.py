@@ -68,6 +68,37 @@ def test_dropped_bits_cost_no_more_than_themselves_and_the_code(value, drop, cod
     assert abs(decoded - value) <= value / (1 << code.mantissa_bits + 1) + (1 << drop)
 
 
+@pytest.mark.parametrize("code", CODES, ids=lambda code: code.name)
+@given(st.floats(0, 1e30), st.integers(0, 3))
+def test_charges_that_are_not_whole_are_counted_down(code, charge, drop):
+    whole = min(int(charge), 1 << 40)
+    assert code.encode_charges(np.array([charge]), drop) == code.encode(np.array([whole]), drop)
+
+
+def test_negative_charges_are_refused():
+    with pytest.raises(DataFormatError, match="non-negative integers"):
+        FLOAT_4E3M.encode_charges(np.array([-1.5]))
+
+
+class TestInterpolation:
+    @pytest.mark.parametrize("code", CODES, ids=lambda code: code.name)
+    @pytest.mark.parametrize("drop", [0, 1, 3])
+    def test_whole_codes_are_decoded_and_found_again(self, code, drop):
+        words = np.arange(1 << code.bits)
+        values = code.interpolate(words.astype(np.float32), drop)
+        np.testing.assert_array_equal(values, code.decode(words, drop))
+        np.testing.assert_array_equal(code.encode_charges(values, drop), words)
+
+    @given(st.floats(-10, 200), st.floats(0, 1e-3))
+    def test_it_is_continuous_and_never_falls(self, number, step):
+        low, high = FLOAT_4E3M.interpolate(np.array([number, number + step]), 1)
+        steepest = 1.0001 * np.diff(FLOAT_4E3M.decode(np.arange(128), 1)).max()
+        assert 0 <= high - low <= steepest * step + 1e-9
+
+    def test_numbers_beyond_the_ends(self):
+        np.testing.assert_array_equal(FLOAT_4E3M.interpolate(np.array([-3.0, 0.5, 127, 500])), [0, 0.5, 253_952, 253_952])
+
+
 @pytest.mark.parametrize("values", [np.array([-1]), np.array([1.5])])
 def test_other_than_non_negative_integers_are_refused(values):
     with pytest.raises(DataFormatError, match="non-negative integers"):

@@ -69,6 +69,17 @@ class TestSplits:
         assert list(train.take(0, 10**6).charge) == seen[0]
         assert len(train.take(len(train), len(train) + 5)) == 0
 
+    @pytest.mark.parametrize(("n", "n_test"), [(2, 1), (3, 1), (10, 5), (101, 16)])
+    def test_the_original_takes_the_first_events_of_a_random_order(self, files, n, n_test):
+        """That of numpy.random.seed(0), numpy.random.shuffle."""
+        train, test = splits(RunSettings(input=str(files[n]), preset="original"))
+        order = np.arange(1, n + 1)
+        np.random.RandomState(0).shuffle(order)
+        assert [*test.take(0, n).charge] + [*train.take(0, n).charge] == order.tolist()
+        assert (len(test), len(train)) == (n_test, n - n_test)
+        _, fifth = splits(RunSettings(input=str(files[n]), preset="original", test_share=0.2))
+        np.testing.assert_array_equal(fifth.take(0, n).charge, order[: max(1, round(0.2 * n))])
+
     def test_units_of_a_level_become_the_events(self, stacks):
         train, test = splits(RunSettings(input=str(stacks), root="module"))
         assert (len(train), len(test)) == (18, 2)

@@ -35,7 +35,7 @@ def train(
         typer.Option(metavar="LEVEL", help="Train on the occupied units of this level, e.g. MODULE.", show_default="whole events"),
     ] = None,
     preset: Annotated[
-        Preset | None, typer.Option(help="l1: made for the trigger; original: the original layer table.", show_default="l1")
+        Preset | None, typer.Option(help="l1: made for the trigger; original: the original network on 4E3M codes.", show_default="l1")
     ] = None,
     latent: Annotated[int | None, typer.Option(help="Numbers in every code.", show_default="8")] = None,
     bits: Annotated[int | None, typer.Option(help="Bits of every number (l1).", show_default="9")] = None,
@@ -56,9 +56,9 @@ def train(
 ) -> None:
     """Train encoders and decoders level by level.
 
-    The last tenth of the events is never trained on; hgcae evaluate judges on it. After every epoch the run's folder holds a checkpoint,
-    the model, the history (history.jsonl) and the cost figure. A run may be stopped at any moment, by Ctrl-C or kill: the same command goes
-    on with it, and on a CPU ends with the same weights as a run that was never stopped.
+    The last tenth of the events (original: the first 16 of a random order) is never trained on; hgcae evaluate judges on it. After every
+    epoch the run's folder holds a checkpoint, the model, the history (history.jsonl) and the cost figure. A run may be stopped at any
+    moment, by Ctrl-C or kill: the same command goes on with it, and on a CPU ends with the same weights as a run that was never stopped.
 
       RUN/run.yaml       settings; hgcae train --settings RUN/run.yaml -o OTHER does the same again
       RUN/model/         the model: hgcae.load("RUN")

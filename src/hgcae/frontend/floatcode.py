@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,23 @@ class FloatCode:
         middle = np.where(exponent > 1, 1 << np.maximum(exponent - 2, 0), 0)
         value = np.where(exponent > 0, ((mantissa | 1 << m) << shift) | middle, mantissa)
         return value << drop
+
+    def encode_charges(self, charges: NDArray[Any], drop: int = 0) -> NDArray[np.int64]:
+        """Returns the codes (...) of non-negative charges (...), whole or not: parts of a count are dropped.
+
+        Raises:
+            DataFormatError: A negative charge.
+        """
+        top = 1 << (self.mantissa_bits + (1 << self.exponent_bits) + drop)
+        return self.encode(np.floor(np.minimum(charges, top)).astype(np.int64), drop)
+
+    def interpolate(self, codes: NDArray[np.floating], drop: int = 0) -> NDArray[np.float64]:
+        """Returns values (...) of numbers (...) on the scale of codes: those of `decode` at whole codes, straight lines between them.
+
+        Numbers below zero count as zero, numbers beyond the top code as the top code.
+        """
+        whole = np.arange(1 << self.bits)
+        return np.interp(codes, whole, self.decode(whole, drop))
 
     def lower_edge(self, values: NDArray[np.integer], drop: int = 0) -> NDArray[np.int64]:
         """Returns the smallest values (...) with the codes of non-negative integers (...); charges that are such edges stay as they are.

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hgcae import stopping
 from hgcae.errors import GeometryError, SettingsError
 from hgcae.events import Events
+from hgcae.frontend.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model import files
 from hgcae.model.calibration import Calibration
@@ -167,7 +168,8 @@ class Autoencoder:
 
         Args:
             name: Level of the units.
-            x: Their charges (n, trigger cells), or their children's codes (n, children, latent), with neighbours (n, children, 7, latent).
+            x: Their charges, or codes of them, as `digi` has them (n, trigger cells); or their children's codes (n, children, latent), with
+                neighbours (n, children, 7, latent).
             workers: Threads; default one for each core.
 
         Returns:
@@ -186,6 +188,15 @@ class Autoencoder:
         for _ in in_order(piece, pieces, workers):
             pass
         return code
+
+    def digi(self, events: Events) -> Events:
+        """Returns events as the lowest level sees them: charges, or their codes without those that are zero."""
+        if self.settings.digi == "charges":
+            return events
+        code = FLOAT_4E3M.encode_charges(events.charge, DROPPED_BITS)
+        kept = code > 0
+        offsets = np.concatenate([[0], np.cumsum(kept)])[events.offsets].astype(np.int64)
+        return replace(events, offsets=offsets, cell=events.cell[kept], charge=code[kept])
 
     def encode_events(self, events: Events, level: str, below: Codes | None = None) -> Codes:
         """Encodes the occupied units of a level, all lower levels included.
@@ -207,7 +218,7 @@ class Autoencoder:
             msg = f"codes below {name}: found {below.n_events} events at {below.level}, expected {len(events)} at {lower}"
             raise GeometryError(msg)
         if lower is None:
-            units, event, unit = events.validate().units(name)
+            units, event, unit = self.digi(events.validate()).units(name)
             x = units.to_dense().reshape(-1, hierarchy.n_cells(name)).astype(np.float32)
             zero = np.zeros((1, *x.shape[1:]), dtype=np.float32)
         else:
@@ -247,6 +258,8 @@ class Autoencoder:
         while name is not None:
             state, event, unit = self._decode_level(hierarchy, name, state, event, unit)
             name = hierarchy.below(name)
+        if self.settings.digi == "codes":
+            state = FLOAT_4E3M.interpolate(state, DROPPED_BITS).astype(np.float32)
         charged = state > 0
         offsets = np.concatenate([[0], np.cumsum(np.bincount(event[charged], minlength=codes.n_events))]).astype(np.int64)
         return Events(hierarchy, offsets, unit[charged].astype(np.int32), state[charged], detector=self.detector)

@@ -56,7 +56,7 @@ class Network:
         return max((size for layer in self.layers for size in layer.kernel.shape), default=0)
 
     def compiled(self, n_inputs: int) -> tuple[NDArray[Any], ...]:
-        """Returns the network as flat arrays for the compiled kernel: sizes, kernels, biases, scales and limits.
+        """Returns the network as flat arrays for the compiled kernel: sizes, kernels, biases and scales, and limits.
 
         Numbers are float32 where no sum of products can leave its 24 bits, float64 otherwise.
 
@@ -75,10 +75,10 @@ class Network:
         dtype = np.float32 if largest < 2.0**24 else np.float64
         sizes = np.array([n_inputs, *(len(layer.bias) for layer in self.layers)], dtype=np.int64)
         kernel = np.concatenate([np.zeros(0), *(layer.kernel.ravel() for layer in self.layers)]).astype(dtype)
-        bias = np.concatenate([np.zeros(0), *(layer.bias for layer in self.layers)]).astype(dtype)
-        scale = np.exp2(-np.concatenate([np.zeros(0), *(layer.shift for layer in self.layers)])).astype(dtype)
+        bias = np.concatenate([np.zeros(0), *(layer.bias for layer in self.layers)])
+        scale = np.exp2(-np.concatenate([np.zeros(0), *(layer.shift for layer in self.layers)]))
         limits = np.array([(layer.low, layer.high) for layer in self.layers], dtype=dtype).reshape(-1, 2)
-        return sizes, kernel, bias, scale, limits
+        return sizes, kernel, np.stack([bias, scale]).astype(dtype), limits
 
 
 def integer_range(number: FixedPoint) -> tuple[int, int]:

@@ -117,20 +117,30 @@ def scaled_kernel(kernel: Any, form: FixedPoint, xp: Any = np) -> tuple[Any, Any
     """
     top = 2 ** (form.bits - 1) - 1
     size = xp.abs(xp.ldexp(kernel, -form.integer))
-    power = _nearest_power(xp.max(size, axis=0) * np.float32(2) / np.float32(2 * top) + _EPSILON, xp)
-    steps = size
-    for _ in range(5):
+
+    def fit(_: Any, found: Any) -> Any:
+        power, _ = found
         scaled = xp.minimum(xp.ldexp(size, -power), np.float32(_LARGEST))
         whole = xp.floor(scaled + np.float32(0.5))
-        steps = xp.minimum(whole, np.float32(top))
-        rest = xp.rint((scaled - whole) * np.float32(2**_REST_BITS))
-        whole, steps_, rest = (x.astype(np.int32) for x in (whole, steps, rest))
-        products, rests, squares = ((steps_ * x).sum(axis=0, dtype=np.int32).astype(np.float32) for x in (whole, rest, steps_))
+        rest = xp.rint((scaled - whole) * np.float32(2**_REST_BITS)).astype(np.int32)
+        whole = whole.astype(np.int32)
+        steps = xp.minimum(whole, np.int32(top))
+        products, rests, squares = ((steps * x).sum(axis=0, dtype=np.int32).astype(np.float32) for x in (whole, rest, steps))
         ratio = (products + rests * np.float32(2.0**-_REST_BITS)) / (squares + np.float32(len(kernel) * 1e-7))
-        power = _nearest_power(xp.ldexp(ratio, power) + _EPSILON, xp)
-    return xp.sign(kernel) * steps, power + form.integer
+        return _nearest_power(xp.ldexp(ratio, power) + _EPSILON, xp), steps
+
+    power = _nearest_power(xp.max(size, axis=0) * np.float32(2) / np.float32(2 * top) + _EPSILON, xp)
+    found = power, xp.zeros(size.shape, dtype=np.int32)
+    if xp is np:
+        for i in range(_ROUNDS):
+            found = fit(i, found)
+    else:
+        found = jax.lax.fori_loop(0, _ROUNDS, fit, found)
+    power, steps = found
+    return xp.sign(kernel) * steps.astype(np.float32), power + form.integer
 
 
+_ROUNDS = 5
 _EPSILON = np.float32(1e-7)
 """What Keras adds to denominators and logarithms."""
 _REST_BITS = 12

@@ -93,12 +93,12 @@ class PlainLevel(LevelModel):
         dense, powers = [], []
         for i, (kernel, bias) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
             steps, power = original.scaled_arrays(kernel, s.weight, s.weight_scale)
+            places = 1
             if i < len(s.convolutions):
                 size = self._input_shape[0] - i
                 steps, places = integer.convolution(steps.reshape(2, 2, -1, len(bias)), size), (size - 1) ** 2
-                bias, power = np.tile(bias, places), np.tile(power, places)
-            dense.append((steps, bias))
-            powers.append(power)
+            dense.append((steps, np.tile(bias, places)))
+            powers.append(np.tile(power, places))
         given = 1.0 if self.below is None else self.below.settings.number.step
         scale = np.full(int(np.prod(self._input_shape)), given / s.feature.step)
         tables = integer.PlainTables(scale, *integer.integer_range(s.feature))

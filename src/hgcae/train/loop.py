@@ -134,9 +134,9 @@ class StageLoop:
 
     @neutral()
     def test(self, batches: list[Batch]) -> float:
-        """Returns the mean loss of batches."""
+        """Returns the mean loss of batches, over all units that they stand for."""
         losses = [self._test(self._weights, self._constants, self.place(batch)) for batch in batches]
-        return float(np.mean(jax.device_get(losses)))
+        return float(np.average(jax.device_get(losses), weights=[batch.weight.sum() for batch in batches]))
 
     @property
     @neutral()

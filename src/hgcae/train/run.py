@@ -33,13 +33,21 @@ class RunSettings(Settings):
 
     input: str = Field(description="Parquet file of events.")
     root: str | None = Field(default=None, description="Train on the occupied units of this level instead of whole events.")
-    preset: Literal["l1", "original"] = Field(default="l1", description="l1: made for the trigger; original: the original layer table.")
+    preset: Literal["l1", "original"] = Field(
+        default="l1", description="l1: made for the trigger; original: the original network on 4E3M codes."
+    )
     latent: int = Field(default=8, ge=1, description="Numbers in every code.")
     bits: int = Field(default=9, ge=2, le=16, description="Bits of every number (l1).")
     epochs: int | str = Field(default="demo", description="Length of the schedule: a number, demo or full.")
     batch: int | None = Field(default=None, ge=1, description="Events in a step (original: 2); l1 takes units in proportion, made for 32.")
     seed: int = Field(default=1, ge=0, description="Start of the random numbers.")
-    test_share: float = Field(default=0.1, gt=0, lt=1, description="Share of the events, the last ones, that training never sees.")
+    test_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the events that training never sees. l1: the last ones, default 0.1; original: the first ones of a random "
+        "order, default 16 events, or half of fewer than 32.",
+    )
     devices: int = Field(default=1, ge=1, description="Devices (GPUs) that share each step.")
     decoder_precision: Precision = Field(default="float32", description="Type in which decoders multiply; bfloat16 suits GPUs.")
     shard_events: int | None = Field(default=None, ge=1, description="Most events held in memory at a time; default by their charges.")
@@ -68,19 +76,22 @@ class Split:
         start: First event of the part.
         stop: End of the part.
         root: Level whose occupied units become the events; None = whole events.
+        shuffled: All events of the file in the order of the sample; None = as they lie in the file.
     """
 
     reader: Reader
     start: int
     stop: int
     root: str | None = None
+    shuffled: Events | None = None
 
     def __len__(self) -> int:
         return self.stop - self.start
 
     def take(self, start: int, stop: int) -> Events:
         """Returns the events (or their units) start, ..., stop - 1 of the part."""
-        events = self.reader.take(self.start + start, min(self.start + stop, self.stop))
+        first, last = self.start + start, min(self.start + stop, self.stop)
+        events = self.reader.take(first, last) if self.shuffled is None else self.shuffled[first:last]
         if self.root is None or self.root.upper() == events.hierarchy.root:
             return events
         return events.units(self.root)[0]
@@ -106,8 +117,19 @@ def splits(settings: RunSettings) -> tuple[Split, Split]:
         raise SettingsError(msg)
     if settings.root is not None:
         reader.hierarchy.index(settings.root)
-    edge = len(reader) - max(1, round(settings.test_share * len(reader)))
-    return Split(reader, 0, max(edge, 1), settings.root), Split(reader, max(edge, 1), len(reader), settings.root)
+    n = len(reader)
+    if settings.preset == "original":
+        # The original program's order, which it took from NumPy's global generator.
+        shuffled = reader.read()[np.random.RandomState(0).permutation(n)]
+        edge = min(N_TEST, n // 2) if settings.test_share is None else min(max(1, round(settings.test_share * n)), n - 1)
+        return Split(reader, edge, n, settings.root, shuffled), Split(reader, 0, edge, settings.root, shuffled)
+    edge = max(1, n - max(1, round((settings.test_share or _TEST_SHARE) * n)))
+    return Split(reader, 0, edge, settings.root), Split(reader, edge, n, settings.root)
+
+
+N_TEST = 16
+"""Events that the original program held back."""
+_TEST_SHARE = 0.1
 
 
 def training_data(train: Split, test: Split) -> TrainingData:

@@ -27,8 +27,8 @@ class Stage(Settings):
     batch: int = Field(default=2, ge=1, description="Events in a step, or units of the loss level where `sampling` is `charge`.")
     sampling: Literal["events", "charge"] = Field(
         default="events",
-        description="`events`: all units of whole events in random order. `charge`: occupied units, half of them drawn uniformly and half "
-        "in proportion to charge^0.75, which keeps large showers from drowning in single cells.",
+        description="`events`: all units of whole events, in the order of the sample in every epoch. `charge`: occupied units, half of "
+        "them drawn uniformly and half in proportion to charge^0.75, which keeps large showers from drowning in single cells.",
     )
     steps: int | None = Field(default=None, ge=1, description="Steps in an epoch; default one pass over the events.")
     empty_share: float = Field(
