@@ -57,19 +57,19 @@ def in_order(task: Callable[..., T], pieces: Iterable[tuple[Any, ...]], workers:
             stopping.check()
             yield task(*piece)
         return
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[T]] = deque()
-        try:
-            for piece in pieces:
-                stopping.check()
-                waiting.append(pool.submit(task, *piece))
-                if len(waiting) >= 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool, waiting = ThreadPoolExecutor(workers), deque[Future[T]]()
+    try:
+        for piece in pieces:
+            stopping.check()
+            waiting.append(pool.submit(task, *piece))
+            if len(waiting) >= 2 * workers:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+        pool.shutdown()
+    finally:
+        # Nobody waits for what is not wanted any more: a generator that was given up may be closed by one of these very threads.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def ahead(items: Iterable[T], depth: int = 2) -> Generator[T]:
