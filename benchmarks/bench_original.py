@@ -107,11 +107,11 @@ def long(folder: Path, python: Path, reference_events: int) -> dict[str, Any]:
     settings = RunSettings(input=str(sample(folder, LONG_EVENTS, LONG_SEED)), preset="original", schedule=long_schedule())
     trainer = prepare(settings, folder / "long")
     start = Autoencoder(PROTOTYPE, trainer.model.settings, trainer.model.calibration, {}, seed=1)
+    history = train(trainer)
     weights = folder / "long-reference.npz"
     theirs = cached(
         folder / "long-reference.json", lambda: peer(python, start, trainer, len(PROTOTYPE.names), LONG_BATCH, reference_events, weights)
     )
-    history = train(trainer)
     judged = store.Reader(sample(folder, JUDGED_EVENTS, JUDGED_SEED)).read()
     found = {"hgcae": history, "reference": theirs, "reference_events": reference_events, "zero": zero_loss(trainer.model, trainer.test)}
     found["levels"] = {"zero": zero_loss(trainer.model, judged), "hgcae": losses(trainer.model, trainer.model, judged)}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hgcae.errors import DataFormatError, GeometryError
 from hgcae.events import Events
+from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model import autoencoder as module
 from hgcae.model import files
@@ -366,6 +367,37 @@ class TestPlain:
 
     def test_the_settings_of_the_toy_are_used(self, plain):
         assert [plain.bits_per_unit(name) for name in STACK.names] == [36, 45, 54]
+
+
+class TestCodesOfCharges:
+    """A model that sees 4E3M codes of half the counts gives charges all the same."""
+
+    @pytest.fixture(scope="class")
+    def coded(self) -> Autoencoder:
+        return autoencoder(plain_settings().model_copy(update={"digi": "codes"}))
+
+    @pytest.mark.parametrize("dtype", [np.int32, np.float32])
+    def test_what_the_network_sees(self, coded, plain, dtype):
+        """Charges below 2 counts have the code 0: they are no charges."""
+        charge = random_charges(4, STACK).astype(dtype)
+        charge[0, 0, 0, 0, 0] = 1
+        if dtype == np.float32:
+            charge = charge + np.float32(0.9) * (charge > 0)
+        events = Events.from_dense(charge, STACK)
+        expected = FLOAT_4E3M.encode(charge.astype(np.int64), 1)
+        np.testing.assert_array_equal(coded.digi(events).validate().to_dense(), expected)
+        as_charges = Events.from_dense(expected, STACK)
+        assert plain.digi(as_charges) is as_charges
+        for name in STACK.names:
+            expected = plain.encode_events(as_charges, name).dense(STACK)
+            np.testing.assert_array_equal(coded.encode_events(events, name).dense(STACK), expected, err_msg=name)
+            np.testing.assert_array_equal(coded.encode(charge, name), expected, err_msg=name)
+
+    def test_what_is_decoded(self, coded, plain):
+        codes = coded.encode_events(showers(STACK, 4), "MODULE")
+        numbers = plain.decode_codes(codes).to_dense()
+        assert numbers.any()
+        np.testing.assert_allclose(coded.decode_codes(codes).validate().to_dense(), FLOAT_4E3M.interpolate(numbers, 1), rtol=1e-6)
 
 
 def test_weights_of_the_root_reach_the_sum(shares):

@@ -114,14 +114,15 @@ class TestRun:
                 assert loss[-1] < 0.9 * loss[0]
 
     def test_levels_together_and_codes_without_sums(self, folder):
-        """The steps of the original schedule: whole events, squared error of the charges, one rate."""
+        """The steps of the original schedule: whole events, squared error of codes, one rate."""
         stage = Stage(loss_level="MODULE", trains=("ROC", "MODULE"), epochs=3, batch=4, learning_rate=2e-3)
-        run = trainer(folder, (stage,), plain_settings(MODULE))
+        run = trainer(folder, (stage,), plain_settings(MODULE).model_copy(update={"digi": "codes"}))
+        assert run.tree(run.test, "ROC", "MODULE").base.max() == run.model.digi(run.test).charge.max() < 128
         before = weights(run.model)
         run.run()
         after = weights(run.model)
         assert all((before[name] != after[name]).any() for name in before)
-        # 40 events in steps of 4.
+        # 40 events in steps of 4; all 10 test events in steps of 4, 4 and 2.
         assert [row["step"] for row in run.history] == [10, 20, 30]
         np.testing.assert_allclose([row["learning_rate"] for row in run.history], 2e-3)
         assert run.history[2]["loss_train"] < run.history[0]["loss_train"]

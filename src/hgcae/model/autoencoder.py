@@ -258,11 +258,12 @@ class Autoencoder:
         while name is not None:
             state, event, unit = self._decode_level(hierarchy, name, state, event, unit)
             name = hierarchy.below(name)
-        if self.settings.digi == "codes":
-            state = FLOAT_4E3M.interpolate(state, DROPPED_BITS).astype(np.float32)
         charged = state > 0
+        charge = state[charged]
+        if self.settings.digi == "codes":
+            charge = FLOAT_4E3M.interpolate(charge, DROPPED_BITS).astype(np.float32)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(event[charged], minlength=codes.n_events))]).astype(np.int64)
-        return Events(hierarchy, offsets, unit[charged].astype(np.int32), state[charged], detector=self.detector)
+        return Events(hierarchy, offsets, unit[charged].astype(np.int32), charge, detector=self.detector)
 
     def _decode_level(
         self, hierarchy: Hierarchy, name: str, state: NDArray[np.float32], event: NDArray[np.int64], unit: NDArray[np.int64]

@@ -177,9 +177,9 @@ class Convolution(keras.layers.Dense):
         super().build((*input_shape[:-1], self.pixels * input_shape[-1]))  # type: ignore[operator]
         self.input_spec = None
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Maps (n, h, w, channels) to (n, h - 1, w - 1, filters)."""
-        return super().call(windows(inputs))
+        return super().call(windows(inputs), training=training)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Shape of the output."""

@@ -16,6 +16,7 @@ import numpy as np
 from hgq.constraints import MinMax
 from numpy.typing import NDArray
 
+from hgcae.model.integer import to_integers
 from hgcae.model.layers import FixedPoint, Windows
 
 WeightScale = Literal["auto_po2", "fixed"]
@@ -52,10 +53,11 @@ class QuantisedDense(keras.layers.Dense):
     def __init__(self, units: int, weight: FixedPoint | dict[str, Any], scale: WeightScale, **kwargs: Any) -> None:
         self.weight, self.scale = FixedPoint.model_validate(weight), scale
         largest = max(1.0, 2.0**self.weight.integer)
-        bounds: dict[str, Any] = {name: MinMax(-largest, largest) for name in ("kernel_constraint", "bias_constraint")}
-        super().__init__(units, **({"kernel_initializer": "zeros"} | bounds | kwargs))
+        options: dict[str, Any] = {name: MinMax(-largest, largest) for name in ("kernel_constraint", "bias_constraint")}
+        options |= {"kernel_initializer": "zeros", **kwargs}
+        super().__init__(units, **options)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG002 - rounding is the same
         """Maps (..., n) to (..., units), not rounded."""
         kernel, bias = jnp.asarray(self.kernel), jnp.asarray(self.bias)
         if self.scale == "fixed":
@@ -167,7 +169,6 @@ def _passed(through: Any, values: Any) -> Any:
 def scaled_arrays(kernel: NDArray[Any], form: FixedPoint, scale: WeightScale) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Returns a kernel as integers (n, filters) and the powers of two that each filter's count (filters,)."""
     if scale == "fixed":
-        integers = np.clip(np.rint(kernel / form.step), *(edge / form.step for edge in form.range))
-        return integers.astype(np.int64), np.full(kernel.shape[-1], -form.fraction)
+        return to_integers(kernel, form), np.full(kernel.shape[-1], -form.fraction)
     steps, power = scaled_kernel(np.asarray(kernel, dtype=np.float32), form)
     return steps.astype(np.int64), power.astype(np.int64)
