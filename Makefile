@@ -12,6 +12,9 @@ WORKERS ?= 2
 SIZES ?= --epochs 1 --set n_train=4000 --set n_test=1000 --set copies=8 --set root.bits=[3,5,7] --set root.corners=[] \
 	--set others_root.latent=[2,4,8,16] --set others_root.bits=[] --set others_root.corners=[] --set others_root.learned=[] \
 	--set others_lower.latent=[2,4,8,12] --set others_lower.bits=[] --set others_lower.seeds=1
+# Mutated files that make fuzz reads, and the seed of their changes.
+N ?= 10000
+SEED ?= 1
 # Length of the trainings that are compared, beside that of the preset.
 LENGTH ?= 0.4
 MERGING := merging
@@ -47,7 +50,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-original docs-physics docs-report docs-robustness kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-original docs-physics docs-report docs-robustness fuzz kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,6 +119,9 @@ test-slow: $(TOOLS) ## Run the slowest tests: whole programs that are killed, re
 
 kill: $(TOOLS) ## Kill train, evaluate, compare and run 20 times each: the same command ends with the same bytes
 	KILLS=$(KILLS) $(BIN)/pytest -m slow --numprocesses=1 tests/test_kill.py
+
+fuzz: $(TOOLS) ## Read 10,000 mutated files with all readers; N=, SEED= for others, CASE= for one again
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seed $(SEED) --count $(N) $(if $(CASE),--case $(CASE))
 
 coverage: $(TOOLS) ## Say what the last test and test-slow with COVER=1 did not reach; fails below the bound
 	$(BIN)/coverage report

@@ -24,7 +24,7 @@ from fuzz.targets import TARGETS, Target, digest, make_seeds
 from hgcae.errors import HgcaeError
 
 SECONDS = 5.0
-"""A case that takes longer hangs."""
+"""A case that takes longer hangs: processor time, because machines are shared; or twelve times as long by the clock."""
 MEMORY = 2**30
 """Bytes that a case may take."""
 _LONGEST_MESSAGE = 4000
@@ -101,13 +101,13 @@ class Cases:
 
 
 def _work(cases: Cases, numbers: range, folder: Path, begun: Any, answers: Connection) -> None:
-    """Tries cases one after the other; `begun` holds the number and the time of the present one."""
+    """Tries cases one after the other; `begun` holds the number of the present one, its time and the processor time before it."""
     warnings.simplefilter("ignore")
     gc.freeze()
     (Path("/proc/self/clear_refs")).write_text("5")
     base = _memory("VmRSS")
     for case in numbers:
-        begun[0], begun[1] = case, time.monotonic()
+        begun[:] = case, time.monotonic(), time.process_time()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         outcome = cases.run(case, folder)
@@ -133,19 +133,29 @@ class _Worker:
 
     def __init__(self, cases: Cases, numbers: range, folder: Path) -> None:
         self._cases, self._numbers, self._folder = cases, numbers, folder
-        self._begun = _FORK.RawArray("d", 2)
+        self._begun = _FORK.RawArray("d", 3)
         self._start()
 
     def _start(self) -> None:
         self.answers, theirs = _FORK.Pipe(duplex=False)
-        self._begun[0], self._begun[1] = self._numbers[0] if self._numbers else -1, time.monotonic()
+        self._begun[:] = self._numbers[0] if self._numbers else -1, time.monotonic(), 0.0
+        self._is_late = False
         self._process = _FORK.Process(target=_work, args=(self._cases, self._numbers, self._folder, self._begun, theirs), daemon=True)
         self._process.start()
         theirs.close()
 
     @property
     def is_late(self) -> bool:
-        return self._begun[0] >= 0 and time.monotonic() - self._begun[1] > SECONDS
+        case, start, used = self._begun
+        return case >= 0 and (self._used() - used > SECONDS or time.monotonic() - start > 12 * SECONDS)
+
+    def _used(self) -> float:
+        """Returns the processor time of the process so far, s. Source: proc(5)."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def is_large(self) -> bool:
@@ -156,6 +166,7 @@ class _Worker:
         return pages * os.sysconf("SC_PAGE_SIZE") > 4 * MEMORY
 
     def kill(self) -> None:
+        self._is_late = self.is_late
         if self._process.is_alive() and self._process.pid is not None:
             os.kill(self._process.pid, signal.SIGKILL)
             self._process.join()
@@ -172,7 +183,7 @@ class _Worker:
         case = int(self._begun[0])
         if case < 0:
             return None
-        kind = "hang" if self.is_late else "memory" if self._process.exitcode == -signal.SIGKILL else "crash"
+        kind = "hang" if self._is_late else "memory" if self._process.exitcode == -signal.SIGKILL else "crash"
         self._numbers = self._numbers[self._numbers.index(case) + 1 :]
         what = f"ended by signal {-(self._process.exitcode or 0)} after {time.monotonic() - self._begun[1]:.1f} s"
         self._start()

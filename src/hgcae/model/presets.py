@@ -21,7 +21,7 @@ class SharesSettings(Settings):
     """A level whose code is its charge sum, its barycentre and learned numbers, and whose decoder returns shares of that sum."""
 
     kind: Literal["shares"] = "shares"
-    latent: int = Field(default=8, ge=1, description="Numbers in the code, sum and barycentre included.")
+    latent: int = Field(default=8, ge=1, le=4096, description="Numbers in the code, sum and barycentre included.")
     barycentre: bool = Field(default=True, description="Send the barycentre of the charge as two of the numbers.")
     depth: bool = Field(
         default=False, description="Send the mean depth of the charge as a third coordinate; for children that lie over one another."
@@ -94,7 +94,7 @@ class PlainSettings(Settings):
     """A level of the original network: the children's raw numbers in, linear numbers (or charges) out."""
 
     kind: Literal["plain"] = "plain"
-    latent: int = Field(default=8, ge=1, description="Numbers in the code.")
+    latent: int = Field(default=8, ge=1, le=4096, description="Numbers in the code.")
     convolutions: tuple[int, ...] = Field(
         default=(), description="Filters of 2 x 2 convolutions before the dense layers (lowest level only)."
     )

@@ -24,7 +24,7 @@ from hgcae.settings import Settings, atomic_path, fingerprint
 from hgcae.store import Reader
 from hgcae.train.checkpoint import Checkpoint
 from hgcae.train.losses import LossSettings
-from hgcae.train.schedule import EPOCHS, SCHEDULES, Schedule
+from hgcae.train.schedule import EPOCHS, MOST_EPOCHS, SCHEDULES, Schedule
 from hgcae.train.trainer import Trainer, TrainSettings
 
 
@@ -36,10 +36,12 @@ class RunSettings(Settings):
     preset: Literal["l1", "original"] = Field(
         default="l1", description="l1: made for the trigger; original: the original network on 4E3M codes."
     )
-    latent: int = Field(default=8, ge=1, description="Numbers in every code.")
+    latent: int = Field(default=8, ge=1, le=4096, description="Numbers in every code.")
     bits: int = Field(default=9, ge=2, le=16, description="Bits of every number (l1).")
     epochs: int | str = Field(default="demo", description="Length of the schedule: a number, demo or full.")
-    batch: int | None = Field(default=None, ge=1, description="Events in a step (original: 2); l1 takes units in proportion, made for 32.")
+    batch: int | None = Field(
+        default=None, ge=1, le=1 << 20, description="Events in a step (original: 2); l1 takes units in proportion, made for 32."
+    )
     seed: int = Field(default=1, ge=0, description="Start of the random numbers.")
     test_share: float | None = Field(
         default=None,
@@ -48,9 +50,11 @@ class RunSettings(Settings):
         description="Share of the events that training never sees. l1: the last ones, default 0.1; original: the first ones of a random "
         "order, default 16 events, or half of fewer than 32.",
     )
-    devices: int = Field(default=1, ge=1, description="Devices (GPUs) that share each step.")
+    devices: int = Field(default=1, ge=1, le=4096, description="Devices (GPUs) that share each step.")
     decoder_precision: Precision = Field(default="float32", description="Type in which decoders multiply; bfloat16 suits GPUs.")
-    shard_events: int | None = Field(default=None, ge=1, description="Most events held in memory at a time; default by their charges.")
+    shard_events: int | None = Field(
+        default=None, ge=1, le=1 << 40, description="Most events held in memory at a time; default by their charges."
+    )
     loss: LossSettings = Field(default=LossSettings(), description="Weights of the terms of the l1 loss.")
     model: ModelSettings | None = Field(default=None, description="All model settings, instead of the preset's.")
     schedule: Schedule | None = Field(default=None, description="The whole stage table, instead of the preset's.")
@@ -61,8 +65,8 @@ class RunSettings(Settings):
         if isinstance(epochs, str) and epochs not in ("demo", "full"):
             msg = "expected a number, demo or full"
             raise ValueError(msg)
-        if isinstance(epochs, int) and epochs < 1:
-            msg = "expected at least 1"
+        if isinstance(epochs, int) and not 1 <= epochs <= MOST_EPOCHS:
+            msg = f"expected 1 to {MOST_EPOCHS}"
             raise ValueError(msg)
         return epochs
 

@@ -12,6 +12,8 @@ from hgcae.settings import Settings
 
 FULL_EPOCHS = 2000
 """Length of the original schedule."""
+MOST_EPOCHS = 10**9
+"""And most steps in one: what is longer is a slip."""
 
 
 class Stage(Settings):
@@ -19,18 +21,20 @@ class Stage(Settings):
 
     loss_level: str = Field(description="Level at which input and decoded charges are compared.")
     trains: tuple[str, ...] = Field(min_length=1, description="Levels whose encoder and decoder learn; all others are frozen.")
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=MOST_EPOCHS)
     learning_rate: float = Field(default=1e-4, gt=0, description="Adam's learning rate.")
     decay: bool = Field(
         default=False, description="Raise the learning rate over the first steps, then lower it along a cosine to 1 %; clip gradients."
     )
-    batch: int = Field(default=2, ge=1, description="Events in a step, or units of the loss level where `sampling` is `charge`.")
+    batch: int = Field(
+        default=2, ge=1, le=1 << 20, description="Events in a step, or units of the loss level where `sampling` is `charge`."
+    )
     sampling: Literal["events", "charge"] = Field(
         default="events",
         description="`events`: all units of whole events, in the order of the sample in every epoch. `charge`: occupied units, half of "
         "them drawn uniformly and half in proportion to charge^0.75, which keeps large showers from drowning in single cells.",
     )
-    steps: int | None = Field(default=None, ge=1, description="Steps in an epoch; default one pass over the events.")
+    steps: int | None = Field(default=None, ge=1, le=MOST_EPOCHS, description="Steps in an epoch; default one pass over the events.")
     empty_share: float = Field(
         default=1.0,
         gt=0,
