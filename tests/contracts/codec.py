@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
 
 from hgcae.codec import CODECS, ModuleCodec, Payload, codec_from_config
 from hgcae.errors import DataFormatError, SettingsError
@@ -161,7 +163,7 @@ class CodecContract:
     @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
     def test_charges_beyond_the_format_saturate(self, made, dtype):
         """Nothing wraps: a module that is twice as large as one beyond any format decodes to the same charge, and to no less."""
-        largest = np.zeros((4, 48), dtype=dtype)
+        largest: NDArray[Any] = np.zeros((4, 48), dtype=dtype)
         largest[0, 5] = largest[1, :] = largest[2, ::7] = LARGEST_CHARGE
         total, half, small = (made.decode(made.encode(largest >> k)).sum(axis=1) for k in (0, 1, 24))
         np.testing.assert_allclose(total, half, rtol=1e-6)

@@ -105,7 +105,8 @@ def test_the_files_of_the_original(tmp_path, npz):
     models = folder / "models" / "2"
     assert (models / "cost.pdf").read_bytes().startswith(b"%PDF")
     assert (models / "anim.mp4").read_bytes() == (folder / "MNIST_example.mp4").read_bytes()
-    encoder, decoder = (keras.saving.load_model(models / f"model_{part}.keras") for part in ("encoder", "decoder"))
+    networks: list[Any] = [keras.saving.load_model(models / f"model_{part}.keras") for part in ("encoder", "decoder")]
+    encoder, decoder = networks
     assert np.asarray(decoder(encoder(image))).shape == (4, 28, 28, 1)
     assert len(list(folder.rglob(".*"))) == 0
     status, _, err = setup_example_model(tmp_path, 2, "--original", "--batch", 7, "--data", npz, "--epochs", 1, "--json")
