@@ -81,7 +81,7 @@ class LargestCellsCode(UnitCodec):
     def fields(self, units: Events) -> NDArray[np.int64]:
         n, sent = len(units), largest(units, self.layout.n)
         row, cell = units.event[sent], units.cell[sent]
-        charge = np.rint(np.minimum(units.charge, LARGEST_CHARGE)).astype(np.int64)  # what no format holds saturates
+        charge = np.minimum(np.rint(units.charge.astype(np.float64)), LARGEST_CHARGE).astype(np.int64)  # what no format holds saturates
         counts = np.bincount(row, minlength=n)
         place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
         parts = []
