@@ -12,10 +12,12 @@ import pytest
 import hgcae
 from contracts.sealed import damaged
 from hgcae.errors import DataFormatError, HgcaeError
+from hgcae.geometry import detector as detectors
+from hgcae.geometry.detector import Detector
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.heads import Heads
-from hgcae.settings import fingerprint
+from hgcae.model.training_data import TrainingData
 from model.toys import MODULE, autoencoder, shares_settings
 
 
@@ -53,7 +55,7 @@ def edit(folder: pathlib.Path, change) -> None:
     header = json.loads((folder / "model.json").read_text())
     header.pop("fingerprint")
     change(header)
-    (folder / "model.json").write_text(json.dumps(header | {"fingerprint": fingerprint(header)}))
+    (folder / "model.json").write_text(json.dumps(header | {"fingerprint": files._identity(header)}))
 
 
 class TestRoundTrip:
@@ -83,6 +85,49 @@ class TestRoundTrip:
         small.save(tmp_path)
         loaded = Autoencoder.load(tmp_path)
         assert loaded.heads == Heads()
+
+
+class TestFingerprint:
+    def test_it_is_that_of_the_file(self, small, saved):
+        assert files.model_fingerprint(small) == json.loads((saved / "model.json").read_text())["fingerprint"]
+        assert files.model_fingerprint(Autoencoder.load(saved)) == files.model_fingerprint(small)
+
+    def test_weights_heads_and_data_count(self, small):
+        others = [changed(small), copy.copy(small), copy.copy(small)]
+        others[1].heads = Heads(energy={"ROC": {"scale": np.ones(1)}})
+        others[2].trained_on = TrainingData("0", [0, 3], [3, 4], None)
+        assert len({files.model_fingerprint(model) for model in (small, *others)}) == 4
+
+    def test_what_it_was_trained_on_comes_back(self, small, tmp_path):
+        model = copy.copy(small)
+        model.trained_on = TrainingData("0123", [0, 90], [90, 100], "MODULE")
+        model.save(tmp_path)
+        assert Autoencoder.load(tmp_path).trained_on == model.trained_on
+
+    def test_a_detector_that_becomes_known_changes_nothing(self, small, monkeypatch, tmp_path):
+        own = Detector(Detector.load("testbeam").settings.model_copy(update={"name": "mine"}))
+        model = copy.copy(small)
+        model.detector = ("mine", own.fingerprint())
+        before = files.model_fingerprint(model)
+        monkeypatch.setattr(detectors, "_KNOWN", {own.fingerprint(): own})
+        assert files.model_fingerprint(model) == before
+        model.save(tmp_path)
+        monkeypatch.setattr(detectors, "_KNOWN", {})
+        assert Autoencoder.load(tmp_path).detector == model.detector
+        found = detectors.detector_of(model.detector, tmp_path)
+        assert found is not None
+        assert found.settings == own.settings
+
+    def test_no_damage_of_its_description_is_used(self, small, tmp_path):
+        model = copy.copy(small)
+        model.detector = Detector.load("testbeam").identity
+        model.save(tmp_path)
+        content = (tmp_path / "model.json").read_text()
+        for text in ("2.8", "testbeam", "300", "CE-E"):
+            assert text in content
+            (tmp_path / "model.json").write_text(content.replace(text, text.swapcase() if text.isalpha() else text[:-1] + "5"))
+            with pytest.raises(HgcaeError, match="fingerprint"):
+                Autoencoder.load(tmp_path)
 
 
 class TestDamage:

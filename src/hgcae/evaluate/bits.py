@@ -66,11 +66,12 @@ def measure_bits(codes: UnitCodes, train: UnitCodes | None) -> dict[str, Any]:
     """
     per_unit, n_units, n = int(codes.widths.sum()), codes.hierarchy.n_units(codes.level), codes.n_events
     counts = np.bincount(codes.event, minlength=n)
-    bits = {"exact": float(per_unit * n_units), "occupied": float((per_unit * counts + map_bits(counts, n_units)).mean())}
     coded = {} if train is None else _entropy_coded(codes, EntropyCoder.fit(train))
-    bits |= {name: coded.pop(name) for name in ("entropy_coded",) if name in coded}
+    bits = {"exact": float(per_unit * n_units), "occupied": float((per_unit * counts + map_bits(counts, n_units)).mean())}
+    bits |= {name: value for name, value in coded.items() if name == "entropy_coded"}
     references = reference_bits(codes.hierarchy)
-    return bits | {
+    return {
+        **bits,
         **coded,
         "rate_tbps": {name: value * CROSSING_HZ / 1e12 for name, value in bits.items()},
         "reference": references,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -232,6 +232,16 @@ _KNOWN: dict[str, Detector] = {}
 entry never changes."""
 
 
+@cache
+def _shipped() -> dict[str, Detector]:
+    """Returns the detectors that come with the package, by fingerprint."""
+    return {detector.fingerprint(): detector for detector in map(Detector.load, shipped_detectors())}
+
+
+def _find(digits: str) -> Detector | None:
+    return _KNOWN.get(digits) or _shipped().get(digits)
+
+
 def detector_of(named: tuple[str, str] | None, source: object) -> Detector | None:
     """Returns the detector of events or of a model.
 
@@ -249,22 +259,18 @@ def detector_of(named: tuple[str, str] | None, source: object) -> Detector | Non
     if named is None:
         return None
     name, digits = named
-    if digits in _KNOWN:
-        return _KNOWN[digits]
-    if name not in shipped_detectors():
-        return None
-    detector = Detector.load(name)
-    if detector.fingerprint() != digits:
-        msg = f"{source}: detector {name} has the fingerprint {digits}, the one of this version {detector.fingerprint()}"
+    found = _find(digits)
+    if found is None and name in shipped_detectors():
+        msg = f"{source}: detector {name} has the fingerprint {digits}, the one of this version {Detector.load(name).fingerprint()}"
         raise SettingsError(msg)
-    return detector
+    return found
 
 
 def detector_to_dict(named: tuple[str, str] | None) -> dict[str, Any] | None:
     """Returns what a file says of its detector: name, fingerprint and, where they are known, all its settings."""
     if named is None:
         return None
-    known = _KNOWN.get(named[1])
+    known = _find(named[1])
     return {"name": named[0], "fingerprint": named[1]} | ({} if known is None else {"settings": known.settings.model_dump(mode="json")})
 
 
@@ -278,10 +284,10 @@ def detector_from_dict(values: Mapping[str, Any] | None) -> tuple[str, str] | No
         return None
     name, digits = str(values["name"]), str(values["fingerprint"])
     described = values.get("settings")
+    # Compared as written: a later version may know further settings, with defaults.
+    if described is not None and fingerprint(described) != digits:
+        msg = f"detector {name}: its settings have the fingerprint {fingerprint(described)}, expected {digits}"
+        raise GeometryError(msg)
     if described is not None and digits not in _KNOWN:
-        # Compared as written: a later version may know further settings, with defaults.
-        if fingerprint(described) != digits:
-            msg = f"detector {name}: its settings have the fingerprint {fingerprint(described)}, expected {digits}"
-            raise GeometryError(msg)
         _KNOWN[digits] = Detector(DetectorSettings.load(described, f"detector {name}"))
     return name, digits

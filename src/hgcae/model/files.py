@@ -41,7 +41,7 @@ def save(model: Autoencoder, folder: Path) -> None:
     with atomic_path(weights) as path:
         path.write_bytes(data)
     with atomic_path(folder / "model.json") as path:
-        path.write_text(json.dumps(header | {"fingerprint": fingerprint(header)}, indent=1), encoding="utf-8")
+        path.write_text(json.dumps(header | {"fingerprint": _identity(header)}, indent=1), encoding="utf-8")
     for old in folder.glob("weights-*.npz"):
         if old != weights:
             old.unlink()
@@ -49,7 +49,14 @@ def save(model: Autoencoder, folder: Path) -> None:
 
 def model_fingerprint(model: Autoencoder) -> str:
     """Returns 16 hexadecimal digits that identify all of a model, weights and heads included: the `fingerprint` in its `model.json`."""
-    return fingerprint(_contents(model)[0])
+    return _identity(_contents(model)[0])
+
+
+def _identity(header: Mapping[str, Any]) -> str:
+    """Returns the fingerprint of a header; the figures of the detector, which its own fingerprint covers, may be known or not."""
+    detector = header.get("detector")
+    named = {key: detector[key] for key in detector if key != "settings"} if isinstance(detector, dict) else detector
+    return fingerprint({**header, "detector": named})
 
 
 def _contents(model: Autoencoder) -> tuple[dict[str, Any], bytes]:
@@ -127,7 +134,7 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise DataFormatError(path, "format", repr(header.get("format"))[:40], repr(FORMAT))
     if header.get("version") != VERSION:
         raise DataFormatError(path, "version", repr(header.get("version")), f"{VERSION}: train the model again with this version of hgcae")
-    found, expected = header.pop("fingerprint", None), fingerprint(header)
+    found, expected = header.pop("fingerprint", None), _identity(header)
     if found != expected:
         raise DataFormatError(path, "fingerprint", repr(found), f"{expected!r} (the file is damaged)")
     return header

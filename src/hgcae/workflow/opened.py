@@ -57,11 +57,8 @@ class OpenRun:
 
         model = Autoencoder.load(run)
         settings, data = RunSettings.from_yaml(run / "run.yaml"), model.trained_on
-        if events is None:
-            parts = splits_of_run(run, settings, data)
-            return cls(settings, model, *(parts or (None, None)), max_events)
-        reader = Reader(events)
-        if data is not None and reader.content_fingerprint == data.events:
+        reader = None if events is None else Reader(events)
+        if reader is None or (data is not None and reader.content_fingerprint == data.events):
             parts = splits_of_run(run, settings, data, events)
             return cls(settings, model, *(parts or (None, None)), max_events)
         try:
