@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from hgcae import outputs
 from hgcae.errors import BusyError, SettingsError
 from hgcae.outputs import atomic_path, claimed
 
@@ -189,7 +190,8 @@ def test_leftovers_of_the_killed_are_swept_and_files_of_the_living_stay(tmp_path
 
 
 class TestClaimed:
-    def test_the_second_is_told_who_is_at_work(self, tmp_path):
+    def test_the_second_is_told_who_is_at_work(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(outputs, "_PATIENCE_S", 0.2)
         path = tmp_path / "run" / "checkpoint.npz"
         with another_process("claimed", path) as process:
             with pytest.raises(BusyError, match=f"^{path.parent}: process {process.pid} on "), claimed(path):
