@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from hgcae import outputs
 from hgcae.errors import BusyError, SettingsError
 from hgcae.outputs import atomic_path, claimed
 
@@ -190,8 +189,7 @@ def test_leftovers_of_the_killed_are_swept_and_files_of_the_living_stay(tmp_path
 
 
 class TestClaimed:
-    def test_the_second_is_told_who_is_at_work(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(outputs, "_PATIENCE_S", 0.2)
+    def test_the_second_is_told_who_is_at_work(self, tmp_path):
         path = tmp_path / "run" / "checkpoint.npz"
         with another_process("claimed", path) as process:
             with pytest.raises(BusyError, match=f"^{path.parent}: process {process.pid} on "), claimed(path):
@@ -200,6 +198,21 @@ class TestClaimed:
                 pass
         with claimed(path), pytest.raises(BusyError, match=f"process {os.getpid()} on "), claimed(path):
             pytest.fail("the killed process still has it")
+
+    def test_forked_processes_do_not_hold_it(self, tmp_path):
+        """A killed command leaves processes behind that libraries have forked."""
+        path = tmp_path / "checkpoint.npz"
+        code = f"""if True:
+            import os, pathlib, time
+            from hgcae.outputs import claimed
+            with claimed(pathlib.Path({str(path)!r})):
+                if os.fork() == 0:
+                    time.sleep(30)
+                os._exit(9)
+        """
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+        with claimed(path):
+            pass
 
     def test_nothing_stays(self, tmp_path):
         with pytest.raises(ZeroDivisionError), claimed(tmp_path / "run" / "checkpoint.npz"):

@@ -18,7 +18,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def write_archive(folder: Path, path: Path) -> None:
     """Writes the files of a folder as an archive; after unpacking, `hgcae.load` opens the model."""
-    files = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
+    files = {file.name: file.read_bytes() for file in sorted(folder.glob("[!.]*")) if file.is_file()}
     files[SEAL] = json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in files.items()}, indent=1).encode()
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, data in files.items():
