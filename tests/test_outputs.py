@@ -199,6 +199,21 @@ class TestClaimed:
         with claimed(path), pytest.raises(BusyError, match=f"process {os.getpid()} on "), claimed(path):
             pytest.fail("the killed process still has it")
 
+    def test_forked_processes_do_not_hold_it(self, tmp_path):
+        """A killed command leaves processes behind that libraries have forked."""
+        path = tmp_path / "checkpoint.npz"
+        code = f"""if True:
+            import os, pathlib, time
+            from hgcae.outputs import claimed
+            with claimed(pathlib.Path({str(path)!r})):
+                if os.fork() == 0:
+                    time.sleep(30)
+                os._exit(9)
+        """
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+        with claimed(path):
+            pass
+
     def test_nothing_stays(self, tmp_path):
         with pytest.raises(ZeroDivisionError), claimed(tmp_path / "run" / "checkpoint.npz"):
             raise ZeroDivisionError

@@ -133,6 +133,8 @@ def test_processes_that_work_for_a_killed_one_end():
         for _ in range(2):
             multiprocessing.get_context("fork").Process(target=work, args=(sender,)).start()
         print(receiver.recv() != receiver.recv(), flush=True)
+        stopping.forks_end_with_this()
+        kept = multiprocessing.Manager()  # a library's own process
         os._exit(9)
         """
     )

@@ -10,7 +10,6 @@ import socket
 import stat
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -26,10 +25,18 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a full or broken disk, which name no file where they are raised by writing."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """Errors of file systems that know no locks."""
-_PATIENCE_S = 2.0
-"""Time that processes get which work for one that was killed: they hold its locks until they notice."""
 _LONGEST = 1000
 """Bytes that a lock says about who has it."""
+_held: set[int] = set()
+"""Handles of locks. A forked process would keep them when its parent is gone, so it gives up its copies."""
+
+
+def _forget() -> None:
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 @contextmanager
@@ -66,7 +73,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             # Removed before the lock is given up, so that nobody else sweeps it.
             temporary.unlink(missing_ok=True)
-            os.close(handle)
+            _give_up(handle)
+
+
+def _give_up(handle: int) -> None:
+    _held.discard(handle)
+    os.close(handle)
 
 
 def _linked(path: Path) -> Path:
@@ -94,6 +106,7 @@ def _new_file(target: Path) -> tuple[int, Path]:
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if Path(name).exists():
+            _held.add(handle)
             return handle, Path(name)
         os.close(handle)  # another process took it for a leftover before it was locked
 
@@ -150,7 +163,7 @@ def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
     finally:
         # Removed while it is locked: who waits for this very file looks whether it is still there.
         lock.unlink(missing_ok=True)
-        os.close(handle)
+        _give_up(handle)
         if new_folder:
             with suppress(OSError):  # what failed before it wrote anything leaves nothing
                 path.parent.rmdir()
@@ -159,18 +172,14 @@ def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
 def _lock(path: Path, lock: Path, *, wait: bool) -> int:
     """Opens and locks a file; returns the handle."""
     me = f"process {os.getpid()} on {socket.gethostname()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})"
-    end = time.monotonic() + _PATIENCE_S
     while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             if error.errno in _NO_LOCKS:
+                _held.add(handle)
                 return handle
-            if isinstance(error, BlockingIOError) and time.monotonic() < end:
-                os.close(handle)
-                time.sleep(0.1)
-                continue
             who = os.read(handle, _LONGEST).decode(errors="replace") or "another process"
             os.close(handle)
             if not isinstance(error, BlockingIOError):
@@ -181,5 +190,6 @@ def _lock(path: Path, lock: Path, *, wait: bool) -> int:
             if os.path.samestat(os.fstat(handle), lock.stat()):
                 os.truncate(handle, 0)
                 os.write(handle, me.encode(errors="replace")[:_LONGEST])
+                _held.add(handle)
                 return handle
         os.close(handle)  # its owner has just removed it

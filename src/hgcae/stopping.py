@@ -6,17 +6,19 @@ too, and `check`, which is called wherever work is divided (steps, batches, piec
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType
 
 _REPEATED_S = 1.0
 """A signal may come twice, to the process and to its group; after so many seconds it is another one."""
+_LOOK_S = 0.2
+"""Time between two looks whether the parent is still there."""
 _CALLS_BACK = ("jax", "jaxlib", "keras", "gc", "weakref")
 """Packages in whose code nothing is raised."""
 _asked: list[tuple[int, float]] = []
@@ -63,16 +65,22 @@ def attend() -> None:
     end_with_parent()
 
 
+@cache
+def forks_end_with_this() -> None:
+    """Lets all processes that are forked from here on end when this one does, those of libraries, too: nobody else would end them."""
+    os.register_at_fork(after_in_child=end_with_parent)
+
+
 def end_with_parent() -> None:
-    """Lets this process, if another one made it for its work, end when that one does: it would hold its locks and do unwanted work."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
+    """Lets this process end when its parent does: it would hold locks and do unwanted work."""
+    parent = os.getppid()
 
-        def wait() -> None:
-            parent.join()
-            os._exit(1)
+    def wait() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        os._exit(1)
 
-        threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

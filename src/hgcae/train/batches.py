@@ -108,6 +108,8 @@ class Batches:
         """Yields batches: whole events, in their order, pass after pass; or units drawn with replacement."""
         stage, n = self.stage, self.tree.n_events
         size, steps_of_pass = stage.batch // self.devices, -(-n // stage.batch)
+        if stage.sampling == "charge":
+            rng.permutation(n)  # of no use now, but the draws that follow, and so all trainings of a seed, stay what they were
         for step in range(steps):
             if stage.sampling == "charge":
                 # Drawn with replacement, so that the shape is the same in every step.

@@ -17,7 +17,8 @@ def write_archive(folder: Path, path: Path) -> None:
     """Writes the files of a folder as an archive; after unpacking, `hgcae.load` opens the model."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for file in sorted(file for file in folder.iterdir() if file.is_file()):
+        # What an interrupted writer left, and locks, are hidden files.
+        for file in sorted(file for file in folder.glob("[!.]*") if file.is_file()):
             archive.writestr(zipfile.ZipInfo(file.name, _EPOCH), file.read_bytes())
     with atomic_path(path) as temporary:
         temporary.write_bytes(seal_zip(stream.getvalue()))

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
+from hgcae import stopping
 from hgcae.errors import DataFormatError, HgcaeError, SettingsError, unknown
 from hgcae.workflow import tasks
 from hgcae.workflow.batch import check_store
@@ -195,6 +196,7 @@ def _warm_up(steps: list[Step]) -> None:
 
 def _build(steps: list[Step], options: Options) -> bool:
     """Runs steps once; whatever tasks print goes to standard error."""
+    stopping.forks_end_with_this()
     host, port = options.scheduler or ("localhost", 8082)
     with configured(steps[0].task_family), contextlib.redirect_stdout(sys.stderr):
         if options.where == "local":

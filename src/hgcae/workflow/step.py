@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from hgcae import __version__, stopping
+from hgcae import __version__
 from hgcae.errors import MissingToolError
 from hgcae.outputs import claimed
 from hgcae.parallel import THREADS
@@ -136,7 +136,6 @@ class Step(Farm):
 
     def run(self) -> None:
         """Makes the output, on as many threads as the step may use."""
-        stopping.end_with_parent()
         cores = self.resources_of_job.cores
         for name in THREAD_VARIABLES:
             os.environ[name] = str(cores)
