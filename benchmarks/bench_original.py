@@ -163,13 +163,17 @@ def main(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of samples, trainings and results.")],
     reference_events: Annotated[int, typer.Option(help="Events of the long sample on which the reference trains.")] = 80,
 ) -> None:
-    """Trains all, compares, and writes FOLDER/original.json."""
+    """Trains all, compares, and writes FOLDER/original.json, after every part."""
     output.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine.machine(), "versions": machine.versions()}
-    result["same"] = cached(output / "same.json", lambda: bench_train.same(peer_python))
-    result["course"] = course(output, peer_python)
-    result["long"] = long(output, peer_python, reference_events)
-    (output / "original.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    result: dict[str, Any] = {"machine": machine.machine(), "versions": machine.versions()}
+    parts = {
+        "same": lambda: cached(output / "same.json", lambda: bench_train.same(peer_python)),
+        "course": lambda: course(output, peer_python),
+        "long": lambda: long(output, peer_python, reference_events),
+    }
+    for name, part in parts.items():
+        result[name] = part()
+        (output / "original.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ def course(result: Row) -> str:
             f"{theirs['loss_test']:.4f}",
             f"{mine['loss_test']:.4f}",
             f"{100 * abs(mine['loss_test'] / theirs['loss_test'] - 1):.2f} %",
-            f"{theirs['cpu_seconds']:.0f}",
-            f"{mine['cpu_seconds']:.0f}",
+            seconds(theirs),
+            seconds(mine),
         ]
         for theirs, mine in pairs
     ]
@@ -110,7 +110,8 @@ Mean squared error of codes per trigger cell, decoded from each level, of 200 el
 
 def seconds(row: Row) -> str:
     """Returns the processor time of an epoch as text."""
-    return "" if row["cpu_seconds"] is None else f"{row['cpu_seconds']:.0f}"
+    found = row.get("cpu_seconds")
+    return "" if found is None else f"{found:.0f}"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -123,7 +124,8 @@ def main(arguments: Sequence[str]) -> None:
 Measured on {where["date"]} by `make docs-original`: {where["cores"]} cores ({where["cpu"]}), which others used at the same time, so times
 are those of the processor. The network of the original program ([Model](model.md)), trained on 4E3M codes by hgcae and, from a program that
 was made from the layer table (`benchmarks/peers/tf_qkeras.py`), by TensorFlow and QKeras ({peers})."""
-    page = "\n\n".join([top, same(result["same"]), course(result["course"]), long(result["long"])])
+    parts = {"same": same, "course": course, "long": long}
+    page = "\n\n".join([top, *(part(result[name]) for name, part in parts.items() if name in result)])
     (DOCS / "original.md").write_text(page + "\n", encoding="utf-8")
 
 
