@@ -311,7 +311,7 @@ def _make_registers(folder: Path) -> None:
     from frontend.econt.test_config import counts, masks, register_map, registers_of
     from frontend.econt.toys import WEIGHTS
 
-    encoder = masks(4, 7) | {"Encoder": registers_of(WEIGHTS)}
+    encoder: dict[str, Any] = masks(4, 7) | {"Encoder": registers_of(WEIGHTS)}
     encoder["FormatterBuffer"]["Global"]["keep_auto_encoder_bits"] = (1 << 144) - 1
     forms = (masks(0, 7), counts(1, 3), register_map(2, 4), encoder)
     for i, values in enumerate(forms):
