@@ -18,12 +18,15 @@ SEED ?= 1
 # Length of the trainings that are compared, beside that of the preset.
 LENGTH ?= 0.4
 MERGING := merging
+ORIGINAL := original
 # Optimisation steps of each learned codec.
 STEPS ?= 2000
 # Most modules that each codec is judged on.
 MODULES ?= 5000
 # Epochs of the quantised training and of those that are scanned.
 EPOCHS ?= 5
+# Kills of each verb.
+KILLS ?= 20
 DIGITS := digits
 EXAMPLE = WORKFLOW_DIR=$(DIGITS)/workflow OUTPUT_DIR=$(DIGITS)/output $(BIN)/SetupExampleModel
 MNIST = --data $(HGCAE_DATA)/mnist/mnist.npz
@@ -47,7 +50,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-physics docs-report docs-robustness fuzz test test-slow test-slurm coverage lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-original docs-physics docs-report docs-robustness fuzz kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +98,10 @@ docs-merging: $(RUNTIME) ## Compare ways of merging units, then write docs/mergi
 	$(BIN)/hgcae scan merge -o $(MERGING) --length $(LENGTH)
 	$(BIN)/python docs/refresh_merging.py $(MERGING)
 
+docs-original: $(RUNTIME) $(PEERS)/peers.stamp ## Train the original network here and by TensorFlow + QKeras, then write docs/original.md; takes hours
+	$(BIN)/python benchmarks/bench_original.py --peer $(PEERS)/bin/python -o $(ORIGINAL)
+	$(BIN)/python docs/refresh_original.py $(ORIGINAL)
+
 docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller digits, then write docs/mnist.md
 	mkdir -p $(DIGITS)
 	$(EXAMPLE) 28 --data digits --json > $(DIGITS)/digits.json
@@ -113,6 +120,9 @@ test-slow: $(TOOLS) ## Run the slowest tests: whole programs that are killed, re
 fuzz: $(TOOLS) ## Read 10,000 mutated files with all readers; N=, SEED= for others, CASE= for one again
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seed $(SEED) --count $(N) $(if $(CASE),--case $(CASE))
 
+kill: $(TOOLS) ## Kill train, evaluate, compare and run 20 times each: the same command ends with the same bytes
+	KILLS=$(KILLS) $(BIN)/pytest -m slow --numprocesses=1 tests/test_kill.py
+
 coverage: $(TOOLS) ## Say what the last test and test-slow with COVER=1 did not reach; fails below the bound
 	$(BIN)/coverage report
 
@@ -129,7 +139,8 @@ format: $(TOOLS) ## Mend what can be mended automatically
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Time training beside TensorFlow and QKeras; QUICK=1 for fewer steps
+bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Compare losses and codes with TensorFlow and QKeras, and time both; QUICK=1 for fewer steps
+	$(BIN)/python benchmarks/bench_train.py --peer $(PEERS)/bin/python --same
 	$(BIN)/python benchmarks/bench_train.py --peer $(PEERS)/bin/python $(if $(QUICK),--quick)
 
 bench: $(TOOLS) ## Time everything that needs no peer, then write docs/benchmarks.md

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ no codec saw. [Evaluation](evaluation.md) says what the figures are; [Learned co
 
 {module_markdown(results)}
 
-Median EMD by number of charged cells:
+{beside_cms(results)}Median EMD by number of charged cells:
 
 {occupancy(results)}
 
@@ -52,6 +53,23 @@ Median EMD by number of charged cells:
 ![By occupancy](figures/codecs_{sample}_emd_occupancy.png)"""
         )
     (DOCS / "codecs.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def beside_cms(results: tuple[ModuleResult, ...]) -> str:
+    """Returns the table of mean EMD over that of the better of CMS's two networks, or nothing where these were not judged."""
+    means: dict[str, dict[int, float]] = {}
+    for result in results:
+        mean, _ = result.bins[0].figures["emd_mean"]
+        if mean is not None:
+            means.setdefault(result.codec, {})[result.links] = mean
+    theirs, others = ([name for name in means if name.startswith("cms-") is own] for own in (True, False))
+    if not theirs or not others:
+        return ""
+    best = {links: min(means[name].get(links, math.inf) for name in theirs) for links in means[theirs[0]]}
+    lines = [["codec", *(f"{links} links" for links in best)], ["---", *["---:"] * len(best)]]
+    lines += [[name, *(f"{means[name][links] / best[links]:.2f}" if links in means[name] else "" for links in best)] for name in others]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"Mean EMD over that of the better of CMS's two networks at the same links:\n\n{table}\n\n"
 
 
 def occupancy(results: tuple[ModuleResult, ...]) -> str:

@@ -16,6 +16,22 @@ PREFIX = "MNIST_example"
 PACKAGES = ("keras", "jax", "hgq2", "luigi", "scikit-dimension")
 
 
+ORIGINAL = """### The original example
+
+The task this example goes back to is `tasks/example.py` of github.com/dpwinter/TPG-autoencoder-workflows (2905e6b).
+`SetupExampleModel 28 --original` trains in steps of 32 images, as it does, and writes its files besides, into the folder of the figures
+(`$OUTPUT_DIR/mnist/28-` and a fingerprint of the settings). What is the same, and what is not:
+
+* Data: `data/MNIST_train.npy` and `data/MNIST_test.npy`, there written by the task `DefineDatasets`; here images of uint8, (n, 28, 28),
+  while the workflow itself reads one npz file.
+* Training: 50 epochs in steps of 32 images in the task `SetupModel`, and here. Without `--original` a step has a hundredth of the images,
+  16 to 128, so 128 for MNIST; `--batch` sets it.
+* Files: `cost.pdf` and `anim.mp4` in `models/28`, as there. The networks are `model_encoder.keras` and `model_decoder.keras`, files of
+  Keras 3: the original's folders `model_encoder` and `model_decoder` are TensorFlow's, which is not used here.
+* Not taken over: its networks and its learning rate. Here they are those of `hgcae.examples.mnist.networks`, and Adam's rate falls along a
+  cosine from 0.002."""
+
+
 def main(folder: Path) -> None:
     """Reads `mnist.json` and, as far as they are there, `digits.json`, `quantised.json`, `scan.json` and `comparison.json` in a folder."""
     files = (folder / f"{name}.json" for name in ("mnist", "digits", "quantised", "scan", "comparison"))
@@ -61,6 +77,8 @@ small ones. With `--quantised` the encoder computes in 8 to 9 bits as the encode
 Errors are per pixel, pixels from 0 to 1, on test images, with the statistical error of the test sample; PCA has as many components as the
 code has numbers. In scikit-learn's digits all images lie in a space of 64 dimensions, because that is how many pixels they had, and few
 are there to train on: PCA is hard to beat there.
+
+{ORIGINAL}
 
 Input and decoded test images of MNIST before the training:
 

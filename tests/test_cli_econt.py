@@ -45,6 +45,19 @@ def test_words_to_words_to_charges(hgcae, tmp_path, name):
     assert first == ",".join(f"AE_{i}" if name.startswith("AE") else f"CALQ_{i}" for i in range(16 if name.startswith("AE") else 48))
 
 
+def test_the_chip_is_chosen_on_the_command_line(hgcae, tmp_path):
+    config = every_config()["BC_5"]
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    status, _, _ = hgcae("run", "config.yaml", "in.csv", "-o", "out.csv", "--set", "reversed_map=true")
+    assert status == 0
+    made = Emulator(config.model_copy(update={"reversed_map": True}))
+    np.testing.assert_array_equal(read_words("out.csv", "TX_DATA"), made.run(input_words(30)))
+    status, _, _ = hgcae("decode", "config.yaml", "out.csv", "-o", "charges.csv", "--set", "reversed_map=true")
+    assert status == 0
+    charges = np.loadtxt("charges.csv", delimiter=",", skiprows=1, dtype=np.int64)
+    np.testing.assert_array_equal(charges, Emulator(config).decode(Emulator(config).run(input_words(30))))
+
+
 def test_mistakes_end_with_one_line_and_no_file(hgcae, tmp_path):
     (tmp_path / "config.yaml").write_text(every_config()["BC_5"].to_yaml())
     lines = (tmp_path / "in.csv").read_text().splitlines()

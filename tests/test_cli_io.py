@@ -22,6 +22,7 @@ from hgcae import __version__, store
 from hgcae.cli import main
 from hgcae.codec.events import charged_modules, sent
 from hgcae.events import Events
+from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.settings import fingerprint
 from hgcae.simulate import SimulateSettings
@@ -185,7 +186,11 @@ class TestSimulate:
     def test_writes_the_pickle_of_other_programs(self, hgcae, tmp_path):
         assert hgcae("simulate", "-n", 2, "-o", "a.pickle", *self.FAST).status == 0
         content = pickle.loads((tmp_path / "a.pickle").read_bytes())  # noqa: S301  our own file
-        assert (content["digi"].shape, content["meta"].shape) == ((2, 28, 3, 4, 4), (2, 11))
+        assert (content["digi"].shape, content["meta"].shape) == ((2, 28, 3, 4, 4), (2, 6))
+        assert (content["layer_energy"].shape, content["module_energy"].shape) == ((2, 28), (2, 28))
+        assert hgcae("simulate", "-n", 2, "-o", "b.pickle", "--digi", "codes", *self.FAST).status == 0
+        codes = pickle.loads((tmp_path / "b.pickle").read_bytes())["digi"]  # noqa: S301  our own file
+        np.testing.assert_array_equal(codes, FLOAT_4E3M.encode(content["digi"], drop=1))
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -196,6 +201,7 @@ class TestSimulate:
             (["-o", "a.parquet", "--energy", "9", "5"], "settings: gun.energy_gev: "),
             (["-o", "a.parquet", "--detector", "nowhere"], "unknown detector 'nowhere', expected one of prototype, testbeam"),
             (["-o", "a.parquet", "--settings", "no.yaml"], "no.yaml: cannot be read: No such file or directory"),
+            (["-o", "a.parquet", "--digi", "codes"], "--digi codes: found a.parquet, expected a pickle to write"),
             (["-o", "a.zip"], "a.zip: format: found the ending '.zip'"),
             (["-o", "."], "format: found no ending"),
         ],
@@ -252,9 +258,27 @@ class TestConvert:
         assert hgcae("convert", "modules.parquet", "modules.parquet").status == 0
         np.testing.assert_array_equal(store.Reader(tmp_path / "modules.parquet").read().to_dense(), modules.to_dense())
 
+    def test_codes_there_and_back(self, hgcae, fails, tmp_path):
+        codes = np.arange(96, dtype=np.int64).reshape(2, 3, 4, 4)
+        content = {"digi": codes, "meta": np.array([[11, 20.0, 0.1, 0.2], [-211, 30.0, 0.3, 0.4]])}
+        (tmp_path / "a.pickle").write_bytes(pickle.dumps(content))
+        assert json.loads(hgcae("convert", "a.pickle", "a.parquet", "--digi", "codes", "--json").out)["digi"] == "codes"
+        figures = json.loads(hgcae("info", "a.parquet", "--json").out)
+        assert (figures["digi"]["kind"], figures["particles"]) == ("codes", {"-211": 1, "11": 1})
+        assert figures["truth"]["energy_gev"] == {"min": 20, "max": 30}
+        for arguments in ([], ["--digi", "codes"]):
+            assert hgcae("convert", "a.parquet", "b.pickle", *arguments).status == 0
+            found = pickle.loads((tmp_path / "b.pickle").read_bytes())  # noqa: S301  our own file
+            assert list(found) == ["digi", "meta"]
+            assert all(np.array_equal(found[key], content[key]) and found[key].dtype == content[key].dtype for key in content)
+        assert hgcae("convert", "a.parquet", "c.pickle", "--digi", "charges").status == 0
+        charges = pickle.loads((tmp_path / "c.pickle").read_bytes())["digi"]  # noqa: S301  our own file
+        np.testing.assert_array_equal(charges, FLOAT_4E3M.decode(codes, drop=1))
+        assert "expected a pickle to read or to write" in fails("convert", "a.parquet", "b.parquet", "--digi", "codes")
+
     def test_levels_of_a_detector(self, hgcae, tmp_path):
         (tmp_path / "a.pickle").write_bytes(pickle.dumps({"digi": np.ones((1, 28, 3, 4, 4))}))
-        assert hgcae("convert", "a.pickle", "a.parquet", "--detector", "testbeam").status == 0
+        assert hgcae("convert", "a.pickle", "a.parquet", "--detector", "testbeam", "--digi", "charges").status == 0
         reader = store.Reader(tmp_path / "a.parquet")
         assert (reader.hierarchy.root, reader.detector) == ("STAGE2", ("testbeam", "585495e9ecdfadd9"))
         result = hgcae("convert", "a.parquet", "b.parquet", "--detector", "prototype")

@@ -12,9 +12,12 @@ from unittest.mock import patch
 
 import pytest
 
+from hgcae import store
 from hgcae.cli import main
 from hgcae.evaluate import EvaluateSettings, read_results
 from hgcae.store.results import write_results_file
+from hgcae.train.run import RunSettings
+from model.toys import MODULE, showers
 from train.toys import STEADY, write_run
 
 Run = Callable[..., tuple[int, str, str]]
@@ -74,7 +77,8 @@ def test_the_run_is_judged_where_nobody_has_done_it(trained):
 
 
 def test_results_that_are_there_are_used(hgcae, copy):
-    write_results_file(copy / "physics.json", {"separation": {"auc": 0.987}})
+    model = read_results(copy / "results.json")["fingerprints"]["model"]
+    write_results_file(copy / "physics.json", {"separation": {"auc": 0.987}, "fingerprints": {"model": model}})
     before = (copy / "results.json").read_bytes()
     status, out, err = hgcae("report", copy, "-o", copy / "other.html", "--shown", 2, "--json")
     assert (status, err) == (0, "")
@@ -98,6 +102,26 @@ def test_a_run_without_history_and_without_events(hgcae, copy):
     assert data(copy / "report.html", "event") is None
 
 
+def test_a_run_whose_events_are_gone(hgcae, copy):
+    """The page says so and tells all the rest."""
+    settings = (copy / "run.yaml").read_text()
+    (copy / "run.yaml").write_text(re.sub("input: .*", "input: gone.parquet", settings))
+    status, _, err = hgcae("report", copy)
+    assert (status, err) == (0, "no events on the page: gone.parquet is not there\n")
+    assert data(copy / "report.html", "event") is None
+    assert {"rate-mse", "rate-sums", "history"} <= set(data(copy / "report.html", "figure"))
+
+
+def test_results_on_other_events_than_those_shown(hgcae, copy):
+    store.write(copy / "other.parquet", [showers(MODULE, 8, seed=3)])
+    status, _, err = hgcae("report", copy, "-i", copy / "other.parquet")
+    assert status == 2
+    found, shown = (
+        store.Reader(path).content_fingerprint for path in (RunSettings.from_yaml(copy / "run.yaml").input, copy / "other.parquet")
+    )
+    assert f"results.json: fingerprints.events: found {found}, expected {shown}, that of" in err
+
+
 def edited(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
     """Returns what changes the text of a file of the run, which may be new."""
     return lambda run: (run / name).write_text(change((run / name).read_text() if (run / name).exists() else ""))
@@ -111,10 +135,14 @@ def edited(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
         (edited("results.json", lambda text: text[:50]), "results.json: content: found no JSON"),
         (
             lambda run: write_results_file(run / "results.json", {**read_results(run / "results.json"), "fingerprints": {"model": "0"}}),
-            "fingerprints.model: found 0, expected [0-9a-f]{16}, .* judge it with hgcae evaluate",
+            "results.json: fingerprints.model: found 0, expected [0-9a-f]{16}, that of the run's model",
         ),
         (edited("results.json", lambda text: text.replace('"n_events": 30', '"n_events": 31')), "results.json: checksum: found"),
         (lambda run: (run / "checkpoint.npz").unlink(), "checkpoint.npz: file: found none beside history.jsonl"),
+        (
+            lambda run: write_results_file(run / "stress.json", {"fingerprints": {"model": "0"}}),
+            "stress.json: fingerprints.model: found 0, expected [0-9a-f]{16}, that of the run's model",
+        ),
         (edited("physics.json", lambda _: "[1, 2]"), "physics.json: content: found a list, expected results of hgcae physics"),
     ],
 )

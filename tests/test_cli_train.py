@@ -187,7 +187,7 @@ class TestTrain:
         (copy / "odd.yaml").write_text(json.dumps(settings))
         result = hgcae_in(copy, "train", "--settings", "odd.yaml", "-o", "odd", "--json")
         assert result.status == 0
-        assert re.fullmatch(r"no pictures: .+\n", result.err)
+        assert re.fullmatch(r"the events name no detector: no positions, .+\nno pictures: .+\n", result.err)
         assert result.json["epochs"] == 1
         assert not (copy / "odd" / "frames").exists()
 
@@ -292,7 +292,41 @@ class TestEvaluate:
 
     def test_the_run_lost_its_events(self, fails, copy):
         (copy / "modules.parquet").unlink()
-        assert "modules.parquet: No such file" in fails("evaluate", "run", "-o", "new")
+        message = fails("evaluate", "run", "-o", "new")
+        assert re.search("modules.parquet: not there, nor modules.parquet next to the run; move it there, or give .* --input", message)
+
+    def test_other_events_lie_where_those_of_the_run_were(self, fails, copy):
+        expected = store.Reader(copy / "modules.parquet").content_fingerprint
+        store.write(copy / "modules.parquet", [showers(MODULE, 120, seed=5)])
+        found = store.Reader(copy / "modules.parquet").content_fingerprint
+        for verb in ("evaluate", "stress", "report"):
+            assert f"holds events of the fingerprint {found}, run was trained on those of {expected}" in fails(verb, "run", "-o", "new")
+
+    def test_a_moved_run_without_its_events(self, copy):
+        store.write(copy / "other.parquet", [showers(MODULE, 30, seed=9)])
+        (copy / "run").rename(copy / "moved")
+        (copy / "modules.parquet").unlink()
+        result = hgcae_in(copy, "evaluate", "moved", "-i", "other.parquet", "-o", "new", "--json", "--set", "bootstrap_replicas=4")
+        assert result.status == 0, result.err
+        assert re.fullmatch(r"no baselines and no entropy-coded bits.*: modules.parquet: the training events are not there\n", result.err)
+        level = result.json["levels"]["MODULE"]
+        assert set(level["units"]) == {"decoded"}
+        assert {"exact", "occupied", "rate_tbps", "reference", "ratio"} == set(level["bits"])
+        assert result.json["fingerprints"]["events"] == store.Reader(copy / "other.parquet").content_fingerprint
+
+    def test_the_events_of_the_run_are_known_wherever_they_are(self, trained, judged, copy):
+        """Given under another name, they are the held-out ones all the same, with baselines."""
+        (copy / "modules.parquet").rename(copy / "elsewhere.parquet")
+        result = hgcae_in(copy, "evaluate", "run", "-i", "elsewhere.parquet", "-o", "new", "--json", "--set", "bootstrap_replicas=10")
+        assert (result.status, result.err) == (0, "")
+        assert result.json["levels"] == judged[1].json["levels"]
+
+    def test_what_was_judged_is_named(self, judged):
+        folder, result = judged
+        found = result.json["fingerprints"]
+        header = json.loads((folder / "run" / "model" / "model.json").read_text())
+        assert found["model"] == header["fingerprint"]
+        assert found["events"] == header["trained_on"]["events"] == store.Reader(folder / "modules.parquet").content_fingerprint
 
     def test_no_events_to_judge(self, fails, copy):
         store.write(copy / "none.parquet", [showers(MODULE, 4)[:0]])

@@ -10,7 +10,7 @@ import hgcae
 from hgcae import errors
 
 
-@pytest.mark.parametrize("name", ["BitExactError", "DataFormatError", "GeometryError", "MissingToolError", "SettingsError"])
+@pytest.mark.parametrize("name", ["BitExactError", "DataFormatError", "GeometryError", "MissingToolError", "SettingsError", "WorkerError"])
 def test_every_error_is_caught_as_one_family(name):
     assert issubclass(getattr(errors, name), errors.HgcaeError)
     assert getattr(hgcae, name) is getattr(errors, name)

@@ -29,6 +29,16 @@ class TestInOrder:
         stream.close()
         assert next(started) <= 4
 
+    def test_who_gives_up_waits_for_nobody(self):
+        """One of its own threads may have to close it, when it is the last to hold it."""
+        enough = threading.Event()
+        stream = in_order(lambda wait: wait and enough.wait(60), ((i > 0,) for i in range(100)), 1)
+        next(stream)
+        start = time.monotonic()
+        stream.close()
+        assert time.monotonic() - start < 30
+        enough.set()
+
 
 class TestAhead:
     def test_items_keep_their_order(self):

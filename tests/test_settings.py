@@ -1,10 +1,6 @@
-"""Settings: strict, frozen, YAML in and out, fingerprints; files that appear whole or not at all."""
+"""Settings: strict, frozen, YAML in and out, fingerprints."""
 
 from __future__ import annotations
-
-import os
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given
@@ -12,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from hgcae import SettingsError
-from hgcae.settings import Settings, atomic_path, fingerprint, override, read_yaml
+from hgcae.settings import Settings, fingerprint, override, read_yaml
 
 
 class Beam(Settings):
@@ -153,53 +149,3 @@ class TestFingerprint:
     def test_every_value_matters(self, change):
         beam = Beam(name="a")
         assert beam.model_copy(update=change).fingerprint() != beam.fingerprint()
-
-
-class TestAtomicPath:
-    def test_the_file_appears_whole_with_its_folders(self, tmp_path):
-        path = tmp_path / "new" / "folder" / "result.json"
-        with atomic_path(path) as temporary:
-            temporary.write_text("{}")
-            assert temporary.suffix == ".json"
-            assert temporary.parent == path.parent
-            assert not path.exists()
-        assert path.read_text() == "{}"
-        assert list(path.parent.iterdir()) == [path]
-
-    def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path):
-        path = tmp_path / "result.json"
-        path.write_text("old")
-
-        def fail() -> None:
-            with atomic_path(path) as temporary:
-                temporary.write_text("half of the new")
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            fail()
-        assert path.read_text() == "old"
-        assert list(tmp_path.iterdir()) == [path]
-
-    @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-    def test_the_mode_is_that_of_any_other_new_file(self, tmp_path, umask, mode):
-        before = os.umask(umask)
-        try:
-            with atomic_path(tmp_path / "result.json") as temporary:
-                temporary.write_text("{}")
-            assert os.umask(umask) == umask
-        finally:
-            os.umask(before)
-        assert (tmp_path / "result.json").stat().st_mode & 0o777 == mode
-
-    def test_a_killed_writer_leaves_the_old_file(self, tmp_path):
-        path = tmp_path / "result.json"
-        path.write_text("old")
-        script = (
-            "import os, sys\n"
-            "from hgcae.settings import atomic_path\n"
-            "with atomic_path(sys.argv[1]) as temporary:\n"
-            "    temporary.write_text('half')\n"
-            "    os._exit(9)\n"
-        )
-        assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
-        assert path.read_text() == "old"

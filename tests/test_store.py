@@ -17,6 +17,8 @@ from contracts.events import assert_same, sparse_events
 from hgcae import store
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
+from hgcae.geometry import detector as detectors
+from hgcae.geometry.detector import Detector, DetectorSettings
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.store.seal import seal
 
@@ -114,6 +116,31 @@ def test_other_readers_see_plain_columns(path):
     assert table["charge"].to_pylist()[1] == events[1].charge.tolist()
     header = json.loads(table.schema.metadata[b"hgcae"])
     assert (header["format"], header["root"], header["provenance"]) == ("hgcae-events", "MODULE", {"settings": {"seed": 1}})
+
+
+@pytest.mark.parametrize("name", ["mine", "testbeam"])
+def test_a_file_describes_its_detector(path, monkeypatch, name):
+    """So that whoever reads it can do without the YAML file that it was made with."""
+    plain = Detector.load("testbeam").settings.model_dump(mode="json") | {"name": name}
+    own = Detector(DetectorSettings.load(plain))
+    store.write(path, [Events.from_dense(np.ones((2, *own.hierarchy.shape)), own.hierarchy, detector=own.identity)])
+    monkeypatch.setattr(detectors, "_KNOWN", {})
+    reader = store.Reader(path)
+    assert reader.detector == reader.read().detector == own.identity
+    found = detectors.detector_of(reader.detector, path)
+    assert found is not None
+    assert found.settings == own.settings
+
+
+def test_another_description_than_the_fingerprint_says_is_refused(path):
+    store.write(path, [modules(2)])
+    table = pq.read_table(path)
+    header = json.loads(table.schema.metadata[b"hgcae"])
+    header["detector"] = {"name": "mine", "fingerprint": "0" * 16, "settings": {"name": "mine"}}
+    pq.write_table(table.replace_schema_metadata({b"hgcae": json.dumps(header).encode()}), path)
+    seal(path)
+    with pytest.raises(DataFormatError, match="detector mine: its settings have the fingerprint"):
+        store.Reader(path)
 
 
 def test_golden_file_of_version_1():

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hgcae.errors import BitExactError, DataFormatError, GeometryError, HgcaeError, MissingToolError, SettingsError
+from hgcae.errors import BitExactError, DataFormatError, GeometryError, HgcaeError, MissingToolError, SettingsError, WorkerError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy, Level
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hgcae.events import DigiKind
     from hgcae.model.autoencoder import Autoencoder
 
 __version__ = "0.1.0"
@@ -27,24 +28,33 @@ __all__ = [
     "Level",
     "MissingToolError",
     "SettingsError",
+    "WorkerError",
     "load",
     "read",
 ]
 
 
 def load(path: str | Path) -> Autoencoder:
-    """Loads a saved model: the folder that `hgcae train` wrote (or its `model` folder)."""
+    """Loads a saved model: the folder that `hgcae train` wrote (or its `model` folder).
+
+    Raises:
+        DataFormatError: There is none, or it is damaged or of an older version.
+    """
     from hgcae.model.autoencoder import Autoencoder
 
     return Autoencoder.load(path)
 
 
-def read(path: str | Path) -> Events:
+def read(path: str | Path, digi: DigiKind | None = None) -> Events:
     """Reads all events of a file: hgcae's Parquet, a pickle of `digi` and `meta`, or a csv of CMS modules.
+
+    Args:
+        path: The file.
+        digi: Whether a pickle holds codes or charges; None: whole numbers up to 127 are codes.
 
     Raises:
         DataFormatError: The format is unknown, or the file is not as it should be.
     """
     from hgcae.sources import read_events
 
-    return Events.concatenate(list(read_events(path)))
+    return Events.concatenate(list(read_events(path, digi=digi)))

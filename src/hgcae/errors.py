@@ -22,6 +22,10 @@ class SettingsError(HgcaeError):
     """A setting is unknown, missing, of the wrong type or out of range."""
 
 
+class BusyError(HgcaeError):
+    """Another process is writing what this one is asked to write."""
+
+
 class GeometryError(HgcaeError):
     """A detector or hierarchy is inconsistent, or two that must agree do not."""
 
@@ -47,6 +51,10 @@ class DataFormatError(HgcaeError):
 
 class BitExactError(HgcaeError):
     """Two computations that must agree bit for bit do not."""
+
+
+class WorkerError(HgcaeError):
+    """A worker process died, possibly out of memory, or some of its tasks failed; what is finished is kept."""
 
 
 class MissingToolError(HgcaeError):

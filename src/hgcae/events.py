@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,31 @@ PARTICLE_COLUMNS: Mapping[str, str] = {
 }
 """Truth of each generated particle."""
 
+DEPOSIT_COLUMNS: Mapping[str, str] = {
+    "layer_energy_mev": "energy that the particles leave in the silicon of each layer, MeV: (n, layers)",
+    "module_energy_mev": "energy that the particles leave in the silicon of each module, MeV: (n, *modules of an event)",
+}
+"""Per-event columns of true deposits: without noise, threshold, or rounding."""
+
+
+DigiKind = Literal["codes", "charges"]
+"""What the array `digi` of a pickle holds: 4E3M codes of half the ADC counts (see `hgcae.frontend.floatcode`), or charges."""
+
+
+@dataclass(frozen=True)
+class DigiFormat:
+    """How the array `digi` of a pickle holds the charges of events, kept so that it can be written back as it was.
+
+    Args:
+        kind: Codes or charges.
+        dtype: NumPy type string of `digi`.
+        shape: Shape of a row of `digi`; the trigger cells of an event in C order, whatever it is.
+    """
+
+    kind: DigiKind
+    dtype: str
+    shape: tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Events:
@@ -48,6 +73,7 @@ class Events:
         particles: Per-particle truth, see `PARTICLE_COLUMNS`: (n_particles,) each.
         particle_offsets: Start of each event in `particles`, and the end of the last: (n + 1,) int64; None without truth.
         detector: Name and fingerprint of the detector, or None where unknown.
+        digi: How the pickle that they came from holds their charges; None for events that came from elsewhere.
     """
 
     hierarchy: Hierarchy
@@ -58,6 +84,7 @@ class Events:
     particles: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     particle_offsets: NDArray[np.int64] | None = None
     detector: tuple[str, str] | None = None
+    digi: DigiFormat | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -84,9 +111,13 @@ class Events:
         """Returns the events unchanged after checking them.
 
         Raises:
-            DataFormatError: Bad offsets or lengths; a cell out of range, repeated or out of order; a charge that is NaN, infinite or not
-                positive. The message names the first offending event.
+            DataFormatError: Other types than documented; bad offsets or lengths; a cell out of range, repeated or out of order; a charge
+                that is NaN, infinite or not positive. The message names the first offending event.
         """
+        for name, values, kinds in (("offsets", self.offsets, "iu"), ("cells", self.cell, "iu"), ("charges", self.charge, "biuf")):
+            if values.ndim != 1 or values.dtype.kind not in kinds:
+                expected = "a row of whole numbers" if kinds == "iu" else "a row of real numbers"
+                raise DataFormatError(source, name, f"{values.dtype} {values.shape}", expected)
         n, nnz, n_cells = len(self.offsets) - 1, len(self.cell), self.hierarchy.n_cells()
         if not _delimits(self.offsets, nnz) or len(self.charge) != nnz:
             raise DataFormatError(source, "offsets", f"{n} events, {nnz} cells, {len(self.charge)} charges", "consistent lengths")
@@ -148,7 +179,7 @@ class Events:
         """Joins events of one hierarchy; at least one part.
 
         Raises:
-            GeometryError: The parts differ in hierarchy, detector, columns or truth.
+            GeometryError: The parts differ in hierarchy, detector, form of `digi`, columns or truth.
         """
         first = parts[0]
         if any(_kind(part) != _kind(first) for part in parts[1:]):
@@ -231,7 +262,14 @@ def ragged_take(offsets: NDArray[np.int64], index: NDArray[np.integer]) -> tuple
 
 def _kind(events: Events) -> tuple[object, ...]:
     """What events must have in common to be joined."""
-    return events.hierarchy.to_dict(), events.detector, set(events.columns), set(events.particles), events.particle_offsets is None
+    return (
+        events.hierarchy.to_dict(),
+        events.detector,
+        events.digi,
+        set(events.columns),
+        set(events.particles),
+        events.particle_offsets is None,
+    )
 
 
 def _delimits(offsets: NDArray[np.int64], total: int) -> bool:

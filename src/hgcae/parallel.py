@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from hgcae import stopping
+
 T = TypeVar("T")
 
 
@@ -26,18 +28,22 @@ def usable_cores() -> int:
 
 
 @contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Sets environment variables for a while, for processes that are started meanwhile."""
+def environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Sets environment variables for a while, or removes those whose value is None: for processes that are started and what is imported."""
     before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    _set_environment(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def in_order(task: Callable[..., T], pieces: Iterable[tuple[Any, ...]], workers: int) -> Generator[T]:
@@ -47,20 +53,23 @@ def in_order(task: Callable[..., T], pieces: Iterable[tuple[Any, ...]], workers:
     crash. 0 workers = the calling thread.
     """
     if workers == 0:
-        yield from (task(*piece) for piece in pieces)
+        for piece in pieces:
+            stopping.check()
+            yield task(*piece)
         return
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[T]] = deque()
-        try:
-            for piece in pieces:
-                waiting.append(pool.submit(task, *piece))
-                if len(waiting) >= 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool, waiting = ThreadPoolExecutor(workers), deque[Future[T]]()
+    try:
+        for piece in pieces:
+            stopping.check()
+            waiting.append(pool.submit(task, *piece))
+            if len(waiting) >= 2 * workers:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+        pool.shutdown()
+    finally:
+        # Nobody waits for what is not wanted any more: a generator that was given up may be closed by one of these very threads.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def ahead(items: Iterable[T], depth: int = 2) -> Generator[T]:
@@ -90,6 +99,7 @@ def ahead(items: Iterable[T], depth: int = 2) -> Generator[T]:
     thread.start()
     try:
         while True:
+            stopping.check()
             good, item = ready.get()
             if good:
                 yield item

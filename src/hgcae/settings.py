@@ -5,11 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import reprlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -17,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hgcae.errors import DataFormatError, SettingsError, nearest
+from hgcae.outputs import atomic_path  # noqa: F401 - many take it from here
 from hgcae.reading.files import read_regular
 from hgcae.reading.plain_yaml import MOST_BYTES, parse_yaml
 
@@ -136,30 +134,3 @@ def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str,
             msg = f"{assignment!r}: the value is not YAML of plain values: {error}"
             raise SettingsError(msg) from None
     return result
-
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` that is renamed to it on success and removed on failure.
-
-    The temporary name keeps the suffix, because writers choose the format by it.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

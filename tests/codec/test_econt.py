@@ -163,7 +163,10 @@ def test_a_module_sum_of_one_roc():
         (lambda: BestChoiceCodec(14), "best_choice: links: found 14, expected 1 to 13"),
         (lambda: BestChoiceCodec(2, drop=5), "drop: found 5, expected 0 to 4"),
         (lambda: BestChoiceCodec(2, edge="high"), "edge: found 'high', expected 'middle', 'low'"),  # pyright: ignore[reportArgumentType]
-        (lambda: ThresholdSumCodec(2, 0), "threshold: found 0, expected 1 to 1099511627775"),
+        (lambda: ThresholdSumCodec(2, 0), "threshold: found 0, expected a whole number from 1"),
+        (lambda: ThresholdSumCodec(2, 1.5), "threshold: found 1.5"),
+        (lambda: ThresholdSumCodec(2, 1 << 64), "threshold: found"),
+        (lambda: ThresholdSumCodec(2, float("nan")), "threshold: found nan"),
         (lambda: SuperCellCodec(1), "links: found 1, expected one of 2, 3, 4, 5"),
         (lambda: SuperCellCodec(2, "STC5"), "stc_type: found 'STC5'"),
         (lambda: SuperCellCodec(6, "STC4B"), "links: found 6, expected 1 to 5 for STC4B"),

@@ -34,10 +34,14 @@ def test_each_module_comes_back_as_the_codec_decodes_it():
     np.testing.assert_array_equal(found.particles["energy_gev"], events.particles["energy_gev"])
 
 
-def test_charges_that_are_not_whole():
+@pytest.mark.parametrize("charge", [0.5, 2.0**40, 2.0**53, 2.0**63, 1e300, np.inf, np.nan])
+def test_charges_that_no_codec_takes(charge):
     events = showers(n=2)
     with pytest.raises(DataFormatError, match="whole numbers"):
-        sent(replace(events, charge=events.charge + 0.5), make_codec("mean", 2, random_modules(50)))
+        sent(
+            replace(events, charge=np.where(np.arange(len(events.charge)) == 1, charge, events.charge)),
+            make_codec("repeater", 2, random_modules(50)),
+        )
 
 
 def test_other_modules():

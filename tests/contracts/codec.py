@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from hgcae.codec import CODECS, ModuleCodec, Payload, codec_from_config
-from hgcae.codec.base import MOST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
+from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.train.module_codecs import FACTORIES
 
 
@@ -24,6 +24,13 @@ def random_modules(n: int = 300, seed: int = 1) -> np.ndarray:
     charges[::20] = 0
     charges[1::50] = rng.integers(0, 2**18, (len(charges[1::50]), 48))
     return charges.astype(np.int64)
+
+
+def with_one(charge: int, dtype: type[np.integer]) -> np.ndarray:
+    """Two modules of which one cell holds a charge."""
+    charges = np.ones((2, 48), dtype=dtype)
+    charges[1, 7] = charge
+    return charges
 
 
 class CodecContract:
@@ -86,7 +93,7 @@ class CodecContract:
         charges[4] = np.arange(48)
         payload = made.encode(charges)
         assert payload.bits.max() <= made.max_bits
-        for found, expected in zip(payload, made.encode(np.minimum(charges.astype(object), MOST_CHARGE).astype(np.int64)), strict=True):
+        for found, expected in zip(payload, made.encode(np.minimum(charges.astype(object), LARGEST_CHARGE).astype(np.int64)), strict=True):
             np.testing.assert_array_equal(found, expected)
         decoded = made.decode(payload)
         assert np.isfinite(decoded).all()
@@ -125,11 +132,40 @@ class CodecContract:
         np.testing.assert_array_equal(charges, before)
 
     @pytest.mark.parametrize(
-        "charges", [np.ones((2, 47), int), np.ones(48, int), np.ones((2, 3, 4, 4), int), np.ones((2, 48)), -np.ones((2, 48), int)]
+        "charges",
+        [
+            np.ones((2, 47), int),
+            np.ones(48, int),
+            np.ones((2, 3, 4, 4), int),
+            np.ones((2, 48)),
+            np.full((2, 48), 1.5),
+            np.full((2, 48), np.nan),
+            np.ones((2, 48), bool),
+            np.ones((2, 48), object),
+            -np.ones((2, 48), int),
+            with_one(-1, np.int64),
+            with_one(-(2**63), np.int64),
+            with_one(-1, np.int8),
+        ],
     )
     def test_bad_charges_are_refused(self, made, charges):
         with pytest.raises(DataFormatError, match=f"{made.name}: charges"):
             made.encode(charges)
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.uint64])
+    def test_any_integers_that_hold_the_charges_are_the_same(self, made, dtype):
+        charges = np.minimum(random_modules(60), min(np.iinfo(dtype).max, LARGEST_CHARGE))
+        for found, expected in zip(made.encode(charges.astype(dtype)), made.encode(charges), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+    @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+    def test_charges_beyond_the_format_saturate(self, made, dtype):
+        """Nothing wraps: a module that is twice as large as one beyond any format decodes to the same charge, and to no less."""
+        largest = np.zeros((4, 48), dtype=dtype)
+        largest[0, 5] = largest[1, :] = largest[2, ::7] = LARGEST_CHARGE
+        total, half, small = (made.decode(made.encode(largest >> k)).sum(axis=1) for k in (0, 1, 24))
+        np.testing.assert_allclose(total, half, rtol=1e-6)
+        assert (total >= 0.99 * small).all()
 
     def test_bad_payloads_are_refused(self, made):
         data, bits = made.encode(random_modules(5))

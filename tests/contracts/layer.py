@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hgcae.model.autoencoder import stateless
 from hgcae.model.layers import FixedPoint
+from hgcae.model.original import WeightScale, scaled_arrays
 
 EXACT = 2**24
 """Integers up to here are exact in float32, and so are their sums as long as no partial sum is larger."""
@@ -23,11 +24,15 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Formats:
-    """Formats of one quantised layer: what it makes of its input, of its weights and (the last one) of its output."""
+    """Formats of one quantised layer: what it makes of its input, of its weights and (the last one) of its output.
+
+    Kernels may have steps of their own, a power of two for each filter.
+    """
 
     input: FixedPoint
     weight: FixedPoint
     output: FixedPoint | None = None
+    scale: WeightScale = "fixed"
 
 
 def to_integers(values: Any, form: FixedPoint) -> Integers:
@@ -51,12 +56,12 @@ def requantised(values: Integers, fraction: int, form: FixedPoint) -> Integers:
 
 @dataclass(frozen=True)
 class Products:
-    """One quantised layer as a product of integers: rows (..., n) times matrix (n, m), plus bias."""
+    """One quantised layer as a product of integers: rows (..., n) times matrix (n, m), plus bias; each column on a grid of its own."""
 
     rows: Integers
     matrix: Integers
     bias: Integers
-    fraction: int
+    fraction: Integers
     largest_row: Integers | int
     """Magnitude that the input's format allows."""
 
@@ -88,10 +93,12 @@ def products(network: keras.Model, formats: Sequence[Formats], x: NDArray[np.flo
     Returns:
         The products of its layers, and its output as integers of the last format.
     """
-    quantised = [layer for layer in network.layers if layer.weights]
+    quantised = [layer for layer in network.layers if layer.trainable_variables]
     found, values = [], to_integers(x, formats[0].input)
     for i, (layer, form) in enumerate(zip(quantised, formats, strict=True)):
-        kernel, bias = (to_integers(np.asarray(v.value), form.weight) for v in layer.trainable_variables)
+        kernel, bias = (np.asarray(v.value) for v in layer.trainable_variables)
+        kernel, power = scaled_arrays(kernel.reshape(-1, kernel.shape[-1]), form.weight, form.scale)
+        fraction = form.input.fraction - power
         if "_conv" in layer.name:
             # A dense layer over the 2 x 2 windows of an image.
             values = np.lib.stride_tricks.sliding_window_view(values, (2, 2), axis=(1, 2))
@@ -99,13 +106,12 @@ def products(network: keras.Model, formats: Sequence[Formats], x: NDArray[np.flo
         elif values.ndim > 2:
             values = values.reshape(len(values), -1)
         largest = [round(abs(edge) / f.step) for f in (form.input, form.weight) for edge in f.range]
-        fraction = form.input.fraction + form.weight.fraction
-        product = Products(
-            values, kernel.reshape(-1, kernel.shape[-1]), bias << form.input.fraction, fraction, max(largest[:2]), max(largest[2:])
-        )
+        bias = to_integers(bias, form.weight) << (fraction - form.weight.fraction)
+        product = Products(values, kernel, bias, fraction, max(largest[:2]), max(largest[2:]))
         found.append(product)
         after = form.output or formats[i + 1].input
-        values = requantised(product.result if form.output else np.maximum(product.result, 0), fraction, after)
+        result = product.result << (fraction.max() - fraction)
+        values = requantised(result if form.output else np.maximum(result, 0), int(fraction.max()), after)
     return found, values
 
 

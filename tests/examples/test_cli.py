@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import keras
+import numpy as np
 import pytest
 
 from hgcae.examples.cli import main
@@ -86,6 +88,28 @@ def test_a_lost_figure_is_drawn_again_without_training(done, npz):
     assert status == 0
     assert "training" not in err
     assert figure.read_bytes() == content
+
+
+# Keras' own variables, when Keras saves them.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_the_files_of_the_original(tmp_path, npz):
+    status, out, err = setup_example_model(tmp_path, 2, "--original", "--data", npz, "--epochs", 1, "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["settings"]["batch"] == 32
+    folder = Path(found["figures"])
+    with np.load(npz) as images:
+        for part in ("train", "test"):
+            np.testing.assert_array_equal(np.load(folder / "data" / f"MNIST_{part}.npy"), images[f"x_{part}"])
+        image = images["x_test"][:4, ..., None] / 255
+    models = folder / "models" / "2"
+    assert (models / "cost.pdf").read_bytes().startswith(b"%PDF")
+    assert (models / "anim.mp4").read_bytes() == (folder / "MNIST_example.mp4").read_bytes()
+    encoder, decoder = (keras.saving.load_model(models / f"model_{part}.keras") for part in ("encoder", "decoder"))
+    assert np.asarray(decoder(encoder(image))).shape == (4, 28, 28, 1)
+    assert len(list(folder.rglob(".*"))) == 0
+    status, _, err = setup_example_model(tmp_path, 2, "--original", "--batch", 7, "--data", npz, "--epochs", 1, "--json")
+    assert (status, "batch" in err) == (0, False)
 
 
 @pytest.mark.slow

@@ -11,8 +11,17 @@ import yaml
 from scipy.sparse.csgraph import connected_components
 
 from hgcae import GeometryError, SettingsError
+from hgcae.geometry import detector as geometry
 from hgcae.geometry import hexagons, module
-from hgcae.geometry.detector import THICKNESS_CORRECTION, Detector, DetectorSettings, shipped_detectors
+from hgcae.geometry.detector import (
+    THICKNESS_CORRECTION,
+    Detector,
+    DetectorSettings,
+    detector_from_dict,
+    detector_of,
+    detector_to_dict,
+    shipped_detectors,
+)
 from hgcae.geometry.hierarchy import PROTOTYPE
 
 SHIPPED = {"prototype": 82_080, "testbeam": 28 * 48}
@@ -184,6 +193,41 @@ class TestOwnDetector:
     def test_levels_that_do_not_fit_are_refused(self, change, message):
         with pytest.raises(GeometryError, match=message):
             Detector(DetectorSettings.load(values(**change)))
+
+    @pytest.mark.parametrize("name", ["mine", "prototype"])
+    def test_a_file_that_describes_it_makes_it_known(self, monkeypatch, name):
+        """In another process too, and whatever comes with the package under the same name."""
+        own = Detector(DetectorSettings.load(values(name=name, centre_cm=[0.0, 1.0])))
+        described = json.loads(json.dumps(detector_to_dict(own.identity)))
+        monkeypatch.setattr(geometry, "_KNOWN", {})
+        assert detector_from_dict(described) == own.identity
+        found = detector_of(own.identity, "file")
+        assert found is not None
+        assert found is not own
+        assert found.settings == own.settings
+
+    def test_what_nothing_describes_is_not_known(self, monkeypatch):
+        monkeypatch.setattr(geometry, "_KNOWN", {})
+        assert detector_of(None, "file") is None
+        assert detector_of(("mine", "0123"), "file") is None
+        assert detector_of(detector_from_dict({"name": "mine", "fingerprint": "0123"}), "file") is None
+        assert detector_to_dict(("mine", "0123")) == {"name": "mine", "fingerprint": "0123"}
+        assert detector_to_dict(None) is None
+
+    def test_one_that_comes_with_the_package_is_known_by_its_figures(self, monkeypatch):
+        monkeypatch.setattr(geometry, "_KNOWN", {})
+        prototype = Detector.load("prototype")
+        found = detector_of((prototype.name, prototype.fingerprint()), "file")
+        assert found is not None
+        assert found.settings == prototype.settings
+        with pytest.raises(SettingsError, match=r"events\.parquet: detector prototype has the fingerprint 0123"):
+            detector_of(("prototype", "0123"), "events.parquet")
+
+    def test_another_description_than_the_fingerprint_says_is_refused(self, monkeypatch):
+        monkeypatch.setattr(geometry, "_KNOWN", {})
+        described = {"name": "mine", "fingerprint": "0" * 16, "settings": values(name="mine")}
+        with pytest.raises(GeometryError, match="detector mine: its settings have the fingerprint"):
+            detector_from_dict(described)
 
     def test_an_unknown_name_lists_the_known_ones(self):
         with pytest.raises(SettingsError, match="unknown detector 'protoype', expected one of prototype, testbeam"):

@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from hgcae.errors import DataFormatError, GeometryError
 from hgcae.events import Events
+from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model import autoencoder as module
 from hgcae.model import files
@@ -120,6 +124,79 @@ class TestEvents:
         draw = [files.weight_arrays(autoencoder(shares_settings(), seed=seed)) for seed in (1, 1, 2)]
         assert all((draw[0][name] == draw[1][name]).all() for name in draw[0])
         assert all((draw[0][name] != draw[2][name]).any() for name in draw[0])
+
+
+FAULTS = {
+    "a cell twice": lambda cell, charge, at: (np.insert(cell, at, cell[at]), np.insert(charge, at, 7)),
+    "out of order": lambda cell, charge, at: (np.r_[cell[: at + 1], cell[at] - 1, cell[at + 1 :]], np.insert(charge, at, 7)),
+    "before the first": lambda cell, charge, at: (np.r_[-1, cell], np.r_[5, charge]),
+    "behind the last": lambda cell, charge, at: (np.r_[cell, STACK.n_cells() + at], np.r_[charge, 5]),
+    "negative": lambda cell, charge, at: (cell, np.where(np.arange(len(charge)) == at, -charge, charge)),
+    "zero": lambda cell, charge, at: (cell, np.where(np.arange(len(charge)) == at, 0, charge)),
+    "not a number": lambda cell, charge, at: (cell, np.where(np.arange(len(charge)) == at, np.nan, charge)),
+    "infinite": lambda cell, charge, at: (cell, np.where(np.arange(len(charge)) == at, np.inf, charge)),
+    "broken cells": lambda cell, charge, at: (cell + 0.5, charge),
+    "charges that are no numbers": lambda cell, charge, at: (cell, charge.astype(str)),
+    "complex charges": lambda cell, charge, at: (cell, charge + 1j),
+    "too few charges": lambda cell, charge, at: (cell, charge[:-1]),
+}
+"""What may be wrong with events that somebody builds by hand: new cells and charges of one event, whose entry `at` is hit."""
+
+
+class TestWhatDoesNotBelongToTheModel:
+    @pytest.mark.parametrize("fault", FAULTS)
+    @given(data=st.data())
+    @hypothesis_settings(max_examples=10)
+    def test_events_that_are_not_valid(self, shares, fault, data):
+        cells = st.lists(st.integers(0, STACK.n_cells() - 1), min_size=1, max_size=6, unique=True).map(sorted)
+        cell = np.array(data.draw(cells))
+        at = data.draw(st.integers(0, len(cell) - 1))
+        cell, charge = FAULTS[fault](cell, np.arange(5, 5 + len(cell)), at)
+        events = Events(STACK, np.array([0, len(cell)]), cell if cell.dtype.kind == "f" else cell.astype(np.int32), charge)
+        for level in STACK.names:
+            with pytest.raises(DataFormatError):
+                shares.encode_events(events, level)
+        with pytest.raises(DataFormatError):
+            shares.reconstruct(events, "ROC")
+
+    @pytest.mark.parametrize("detector", [("toy", "1"), ("other", "0"), ("other", "1")])
+    def test_events_of_another_detector(self, model, events, detector):
+        other = replace(events, detector=detector)
+        for encode in (model.encode_events, model.reconstruct):
+            with pytest.raises(GeometryError, match=r"the events are of the detector \w+ \(\d\), this model of toy \(0\)"):
+                encode(other, "STACK")
+
+    @pytest.mark.parametrize("detector", [None, ("toy", "0")])
+    def test_events_of_its_own_or_of_an_unknown_detector(self, model, events, detector):
+        assert len(model.encode_events(replace(events[:2], detector=detector), "ROC").event)
+
+    @pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int32, np.int64, np.uint64, bool])
+    @pytest.mark.parametrize("level", STACK.names)
+    def test_integers_in_the_place_of_codes(self, model, level, dtype):
+        latent = model.level(level).latent
+        with pytest.raises(GeometryError, match=rf"codes of {level}: found \w+, expected real numbers.*from_integers"):
+            model.decode(np.ones((2, *STACK.unit_shape(level), latent), dtype), level)
+        index, empty = np.zeros(1, dtype=np.int64), np.zeros(latent, np.float32)
+        with pytest.raises(GeometryError, match="from_integers"):
+            model.decode_codes(Codes(level, 1, index, index, np.ones((1, latent), dtype), empty))
+        if STACK.below(level):
+            below = np.ones((2, *STACK.unit_shape(STACK.below(level)), model.level(STACK.below(level)).latent), dtype)  # type: ignore[arg-type]
+            with pytest.raises(GeometryError, match="from_integers"):
+                model.encode(below, level, recursive=False)
+
+    def test_integers_made_to_codes_are_decoded(self, model):
+        z = model.encode(random_charges(2, STACK), "STACK")
+        level = model.level("STACK")
+        np.testing.assert_array_equal(model.decode(level.from_integers(level.integers(z)), "STACK"), model.decode(z, "STACK"))
+
+    def test_codes_of_other_events(self, model, events):
+        roc = model.encode_events(events, "ROC")
+        for level, chosen in (("STACK", events), ("MODULE", events[:3]), ("ROC", events)):
+            with pytest.raises(GeometryError, match=f"codes below {level}: found 12 events at ROC"):
+                model.encode_events(chosen, level, roc)
+        index = np.zeros(1, dtype=np.int64)
+        with pytest.raises(GeometryError, match="codes of ROC: found 9 numbers, expected"):
+            model.decode_codes(Codes("ROC", 1, index, index, np.ones((1, 9), np.float32), np.zeros(9, np.float32)))
 
 
 def coded_sums(level: SharesLevel, code: np.ndarray) -> np.ndarray:
@@ -290,6 +367,37 @@ class TestPlain:
 
     def test_the_settings_of_the_toy_are_used(self, plain):
         assert [plain.bits_per_unit(name) for name in STACK.names] == [36, 45, 54]
+
+
+class TestCodesOfCharges:
+    """A model that sees 4E3M codes of half the counts gives charges all the same."""
+
+    @pytest.fixture(scope="class")
+    def coded(self) -> Autoencoder:
+        return autoencoder(plain_settings().model_copy(update={"digi": "codes"}))
+
+    @pytest.mark.parametrize("dtype", [np.int32, np.float32])
+    def test_what_the_network_sees(self, coded, plain, dtype):
+        """Charges below 2 counts have the code 0: they are no charges."""
+        charge = random_charges(4, STACK).astype(dtype)
+        charge[0, 0, 0, 0, 0] = 1
+        if dtype == np.float32:
+            charge = charge + np.float32(0.9) * (charge > 0)
+        events = Events.from_dense(charge, STACK)
+        expected = FLOAT_4E3M.encode(charge.astype(np.int64), 1)
+        np.testing.assert_array_equal(coded.digi(events).validate().to_dense(), expected)
+        as_charges = Events.from_dense(expected, STACK)
+        assert plain.digi(as_charges) is as_charges
+        for name in STACK.names:
+            expected = plain.encode_events(as_charges, name).dense(STACK)
+            np.testing.assert_array_equal(coded.encode_events(events, name).dense(STACK), expected, err_msg=name)
+            np.testing.assert_array_equal(coded.encode(charge, name), expected, err_msg=name)
+
+    def test_what_is_decoded(self, coded, plain):
+        codes = coded.encode_events(showers(STACK, 4), "MODULE")
+        numbers = plain.decode_codes(codes).to_dense()
+        assert numbers.any()
+        np.testing.assert_allclose(coded.decode_codes(codes).validate().to_dense(), FLOAT_4E3M.interpolate(numbers, 1), rtol=1e-6)
 
 
 def test_weights_of_the_root_reach_the_sum(shares):

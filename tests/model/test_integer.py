@@ -87,18 +87,18 @@ def one_layer(layer: Affine, low: int = -(2**23), high: int = 2**23) -> IntegerE
 
 @given(st.integers(-(2**20), 2**20), st.integers(-3, 12))
 def test_rounding_is_to_nearest_with_ties_to_even(value, shift):
-    found = one_layer(Affine(np.array([[1]]), np.array([0]), shift, -(2**30), 2**30)).integers(np.array([[value]]))
+    found = one_layer(Affine(np.array([[1]]), np.array([0]), np.array([shift]), -(2**30), 2**30)).integers(np.array([[value]]))
     assert found[0, 0] == (round(value / 2**shift) if shift >= 0 else value << -shift)
 
 
 def test_sums_beyond_24_bits_take_float64():
-    big = Affine(np.full((1, 4), 2**20), np.array([2**33 + 2**20]), 20, -(2**30), 2**30)
+    big = Affine(np.full((1, 4), 2**20), np.array([2**33 + 2**20]), np.array([20]), -(2**30), 2**30)
     assert one_layer(big).integers(np.array([[2**15 + 1, 2**16, 2**15, 2**16]]))[0, 0] == 2**13 + 1 + 2 * 2**15 + 1 + 2 * 2**16
 
 
 def test_sums_beyond_53_bits_are_refused():
     with pytest.raises(BitExactError, match=r"expected less than 2\^53"):
-        one_layer(Affine(np.array([[2**50]]), np.array([0]), 0, 0, 1))
+        one_layer(Affine(np.array([[2**50]]), np.array([0]), np.array([0]), 0, 1))
 
 
 @given(st.integers(0, 2**32), st.integers(-3, 6), st.integers(-3, 6))

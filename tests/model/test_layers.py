@@ -98,7 +98,8 @@ def formats_of(level: SharesSettings | PlainSettings) -> list[Formats]:
     """Formats of the layers of an encoder, first to last."""
     hidden = len(level.encoder) + (len(level.convolutions) if isinstance(level, PlainSettings) else 0)
     before = [level.feature] + [level.activation] * hidden
-    return [Formats(form, level.weight, level.number if i == hidden else None) for i, form in enumerate(before)]
+    scale = level.weight_scale if isinstance(level, PlainSettings) else "fixed"
+    return [Formats(form, level.weight, level.number if i == hidden else None, scale) for i, form in enumerate(before)]
 
 
 class EncoderContract(LayerContract):
@@ -136,27 +137,33 @@ class TestUpperEncoder(EncoderContract):
     level = "STACK"
 
 
-class TestSeedLowestEncoder(EncoderContract):
-    """The original encoder takes raw charges: its 24-bit input is exact with the charges there are, not with all there could be."""
+class TestOriginalLowestEncoder(EncoderContract):
+    """Kernels with steps of their own have nearly nine bits each; with 256 inputs of nine bits that is what float32 holds, or just not."""
 
     preset = staticmethod(original_preset)
     level = "ROC"
-    exact_for_any_input = False
 
     @classmethod
     def inputs(cls, rng, n):
-        charge = rng.integers(0, 4000, (n, 4, 4, 1)) * (rng.random((n, 4, 4, 1)) < 0.3)
-        return charge.astype(np.float32)
+        code = rng.integers(0, 128, (n, 4, 4, 1)) * (rng.random((n, 4, 4, 1)) < 0.3)
+        return code.astype(np.float32)
 
 
-class TestSeedUpperEncoder(EncoderContract):
+class TestOriginalUpperEncoder(EncoderContract):
     preset = staticmethod(original_preset)
     level = "MODULE"
-    exact_for_any_input = False
 
     @classmethod
     def inputs(cls, rng, n):
         return (rng.integers(-256, 256, (n, *cls.network()[0].input_shape[1:])) / 4).astype(np.float32)
+
+
+class TestOriginalEncoderOfFixedSteps(TestOriginalUpperEncoder):
+    @staticmethod
+    def preset(hierarchy):
+        settings = original_preset(hierarchy)
+        levels = {name: level.model_copy(update={"weight_scale": "fixed"}) for name, level in settings.levels.items()}
+        return settings.model_copy(update={"levels": levels})
 
 
 class TestTransposedConvolution:

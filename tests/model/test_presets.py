@@ -10,6 +10,8 @@ from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
+from hgcae.model.layers import FixedPoint
+from hgcae.model.original import Quantised, QuantisedDense
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels, l1_preset, original_preset
 from model.toys import MODULE, STACK, cell_xy, shares_settings
 
@@ -34,7 +36,7 @@ def original_model() -> Autoencoder:
     return Autoencoder(PROTOTYPE, original_preset(PROTOTYPE), CALIBRATION, {})
 
 
-class TestSeed:
+class TestOriginal:
     """The published table, counted by hand."""
 
     def test_encoders(self, original_model):
@@ -56,28 +58,25 @@ class TestSeed:
         assert shapes == {"ROC": ((4, 4, 1), (8,))} | upper
 
     def test_formats(self, original_model):
-        """quantized_bits(9, 6) for weights and numbers, quantized_relu(9, 6) for activations, as the quantisers themselves say."""
-        for level in original_model.levels.values():
-            layers = [layer for layer in level.encoder.layers if layer.weights]
-            for i, layer in enumerate(layers):
-                assert {fixed_point(q) for q in (layer.kq, layer.bq)} == {(1, 6, 2)}
-                if i:
-                    assert fixed_point(layer.iq) == (0, 6, 3)
-            assert fixed_point(layers[-1].oq) == (1, 6, 2)
+        """quantized_bits(9, 6) for weights and numbers, quantized_relu(9, 6) for activations, and codes as they are."""
+        bits, relu = FixedPoint(bits=9, integer=6), FixedPoint(bits=9, integer=6, signed=False)
+        for name, level in original_model.levels.items():
+            dense = [layer for layer in level.encoder.layers if isinstance(layer, QuantisedDense)]
+            assert {(layer.weight, layer.scale) for layer in dense} == {(bits, "auto_po2")}
+            first, *between, last = (layer.form for layer in level.encoder.layers if isinstance(layer, Quantised))
+            assert between == [relu] * (len(dense) - 1)
+            assert (first, last) == (FixedPoint(bits=7, integer=7, signed=False) if name == "ROC" else bits, bits)
+
+    def test_upper_decoders_are_linear(self, original_model):
+        for name, level in original_model.levels.items():
+            activations = [layer.activation.__name__ for layer in level.decoder.layers if hasattr(layer, "activation")]
+            assert activations == (["relu"] * 6 if name == "ROC" else ["linear"] * 5)
 
     def test_bits(self, original_model):
         assert {original_model.bits_per_unit(name) for name in PROTOTYPE.names} == {72}
 
     def test_decoders_are_not_quantised(self, original_model):
         assert not [v.path for level in original_model.levels.values() for v in level.decoder.variables if not v.trainable]
-
-
-def fixed_point(quantiser) -> tuple[int, ...]:
-    """Sign, integer and fraction bits of an HGQ2 quantiser, one format for the whole tensor."""
-    inner = quantiser.quantizer
-    values = [np.unique(np.asarray(v.value)) for v in (inner._k, inner._i, inner._f)]
-    assert all(len(v) == 1 for v in values)
-    return tuple(int(v[0]) for v in values)
 
 
 class TestL1:
@@ -149,6 +148,10 @@ class TestLevels:
             check_levels(shares_settings(STACK), MODULE)
         with pytest.raises(SettingsError, match="levels"):
             check_levels(ModelSettings(preset="x", levels=dict(reversed(l1_preset(MODULE).levels.items()))), MODULE)
+
+    def test_sums_of_codes(self):
+        with pytest.raises(SettingsError, match="digi: found codes, expected charges"):
+            check_levels(shares_settings(STACK).model_copy(update={"digi": "codes"}), STACK)
 
     def test_mixed_kinds(self):
         mixed = ModelSettings(preset="x", levels={"ROC": SharesSettings(), "MODULE": PlainSettings()})

@@ -11,8 +11,9 @@ from hgcae.cli.evaluate import judge
 from hgcae.cli.train import train_run
 from hgcae.evaluate import EvaluateSettings
 from hgcae.sources import read_events
-from hgcae.train.run import RunSettings, schedule_of
+from hgcae.train.run import RunSettings, schedule_of, splits
 from hgcae.train.schedule import Schedule
+from hgcae.workflow.opened import OpenRun
 from model.toys import MODULE
 
 STEPS = 300
@@ -28,8 +29,8 @@ def levels(data_dir: Path, tmp_path_factory) -> dict:
     brief = tuple(stage.model_copy(update={"epochs": 1, "steps": STEPS}) for stage in schedule_of(settings, MODULE).stages[:2])
     trainer = train_run(settings.model_copy(update={"schedule": Schedule(stages=brief)}), folder / "run", pictures=False)
     assert len(trainer.test) == 3838
-    train = trainer.train.take(0, 10_000)
-    return judge(trainer.model, train, trainer.test, None, EvaluateSettings(bootstrap_replicas=20), folder)["levels"]
+    opened = OpenRun(settings, trainer.model, *splits(settings), len(trainer.test))
+    return judge(opened, EvaluateSettings(bootstrap_replicas=20), folder)["levels"]
 
 
 @pytest.mark.parametrize("level", ["ROC", "MODULE"])

@@ -82,7 +82,7 @@ def test_sealed_files_that_pack_did_not_make():
     """Somebody else's arrays under a seal that fits: named, not read."""
     for arrays in ({}, {"header": np.zeros(3)}, {"header": np.frombuffer(b"3", np.uint8)}, {"header": np.frombuffer(b"{}", np.uint8)}):
         stream = io.BytesIO()
-        np.savez(stream, **arrays)
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
         with pytest.raises(DataFormatError, match="contents: found"):
             unpack(seal_zip(stream.getvalue()), "toys", 1, "file")
 

@@ -39,17 +39,21 @@ class TestEvents:
             assert not batch.target[[0, *range(n_roots(batch) + 1, len(batch.target))]].any()
             assert all(not link[[0, *range(n_roots(batch) + 1, len(link))]].any() for link in batch.links[-1:])
 
-    def test_what_does_not_fill_a_step_begins_again(self):
+    @pytest.mark.parametrize(
+        ("batch", "sizes", "devices"),
+        [(4, [4, 4, 4, 4, 4], 1), (5, [5, 5, 2, 5, 5], 1), (50, [12] * 5, 1), (4, [4, 4, 4, 4, 4], 2), (8, [8, 4, 8, 4, 8], 2)],
+    )
+    def test_events_pass_in_their_order_again_and_again(self, batch, sizes, devices):
+        """The last step of a pass takes what is left; no event is taken twice."""
         events = showers(MODULE, 12)
-        *_, last = batches(events, "MODULE", batch=5).draw(np.random.default_rng(1), 3)
-        assert last.weight.sum() == 5
-        (more,) = batches(events, "MODULE", batch=50).draw(np.random.default_rng(1), 1)
-        assert more.weight.sum() == 50
-
-    def test_the_order_is_random(self):
-        one, same, other = (next(batches(showers(MODULE, 12), batch=4).draw(np.random.default_rng(seed), 1)) for seed in (1, 1, 2))
-        np.testing.assert_array_equal(one.target, same.target)
-        assert one.target.shape != other.target.shape or (one.target != other.target).any()
+        found = list(batches(events, "MODULE", devices, batch=batch).draw(np.random.default_rng(1), 5))
+        assert [step.weight.sum() for step in found] == sizes
+        start = 0
+        for step, size in zip(found, sizes, strict=True):
+            charged = step.target[step.target.any(axis=-1)]
+            expected = events[start : start + size].to_dense().reshape(size, -1)
+            np.testing.assert_array_equal(charged, expected[expected.any(axis=1)])
+            start = (start + size) % 12
 
     def test_events_without_charge(self):
         """All units of such a step are empty; their decoding counts."""

@@ -11,8 +11,9 @@ import pytest
 
 from contracts.codec import CodecContract, random_modules
 from hgcae.codec import ModuleCodec, codec_from_config
-from hgcae.codec.econ_ae import ACTIVATION, FEATURE, IMAGE, PIXELS_88, TAPS, WEIGHT, EconAutoencoderCodec, features, number_format
+from hgcae.codec.econ_ae import ACTIVATION, FEATURE, IMAGE, N_PIXELS, TAPS, WEIGHT, EconAutoencoderCodec, features, number_format
 from hgcae.codec.hierarchy import HierarchyCodec
+from hgcae.codec.images import CELLS_88
 from hgcae.codec.latent import LatentCodec
 from hgcae.codec.pca import BUDGETS, images
 from hgcae.errors import SettingsError
@@ -161,12 +162,25 @@ def test_weights_of_the_codec_are_those_that_were_trained():
 
 def test_the_published_image():
     charges = np.arange(1, 49)[None]
+    image = np.zeros(N_PIXELS, dtype=int)
+    image[CELLS_88] = charges[0] * 128 // 1024
     given = features(charges)[0]
-    image = np.array([charges[0, cell] for cell in PIXELS_88]) * 128 // 1024
     assert given.shape == (16, 9)
     np.testing.assert_array_equal(given[0], image.reshape(IMAGE)[:3, :3].ravel())
     assert (given[-1][TAPS[-1] < 0] == 0).all()
     assert {WEIGHT.bits, FEATURE.bits, ACTIVATION.bits, number_format(3).bits} == {6, 8, 5}
+
+
+def test_neighbours_in_the_published_image_are_neighbours_in_the_module():
+    image = np.full(N_PIXELS, -1)
+    image[CELLS_88] = np.arange(48)
+    image = image.reshape(IMAGE)
+    assert (image[4:, 4:] == -1).all(), "the third ROC lies there once more, but masked"
+    assert [image[0, 0], image[0, 7], image[7, 0], image[3, 4], image[4, 3]] == [28, 12, 44, 3, 35]
+    distances = np.hypot(*(module.trigger_cell_xy()[:, None] - module.trigger_cell_xy()).transpose(2, 0, 1))
+    for one, other in ((image[1:], image[:-1]), (image[:, 1:], image[:, :-1])):
+        both = (one >= 0) & (other >= 0)
+        assert distances[one[both], other[both]].max() < 1.3 * distances[distances > 0].min()
 
 
 @pytest.mark.parametrize("name", ["econ-ae", "latent"])

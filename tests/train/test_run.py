@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from hgcae import store
 from hgcae.errors import DataFormatError, GeometryError, SettingsError
 from hgcae.events import Events
-from hgcae.geometry.detector import Detector
+from hgcae.geometry import detector as geometry
+from hgcae.geometry.detector import Detector, DetectorSettings
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.train.run import RunSettings, Split, detector_of, prepare, splits
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.simulate import SimulateSettings, simulate
+from hgcae.simulate.perturb import perturbed
+from hgcae.simulate.repeat import repeated
+from hgcae.train.run import RunSettings, Split, prepare, splits, splits_of_run, training_data
 from hgcae.train.schedule import Schedule
 from model.toys import MODULE, STACK, plain_settings, shares_settings, showers
 from train.toys import STAGES
@@ -64,6 +69,17 @@ class TestSplits:
         assert list(train.take(0, 10**6).charge) == seen[0]
         assert len(train.take(len(train), len(train) + 5)) == 0
 
+    @pytest.mark.parametrize(("n", "n_test"), [(2, 1), (3, 1), (10, 5), (101, 16)])
+    def test_the_original_takes_the_first_events_of_a_random_order(self, files, n, n_test):
+        """That of numpy.random.seed(0), numpy.random.shuffle."""
+        train, test = splits(RunSettings(input=str(files[n]), preset="original"))
+        order = np.arange(1, n + 1)
+        np.random.RandomState(0).shuffle(order)
+        assert [*test.take(0, n).charge] + [*train.take(0, n).charge] == order.tolist()
+        assert (len(test), len(train)) == (n_test, n - n_test)
+        _, fifth = splits(RunSettings(input=str(files[n]), preset="original", test_share=0.2))
+        np.testing.assert_array_equal(fifth.take(0, n).charge, order[: max(1, round(0.2 * n))])
+
     def test_units_of_a_level_become_the_events(self, stacks):
         train, test = splits(RunSettings(input=str(stacks), root="module"))
         assert (len(train), len(test)) == (18, 2)
@@ -96,18 +112,62 @@ class TestSplits:
             splits(RunSettings(input=str(path), root="LAYER"))
 
 
-class TestDetector:
-    def test_shipped(self):
-        detector = Detector.load("prototype")
-        found = detector_of((detector.name, detector.fingerprint()), "x")
-        assert found is not None
-        assert found.fingerprint() == detector.fingerprint()
-        assert detector_of(None, "x") is None
-        assert detector_of(("of my own", "0123"), "x") is None
+class TestFinishedRun:
+    """The file that a run was trained on, found again: `moved` says where run and file are now."""
 
-    def test_of_another_version(self):
-        with pytest.raises(SettingsError, match="prototype has the fingerprint 0123"):
-            detector_of(("prototype", "0123"), "events.parquet")
+    @pytest.fixture
+    def place(self, path, tmp_path, monkeypatch) -> Path:
+        """A folder in which `run` was trained on `data/a.parquet`."""
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "a.parquet").write_bytes(path.read_bytes())
+        (tmp_path / "run").mkdir()
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    def found(self, run: Path = Path("run"), **changes):
+        settings = RunSettings(input="data/a.parquet", test_share=0.2)
+        data = training_data(*splits(RunSettings(input=str(changes.pop("trained_on", "data/a.parquet")), test_share=0.2)))
+        return splits_of_run(run, settings.model_copy(update=changes), data)
+
+    def test_where_the_settings_say(self, place):
+        train, test = self.found() or (None, None)
+        assert train is not None
+        assert test is not None
+        assert (train.start, train.stop, test.start, test.stop) == (0, 40, 40, 50)
+
+    @pytest.mark.parametrize("other", [False, True])
+    def test_next_to_a_moved_run(self, place, path, other):
+        """Even where another file has come to lie where the first one was."""
+        (place / "data").rename(place / "away")
+        (place / "run").rename(place / "away" / "run")
+        if other:
+            store.write(place / "data" / "a.parquet", [showers(MODULE, 50, seed=2)])
+        train, _ = self.found(place / "away" / "run", trained_on=path) or (None, None)
+        assert train is not None
+        assert train.reader.path == place / "away" / "a.parquet"
+
+    def test_gone(self, place, path):
+        (place / "data" / "a.parquet").unlink()
+        assert self.found(trained_on=path) is None
+
+    @pytest.mark.parametrize(
+        "events", [showers(MODULE, 50, seed=2), showers(MODULE, 50)[:49], showers(MODULE, 50)[::-1]], ids=["others", "fewer", "reversed"]
+    )
+    def test_another_file_in_its_place(self, place, path, events):
+        store.write(place / "data" / "a.parquet", [events])
+        with pytest.raises(
+            SettingsError, match=r"data/a.parquet: holds events of the fingerprint \w{16}, run was trained on those of \w{16}"
+        ):
+            self.found(trained_on=path)
+
+    @pytest.mark.parametrize("change", [{"test_share": 0.3}, {"root": "ROC"}])
+    def test_settings_that_ask_for_other_events(self, place, change):
+        with pytest.raises(SettingsError, match=r"run/run.yaml: asks for training events 0 to .*, its model was trained on events 0 to 39"):
+            self.found(**change)
+
+    def test_a_model_that_does_not_say(self, place):
+        with pytest.raises(SettingsError, match="does not say"):
+            splits_of_run(Path("run"), RunSettings(input="data/a.parquet"), None)
 
 
 def run_settings(path: Path, **changes) -> RunSettings:
@@ -123,6 +183,7 @@ class TestPrepare:
         assert prepare(again, folder).fingerprint == trainer.fingerprint
         assert (len(trainer.train), len(trainer.test)) == (40, 10)
         assert trainer.cell_xy is not None
+        assert trainer.model.trained_on == training_data(*splits(again))
         assert trainer.model.settings == shares_settings(MODULE)
 
     def test_everything_that_matters_is_in_the_fingerprint(self, path, tmp_path):
@@ -186,9 +247,8 @@ class TestPrepare:
     def test_a_folder_that_holds_another_run(self, path, folder):
         """It is left as it was, also the settings in it."""
         first = prepare(run_settings(path, schedule=Schedule(stages=STAGES[:1])), folder)
-        first.on_epoch = lambda *_: interrupt()
-        with pytest.raises(KeyboardInterrupt):
-            first.run()
+        first.last_epoch = 1
+        first.run()
         before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
         with pytest.raises(SettingsError, match="other settings or other data"):
             prepare(run_settings(path, seed=2, schedule=Schedule(stages=STAGES[:1])), folder)
@@ -198,8 +258,55 @@ class TestPrepare:
             prepare(run_settings(path, schedule=Schedule(stages=STAGES[:1])), folder)
 
 
-def interrupt() -> None:
-    raise KeyboardInterrupt
+class TestOwnDetector:
+    """A detector of two modules behind each other that only a YAML file describes, which is gone by the time of the training."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def own(cls, tmp_path_factory) -> Path:
+        folder = tmp_path_factory.mktemp("own")
+        plain = Detector.load("testbeam").settings.model_dump(mode="json")
+        levels = [["ROC", [4, 4]], ["MODULE", [3]], ["STAGE2", [2]]]
+        layers = [plain["layers"][0], plain["layers"][1] | {"dedx_mev": 30.0}]
+        mine = DetectorSettings.load(plain | {"name": "mine", "levels": levels, "layers": layers, "missing": {}})
+        (folder / "mine.yaml").write_text(mine.to_yaml())
+        settings = SimulateSettings.load({"detector": str(folder / "mine.yaml"), "gun": {"energy_gev": [5, 50]}})
+        store.write(folder / "events.parquet", simulate(settings, 30), {"settings": settings.model_dump(mode="json")})
+        (folder / "mine.yaml").unlink()
+        return folder
+
+    @pytest.fixture
+    def elsewhere(self, monkeypatch) -> None:
+        """Another process."""
+        monkeypatch.setattr(geometry, "_KNOWN", {})
+
+    def test_training_knows_positions_and_weights(self, own, elsewhere, folder):
+        trainer = prepare(RunSettings(input=str(own / "events.parquet"), epochs=10), folder)
+        assert trainer.detector is not None
+        assert trainer.detector.name == "mine"
+        assert trainer.cell_xy is not None
+        np.testing.assert_array_equal(trainer.cell_xy, np.tile(trainer.detector.layer_cell_xy, (2, 1)))
+        weight = trainer.detector.layer_mev_per_mip
+        assert trainer.model.calibration.root_weight == pytest.approx(tuple(weight / np.median(weight)))
+        assert set(trainer.model.frames) == {"ROC", "MODULE", "STAGE2"}
+
+    def test_the_model_describes_it(self, own, elsewhere, folder, monkeypatch):
+        prepare(RunSettings(input=str(own / "events.parquet"), epochs=10), folder).model.save(folder / "model")
+        monkeypatch.setattr(geometry, "_KNOWN", {})
+        named = Autoencoder.load(folder).detector
+        detector = geometry.detector_of(named, folder)
+        assert detector is not None
+        assert detector.identity == named == store.Reader(own / "events.parquet").detector
+
+    def test_it_is_simulated_again_without_its_yaml(self, own, elsewhere):
+        reader = store.Reader(own / "events.parquet")
+        events = reader.take(0, 5)
+        settings = SimulateSettings.load(reader.provenance["settings"])
+        pairs = {kind.name: pair for kind, pair in perturbed(events, settings, 1, ("noise_2", "pions"))}
+        assert all(pair.given.detector == events.detector for pair in pairs.values())
+        assert len(next(iter(repeated(events, 2, seed=3)))) > 0
+        with pytest.raises(SettingsError, match="mine.yaml"):
+            next(iter(simulate(settings, 1)))
 
 
 class TestSettings:

@@ -14,6 +14,7 @@ from hgcae.errors import DataFormatError, SettingsError
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.train.checkpoint import Checkpoint, read_history
+from hgcae.train.loop import StageLoop
 from hgcae.train.schedule import Stage
 from hgcae.train.trainer import Progress, Trainer
 from model.toys import MODULE, plain_settings
@@ -42,7 +43,13 @@ def assert_same_end(folder: Path, expected: Path) -> None:
 def done(tmp_path_factory) -> Trainer:
     """A run that nobody stopped."""
     run = trainer(tmp_path_factory.mktemp("done") / "run")
-    run.on_epoch = lambda now, row: shutil.copytree(now.folder, state(now, row["epoch"])) and None
+    finish = run._finish_epoch
+
+    def finish_and_copy(row: dict[str, Any], loop: StageLoop) -> None:
+        finish(row, loop)
+        shutil.copytree(run.folder, state(run, row["epoch"]))
+
+    run._finish_epoch = finish_and_copy
     run.run()
     return run
 
@@ -107,14 +114,15 @@ class TestRun:
                 assert loss[-1] < 0.9 * loss[0]
 
     def test_levels_together_and_codes_without_sums(self, folder):
-        """The steps of the original schedule: whole events, squared error of the charges, one rate."""
+        """The steps of the original schedule: whole events, squared error of codes, one rate."""
         stage = Stage(loss_level="MODULE", trains=("ROC", "MODULE"), epochs=3, batch=4, learning_rate=2e-3)
-        run = trainer(folder, (stage,), plain_settings(MODULE))
+        run = trainer(folder, (stage,), plain_settings(MODULE).model_copy(update={"digi": "codes"}))
+        assert run.tree(run.test, "ROC", "MODULE").base.max() == run.model.digi(run.test).charge.max() < 128
         before = weights(run.model)
         run.run()
         after = weights(run.model)
         assert all((before[name] != after[name]).any() for name in before)
-        # 40 events in steps of 4.
+        # 40 events in steps of 4; all 10 test events in steps of 4, 4 and 2.
         assert [row["step"] for row in run.history] == [10, 20, 30]
         np.testing.assert_allclose([row["learning_rate"] for row in run.history], 2e-3)
         assert run.history[2]["loss_train"] < run.history[0]["loss_train"]

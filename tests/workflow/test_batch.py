@@ -14,7 +14,8 @@ pytest.importorskip("law")
 
 from law.job.dashboard import NoJobDashboard
 
-from hgcae.workflow.batch import htcondor_commands, setup_lines, slurm_options
+from hgcae.errors import SettingsError
+from hgcae.workflow.batch import check_store, htcondor_commands, setup_lines, slurm_options
 from hgcae.workflow.run import Options, Where, configured, steps_of
 from hgcae.workflow.settings import Resources, load_workflow
 from workflow.submit_description import read
@@ -122,6 +123,40 @@ class TestSlurm:
     @pytest.mark.parametrize(("minutes", "time"), [(1, "00:01:00"), (90, "01:30:00"), (6000, "100:00:00")])
     def test_times(self, minutes, time):
         assert dict(slurm_options(Resources(minutes=minutes, gpus=1), {}))["time"] == time
+
+
+class TestFolderNames:
+    """What law would write unquoted is refused before anything is submitted; what it may write goes through."""
+
+    STRANGE = (" ", "'", '"', "$", "`", ";", "&", "|", "(", "*", "?", "[", "#", "!", "<", "\\", ",", "%", "=", "\n", "\t", "\x1b")
+
+    @pytest.mark.parametrize("where", ["slurm", "htcondor"])
+    @pytest.mark.parametrize("character", STRANGE)
+    def test_refused(self, character, where):
+        with pytest.raises(SettingsError, match=f"store: .*found {re.escape(repr(character))}"):
+            check_store(f"/eos/user/a{character}b/store", where)
+
+    @pytest.mark.parametrize("where", ["slurm", "htcondor"])
+    def test_before_the_first_job_file(self, where, tmp_path):
+        with pytest.raises(SettingsError, match="store: .*found ' '"):
+            submitted(tmp_path / "my store", where)
+
+    @pytest.mark.parametrize("where", ["local", "slurm", "htcondor"])
+    def test_allowed(self, where):
+        check_store("/eos/user/z/Zürich_2/a+b@c~d-e.f/store", where)
+
+    @pytest.mark.parametrize("character", [character for character in STRANGE if character != "$"])
+    def test_this_machine_takes_nearly_all(self, character):
+        check_store(f"/data/a{character}b", "local")
+
+    def test_a_path_with_a_variable(self):
+        with pytest.raises(SettingsError, match="found '\\$'"):
+            check_store("/data/$HOME", "local")
+
+    @pytest.mark.parametrize("options", [slurm_options, htcondor_commands])
+    def test_options_stay_on_their_line(self, options):
+        with pytest.raises(SettingsError, match="comment.*expected one line"):
+            options(Resources(), {"comment": "a\n#SBATCH --uid=root"})
 
 
 class TestSetup:

@@ -12,6 +12,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import SettingsError, unknown
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,8 @@ def compare(
       repeater                ECON-T: all cells in 4E3M, 336 bits whatever the links: what its float format alone loses
       cms-pu                  CMS's own trained autoencoder, made for links given by pile-up (2 to 5 links)
       cms-signal              the same, made for links given by signals
-      econ-ae                 the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links)
+      econ-ae                 the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links); it learns
+                              slowly and gets eight times the steps
       latent                  a quantised layer and a decoder, trained here on how far charge is carried (2 to 5 links)
       hierarchy               the autoencoder of this package, cells to ROCs to module, trained here (2 to 5 links)
 
@@ -86,7 +88,7 @@ def compare(
     """
     from hgcae.evaluate import write_module_results
     from hgcae.settings import fingerprint
-    from hgcae.sources.modules import module_sample
+    from hgcae.sources.modules import data_fingerprints, module_sample
     from hgcae.train.module_codecs import FACTORIES, Fit, available
 
     if data is None:
@@ -99,14 +101,16 @@ def compare(
     test = drawn(modules.test, max_modules, seed)
     pairs = [(name, number) for name in chosen for number in dict.fromkeys(links or LINKS)]
     results, made = [], {}
-    with console.progress(len(pairs), "codecs") as progress:
-        for name, codec, result in judged(sample.value, pairs, modules.train, test, Fit(seed, steps, data)):
-            results.append(result)
-            made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
-            progress(len(results), name)
-    provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), "seed": seed, "steps": steps, "codecs": made}
-    content = write_module_results(output / "results.json", results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
-    report(results, output)
+    with claimed(output / "results.json"):
+        with console.progress(len(pairs), "codecs") as progress:
+            for name, codec, result in judged(sample.value, pairs, modules.train, test, Fit(seed, steps, data)):
+                results.append(result)
+                made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
+                progress(len(results), name)
+        told = {"data": data_fingerprints(modules.train, test), "seed": seed, "steps": steps, "codecs": made}
+        provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), **told}
+        content = write_module_results(output / "results.json", results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
+        report(results, output)
     if as_json:
         console.show(content, as_json=True)
         return

@@ -13,11 +13,13 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from hgcae import stopping
 from hgcae.errors import DataFormatError, HgcaeError, HgcaeWarning
 from hgcae.settings import override, read_yaml
 
@@ -34,6 +36,23 @@ DetectorOption = Annotated[
         show_default="none; levels of the prototype",
     ),
 ]
+
+
+class Digi(StrEnum):
+    """What the array `digi` of a pickle holds."""
+
+    CODES = "codes"
+    CHARGES = "charges"
+
+
+DigiOption = Annotated[
+    Digi | None,
+    typer.Option(
+        "--digi",
+        help="What digi of a pickle holds: 4E3M codes (of half the ADC counts), or charges.",
+        show_default="by its values when read, charges when written",
+    ),
+]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="YAML file of settings; other options take precedence.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. gun.radius_cm=5. Repeatable.")]
 
@@ -41,7 +60,7 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 def run_app(app: Callable[[], object], name: str) -> None:
     """Runs a command line; errors that a user can mend end it with one line on standard error and status 2.
 
-    Each different `HgcaeWarning` is one line on standard error.
+    Ctrl-C and SIGTERM end it with one line, too, and with status 130 and 143. Each different `HgcaeWarning` is one line on standard error.
     """
     show_other = warnings.showwarning
 
@@ -55,17 +74,24 @@ def run_app(app: Callable[[], object], name: str) -> None:
         note(f"{name}: error: {' '.join(message.split())}")
         raise SystemExit(2)
 
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("default", category=HgcaeWarning)
-            warnings.showwarning = show_warning
+    with stopping.stoppable(), warnings.catch_warnings():
+        warnings.filterwarnings("default", category=HgcaeWarning)
+        warnings.showwarning = show_warning
+        try:
             app()
-    except HgcaeError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
-    except MemoryError as error:
-        fail(f"not enough memory: {error}")
+        except BaseException as error:
+            number = stopping.asked()
+            if number is not None:
+                note(f"{name}: stopped; what is finished is kept, the same command does the rest")
+                raise SystemExit(128 + number) from None
+            if isinstance(error, HgcaeError):
+                fail(str(error))
+            if isinstance(error, OSError):
+                # Files are named by who writes them, so what has no name is what is printed.
+                fail(f"{error.filename or 'standard output'}: {error.strerror}" if error.strerror else str(error))
+            if isinstance(error, MemoryError):
+                fail(f"not enough memory: {error}")
+            raise
 
 
 def workflow_dir() -> Path:
@@ -145,15 +171,17 @@ def progress(total: int, unit: str) -> Iterator[Callable[..., None]]:
         task = bar.add_task("", total=total, rate="")
 
         def update(done: float, text: str | None = None) -> None:
+            stopping.check()
             bar.update(task, completed=done, rate=text or f"{done / (time.perf_counter() - start):.0f} {unit}/s")
 
         yield update
 
 
-def events_of(path: Path, detector: str | None, root: str | None = None) -> Iterator[Events]:
+def events_of(path: Path, detector: str | None, root: str | None = None, digi: Digi | None = None) -> Iterator[Events]:
     """Yields the events of a file in chunks; a given detector says which levels a foreign file has, and is noted in the events.
 
-    Without a detector, `root` "module" asks for modules where a file can be read as those or as whole events.
+    Without a detector, `root` "module" asks for modules where a file can be read as those or as whole events. `digi` says what that of a
+    pickle holds.
 
     Raises:
         DataFormatError: The file is not as it should be, or says that it holds events of another detector.
@@ -162,15 +190,15 @@ def events_of(path: Path, detector: str | None, root: str | None = None) -> Iter
     from hgcae.geometry.hierarchy import PROTOTYPE
     from hgcae.sources import read_events
 
+    kind = None if digi is None else digi.value
     if detector is None:
-        yield from read_events(path, PROTOTYPE.rooted("MODULE") if root is not None and root.upper() == "MODULE" else PROTOTYPE)
+        yield from read_events(path, PROTOTYPE.rooted("MODULE") if root is not None and root.upper() == "MODULE" else PROTOTYPE, kind)
         return
     loaded = Detector.load(detector)
-    name = (loaded.name, loaded.fingerprint())
-    for chunk in read_events(path, loaded.hierarchy):
-        if chunk.detector not in (None, name) or chunk.hierarchy != loaded.hierarchy.rooted(chunk.hierarchy.root):
-            raise DataFormatError(path, "detector", str(chunk.detector), str(name))
-        yield replace(chunk, detector=name)
+    for chunk in read_events(path, loaded.hierarchy, kind):
+        if chunk.detector not in (None, loaded.identity) or chunk.hierarchy != loaded.hierarchy.rooted(chunk.hierarchy.root):
+            raise DataFormatError(path, "detector", str(chunk.detector), str(loaded.identity))
+        yield replace(chunk, detector=loaded.identity)
 
 
 def settings_values(

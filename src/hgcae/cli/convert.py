@@ -24,6 +24,7 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="File to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; replaced if it exists.")],
     detector: console.DetectorOption = None,
+    digi: console.DigiOption = None,
     root: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="Fail unless one event is one unit of this level, e.g. MODULE.", show_default="any")
     ] = None,
@@ -41,12 +42,15 @@ def convert(
     """Convert files of events; the formats follow from the endings of the names.
 
       .parquet        hgcae's own format: everything is kept (see docs/events.md)
-      .pickle, .pkl   {"digi": dense charges of any level, "meta": one row per event}
+      .pickle, .pkl   the original program's: {"digi": dense 4E3M codes or charges of any level, "meta": one row per event,
+                      "layer_energy", "module_energy": true deposits}
       .csv            one silicon module per line: CALQ_0 ... CALQ_47, further numbers
       .npz            whole CMS events; their modules with --root MODULE (only read)
 
-    A pickle is read without running anything in it. Parquet and csv files are converted as a stream; a pickle takes the memory of its dense
-    charges. Nothing is written unless all of IN is good.
+    A pickle is read without running anything in it. Its digi is taken for codes if all of it are whole numbers up to 127, unless --digi
+    says what it holds; what was taken is printed and kept in OUT. Codes are kept as the charges that they stand for, and are written to a
+    pickle as they came. Parquet and csv files are converted as a stream; a pickle takes the memory of its dense charges. Nothing is written
+    unless all of IN is good.
 
     With --codec, OUT holds what a concentrator with this codec delivers: each module with charge is sent and decoded, so that levels above
     MODULE can be trained on it. IN needs a level MODULE of 48 trigger cells and whole charges; decoded charges need not be whole. Codecs
@@ -58,29 +62,36 @@ def convert(
       hgcae convert electrons.pickle electrons.parquet
       hgcae convert ttbar_0PU.csv modules.parquet --root MODULE
       hgcae convert events_00-59.npz modules.parquet --root MODULE
-      hgcae convert electrons.parquet electrons.pickle
+      hgcae convert electrons.parquet electrons.pickle --digi codes
       hgcae convert electrons.parquet sent.parquet --codec lattice --links 3
       hgcae convert test.parquet sent_test.parquet --codec lattice --links 3 --fit electrons.parquet
     """
-    from hgcae.sources import write_events
+    from hgcae.sources import with_digi, write_events
     from hgcae.sources.summary import Summary
 
+    from_pickle, to_pickle = _is_pickle(source, look=True), _is_pickle(target, look=False)
+    if digi is not None and not (from_pickle or to_pickle):
+        msg = f"--digi {digi}: found {source.name} and {target.name}, expected a pickle to read or to write"
+        raise SettingsError(msg)
+    read_as = digi if from_pickle else None
     summary = Summary()
     provenance: dict[str, Any] = {
         "program": f"hgcae {__version__} convert",
         "source": source.name,
         "source_provenance": _provenance(source),
     }
-    chunks: Iterable[Events] = _rooted(console.events_of(source, detector, root), root, source)
+    chunks: Iterable[Events] = _rooted(console.events_of(source, detector, root, read_as), root, source)
     delivery = None
     if codec is not None and links is not None:
         # The fit reads a stream of its own.
-        training = console.events_of(fit, detector) if fit else _rooted(console.events_of(source, detector, root), root, source)
+        training = console.events_of(fit, detector) if fit else _rooted(console.events_of(source, detector, root, read_as), root, source)
         delivery, provenance["codec"] = _delivery(codec, links, training, source, fit or source, data)
         chunks = delivery.send(chunks)
     elif any(option is not None for option in (codec, links, fit)):
         msg = f"found --codec {codec}, --links {links}, --fit {fit}; expected --codec and --links, or none of them"
         raise SettingsError(msg)
+    if digi is not None and to_pickle:
+        chunks = with_digi(chunks, digi.value)
     write_events(target, summary.watch(chunks), provenance)
     figures = summary.figures()
     console.show(
@@ -91,6 +102,7 @@ def convert(
             "root": figures["root"],
             "trigger_cells_per_event": summary.mean_occupied("CELL"),
             "charge": {key: figures["charge"].get(key) for key in ("dtype", "min", "max")},
+            **({"digi": figures["digi"]["kind"]} if "digi" in figures else {}),
             **({} if delivery is None else {"codec": provenance["codec"], **_delivered(delivery)}),
         },
         as_json=as_json,
@@ -117,6 +129,12 @@ def _delivered(delivery: Delivery) -> dict[str, Any]:
         "payload_bits_per_event": {"mean": delivery.bits_per_event, "max": delivery.most_bits},
         "charge_kept": delivery.charge_kept,
     }
+
+
+def _is_pickle(path: Path, *, look: bool) -> bool:
+    from hgcae.sources import STORE_SUFFIX, DigiPickle, find_source
+
+    return path.suffix.lower() != STORE_SUFFIX and isinstance(find_source(path, look=look), DigiPickle)
 
 
 def _rooted(chunks: Iterable[Events], root: str | None, source: Path) -> Iterator[Events]:

@@ -11,6 +11,7 @@ import typer
 
 from hgcae import __version__
 from hgcae.cli import console
+from hgcae.outputs import claimed
 from hgcae.parallel import usable_cores
 from hgcae.store.results import write_results_file
 
@@ -48,7 +49,7 @@ def demo(
     from hgcae.geometry.detector import Detector
     from hgcae.plots import draw_event
     from hgcae.store import Reader, write
-    from hgcae.train.run import RunSettings, schedule_of
+    from hgcae.train.run import RunSettings, Split, schedule_of, splits
     from hgcae.workflow.opened import OpenRun
     from hgcae.workflow.page import write_page
 
@@ -58,37 +59,37 @@ def demo(
     run = RunSettings.load({"input": str(files["electrons"][0]), "epochs": length, "seed": seed})
     detector = Detector.load("prototype")
     schedule_of(run, detector.hierarchy)  # finds mistakes before the work begins
-    for name, (path, n, number) in files.items():
-        settings = stage.SimulateSettings(seed=number)
-        provenance = {"program": f"hgcae {__version__} demo", "settings": settings.model_dump(mode="json"), "events": n}
-        if path.exists() and Reader(path).provenance == provenance:
-            continue
-        console.note(f"simulating {n} {name} events")
-        with console.progress(n, "events") as progress:
-            write(path, stage.simulate(settings, n, workers=workers, progress=progress), provenance)
-    clock.lap("simulation")
-    console.note("training five levels")
-    trainer = train_run(run, output / "run")
-    clock.lap("training")
-    console.note("judging them")
-    test = Reader(files["test"][0]).read()
-    opened = OpenRun(run, trainer.model, Reader(files["electrons"][0]).take(0, 4000), test, detector)
-    results = judge(opened.model, opened.train, test, detector, EvaluateSettings(), output)
-    event = test[:1]
-    for name in trainer.model.hierarchy.names:
-        draw_event(event, trainer.model.reconstruct(event, name), detector, output / f"event_{name}.png", title=f"decoded from {name}")
-    report(results, output, as_json=as_json)
-    clock.lap("judgement")
-    page = write_page(opened, results, output / "report.html", output / "run", [output], note=console.note)
-    clock.lap("report")
-    figures = {
-        "seconds": clock.laps,
-        "peak_rss_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "cores": usable_cores(),
-        "events": {name: n for name, (_, n, _) in files.items()},
-        "seed": seed,
-    }
-    write_results_file(output / "demo.json", figures)
+    with claimed(output / "demo.json"):
+        for name, (path, n, number) in files.items():
+            settings = stage.SimulateSettings(seed=number)
+            provenance = {"program": f"hgcae {__version__} demo", "settings": settings.model_dump(mode="json"), "events": n}
+            if path.exists() and Reader(path).provenance == provenance:
+                continue
+            console.note(f"simulating {n} {name} events")
+            with console.progress(n, "events") as progress:
+                write(path, stage.simulate(settings, n, workers=workers, progress=progress), provenance)
+        clock.lap("simulation")
+        console.note("training five levels")
+        trainer = train_run(run, output / "run")
+        clock.lap("training")
+        console.note("judging them")
+        opened = OpenRun(run, trainer.model, splits(run)[0], Split(Reader(files["test"][0]), 0, n_test), n_test)
+        results = judge(opened, EvaluateSettings(), output)
+        event = opened.sample[:1]
+        for name in trainer.model.hierarchy.names:
+            draw_event(event, trainer.model.reconstruct(event, name), detector, output / f"event_{name}.png", title=f"decoded from {name}")
+        report(results, output, as_json=as_json)
+        clock.lap("judgement")
+        page = write_page(opened, results, output / "report.html", output / "run", [output], note=console.note)
+        clock.lap("report")
+        figures = {
+            "seconds": clock.laps,
+            "peak_rss_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            "cores": usable_cores(),
+            "events": {name: n for name, (_, n, _) in files.items()},
+            "seed": seed,
+        }
+        write_results_file(output / "demo.json", figures)
     console.note(f"{page}: all of it on one page, for any browser")
     console.note(f"done in {sum(clock.laps.values()):.0f} s, with at most {figures['peak_rss_gib']:.1f} GiB of memory")
 

@@ -28,6 +28,7 @@ def meaning(settings: ScanSettings, base: Base, bench: Bench) -> dict[str, Any]:
     import numpy as np
 
     from hgcae.evaluate.meaning import correlations, near_energy, quantities, traversal
+    from hgcae.geometry.detector import detector_to_dict
     from hgcae.model.sparse import Codes
 
     model, root = base.model, base.model.hierarchy.root
@@ -45,7 +46,7 @@ def meaning(settings: ScanSettings, base: Base, bench: Bench) -> dict[str, Any]:
         if number == 0 and energy is not None:
             chosen = near_energy(energy[codes.event], AT_GEV)
             entry["traversal"] = traversal(codes.code[chosen], decode, base.detector) | {
-                "detector": base.detector.name,
+                "detector": detector_to_dict(base.detector.identity),
                 "energies_gev": [float(energy[codes.event][chosen].min()), float(energy[codes.event][chosen].max())],
             }
         result[sample] = entry
@@ -128,4 +129,4 @@ def _events(settings: ScanSettings, base: Base, bench: Bench, sample: str, n: in
         return reader.take(0, min(n, len(reader)))
     how = simulation(settings, sample, base.detector, "test")
     gun = how.gun.model_copy(update={"radius_cm": NARROW_CM})
-    return Events.concatenate(list(simulate(how.model_copy(update={"gun": gun}), n)))
+    return Events.concatenate(list(simulate(how.model_copy(update={"gun": gun}), n, detector=base.detector)))

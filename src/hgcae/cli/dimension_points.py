@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.cli.processes import single_threads
-from hgcae.errors import HgcaeError
+from hgcae.cli.processes import WORKER_DIED, processes
+from hgcae.errors import HgcaeError, WorkerError
 
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
@@ -40,19 +39,17 @@ def make_points(bench: Bench, points: Sequence[PointSettings], workers: int, pro
     """Makes points, and yields what went wrong: one line for each that failed, while the others go on.
 
     Raises:
-        HgcaeError: A process died, e.g. for want of memory.
+        WorkerError: A process died.
     """
     if workers == 1:
         yield from _watched(((point, _make(bench, point)) for point in points), progress)
         return
-    # One thread of linear algebra in each process, and no forks: JAX would not survive them.
-    with single_threads(), ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with processes(workers) as pool:
         waiting = {pool.submit(_make, bench, point): point for point in points}
         try:
             yield from _watched(((waiting[future], future.result()) for future in as_completed(waiting)), progress)
         except BrokenProcessPool:
-            msg = "scan: a process was killed, perhaps for want of memory; the same command goes on from there, perhaps with fewer workers"
-            raise HgcaeError(msg) from None
+            raise WorkerError(WORKER_DIED) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

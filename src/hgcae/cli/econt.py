@@ -12,7 +12,16 @@ from hgcae.cli import console
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="Registers (a reference init.yaml) or settings, YAML.")]
 EncoderOption = Annotated[Path | None, typer.Option(metavar="HDF5", help="Weights of the autoencoder, instead of those in CONFIG.")]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Emulate the ECON-T, the trigger concentrator, bit for bit.")
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A setting that CONFIG lacks, e.g. reversed_map=true for the production chip. Repeatable."
+    ),
+]
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Emulate the ECON-T, the trigger concentrator, as its reference vectors have it."
+)
 
 
 def run(
@@ -20,6 +29,7 @@ def run(
     words: Annotated[Path, typer.Argument(metavar="INPUT", help="Input words: RX_DATA_0 ... RX_DATA_11, hexadecimal, csv.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUTPUT", help="Output words to write: TX_DATA_0 ... TX_DATA_12.")],
     encoder: EncoderOption = None,
+    assignments: SetOption = None,
     as_json: console.JsonOption = False,
 ) -> None:
     """Turn input words into output words, one line per bunch crossing.
@@ -32,7 +42,7 @@ def run(
     """
     from hgcae.frontend.econt import EcontConfig, Emulator, read_words, write_words
 
-    settings = EcontConfig.from_yaml(config, encoder=encoder)
+    settings = EcontConfig.from_yaml(config, assignments or (), encoder)
     result = Emulator(settings).run(read_words(words, "RX_DATA"), words)
     write_words(out, "TX_DATA", result)
     figures = {"file": str(out), "algorithm": settings.algorithm, "links": settings.links, "bunch_crossings": len(result)}
@@ -44,6 +54,7 @@ def decode(
     words: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Output words: TX_DATA_0 ... TX_DATA_12, hexadecimal, csv.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="CHARGES", help="Charges to write, csv.")],
     encoder: EncoderOption = None,
+    assignments: SetOption = None,
     as_json: console.JsonOption = False,
 ) -> None:
     """Turn output words into charges CALQ_0 ... CALQ_47, in the order after the ECON-T's multiplexer; cells that were not sent are 0.
@@ -52,13 +63,14 @@ def decode(
 
     Examples:
       hgcae econt decode init.yaml testOutput.csv -o charges.csv
+      hgcae econt decode init.yaml testOutput.csv -o charges.csv --set reversed_map=true --set keep_zeros=true
     """
     import numpy as np
 
     from hgcae.frontend.econt import EcontConfig, Emulator, read_words
     from hgcae.settings import atomic_path
 
-    settings = EcontConfig.from_yaml(config, encoder=encoder)
+    settings = EcontConfig.from_yaml(config, assignments or (), encoder)
     values = Emulator(settings).decode(read_words(words, "TX_DATA"), words)
     name = "AE" if settings.algorithm == "autoencoder" else "CALQ"
     header = ",".join(f"{name}_{i}" for i in range(values.shape[1]))

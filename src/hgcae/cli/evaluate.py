@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
-    from hgcae.events import Events
-    from hgcae.geometry.detector import Detector
-    from hgcae.model.autoencoder import Autoencoder
+    from hgcae.workflow.opened import OpenRun
 
 
 def evaluate(
@@ -36,6 +35,9 @@ def evaluate(
     against uncompressed ones and against the truth, with the fit of stochastic, noise and constant terms; barycentres; layer profiles; what
     the physics heads estimate; bits: of every unit, of occupied ones, and entropy-coded, beside the formats of the ECON-T.
 
+    A run that was moved finds its events where run.yaml says or next to it; a file with other events there is refused. Without them, give
+    others: what is fitted to training events (mean, principal components, entropy-coded bits) is left out then.
+
       DIR/results.json   all figures with their errors, settings, versions and fingerprints
       DIR/energy.png     response and resolution; levels.png: all levels; heads.png: energy, momentum and impact point from codes
 
@@ -47,19 +49,18 @@ def evaluate(
     from hgcae.workflow.opened import OpenRun
 
     chosen = EvaluateSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
-    opened = OpenRun.of(run, events, max_events)
-    results = judge(opened.model, opened.train, opened.test, opened.detector, chosen, output or run)
-    report(results, output or run, as_json=as_json)
+    opened = OpenRun.of(run, events, max_events, console.note)
+    with claimed((output or run) / "results.json"):
+        results = judge(opened, chosen, output or run)
+        report(results, output or run, as_json=as_json)
 
 
-def judge(
-    model: Autoencoder, train: Events, test: Events, detector: Detector | None, settings: EvaluateSettings, folder: Path
-) -> dict[str, Any]:
+def judge(opened: OpenRun, settings: EvaluateSettings, folder: Path) -> dict[str, Any]:
     """Judges every level of a model with a progress bar, see `hgcae.workflow.judge`."""
     from hgcae.workflow import judge as workflow
 
-    with console.progress(len(model.hierarchy.names), "levels") as progress:
-        return workflow.judge(model, train, test, detector, settings, folder, progress)
+    with console.progress(len(opened.model.hierarchy.names), "levels") as progress:
+        return workflow.judge(opened, settings, folder, progress)
 
 
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -17,14 +17,15 @@ def info(
         typer.Argument(metavar="FILE|RUN|DETECTOR", help="File of events, folder of a run, or detector (YAML or name)."),
     ],
     detector: console.DetectorOption = None,
+    digi: console.DigiOption = None,
     as_json: console.JsonOption = False,
 ) -> None:
     """Say what a file of events holds, what a trained model is, or what a detector is.
 
     Of events: levels with their occupancy (mean number of units with charge per event), charges (in the counts of the file; of simulated
-    events, tenths of a MIP), truth, per-event columns, provenance. All of the file is read, so damage is found: Parquet files of hgcae
-    carry checksums. Of a model: for each level the numbers and bits of its code, the weights of encoder and decoder, the fixed-point
-    formats. Of a detector: levels, layers, depth.
+    events, tenths of a MIP), truth, particles by PDG id, per-event columns, provenance. All of the file is read, so damage is found:
+    Parquet files of hgcae carry checksums. Of a model: for each level the numbers and bits of its code, the weights of encoder and
+    decoder, the fixed-point formats. Of a detector: levels, layers, depth.
 
     Examples:
       hgcae info electrons.parquet
@@ -39,11 +40,12 @@ def info(
         console.show(_model(path), as_json=as_json)
         return
     is_detector = path.suffix.lower() in {".yaml", ".yml"} or (subject in shipped_detectors() and not path.exists())
-    console.show(_detector(subject) if is_detector else _events(path, detector), as_json=as_json)
+    console.show(_detector(subject) if is_detector else _events(path, detector, digi), as_json=as_json)
 
 
 def _model(folder: Path) -> dict[str, Any]:
     from hgcae.model.autoencoder import Autoencoder
+    from hgcae.model.files import model_fingerprint
 
     model = Autoencoder.load(folder)
     levels = {}
@@ -61,6 +63,8 @@ def _model(folder: Path) -> dict[str, Any]:
     return {
         "model": str(folder),
         "preset": model.settings.preset,
+        "fingerprint": model_fingerprint(model),
+        "trained_on": None if model.trained_on is None else model.trained_on.events,
         "detector": None if model.detector is None else model.detector[0],
         "levels": levels,
         "smallest_charge_adc": model.calibration.smallest_charge,
@@ -92,7 +96,7 @@ def _detector(name: str) -> dict[str, Any]:
     }
 
 
-def _events(path: Path, detector: str | None) -> dict[str, Any]:
+def _events(path: Path, detector: str | None, digi: console.Digi | None) -> dict[str, Any]:
     from hgcae.sources import STORE_SUFFIX, find_source
     from hgcae.sources.summary import Summary
     from hgcae.store import Reader
@@ -101,11 +105,12 @@ def _events(path: Path, detector: str | None) -> dict[str, Any]:
     if path.suffix.lower() == STORE_SUFFIX:
         reader = Reader(path)
         figures |= {"format": f"hgcae events, schema version {reader.schema_version}", "row_groups_verified": reader.verify()}
+        figures["fingerprint"] = reader.content_fingerprint
         provenance = {"provenance": reader.provenance}
     else:
         figures["format"] = find_source(path, look=True).name
         provenance = {}
     summary = Summary()
-    for chunk in console.events_of(path, detector):
+    for chunk in console.events_of(path, detector, digi=digi):
         summary.add(chunk)
     return {**figures, **summary.figures(), **provenance}

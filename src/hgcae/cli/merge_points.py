@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.cli.processes import single_threads
-from hgcae.errors import HgcaeError, MissingToolError
+from hgcae.cli.processes import WORKER_DIED, processes
+from hgcae.errors import HgcaeError, WorkerError
 
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
@@ -71,7 +70,7 @@ def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, p
     Several processes first train, depth by depth, the stages that variants of a seed share, so that none is trained twice.
 
     Raises:
-        MissingToolError: A process died, e.g. for want of memory.
+        WorkerError: A process died.
     """
     done = 0
     if workers == 1:
@@ -80,7 +79,7 @@ def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, p
                 yield f"{name}, seed {seed}: {problem}"
             progress(done, name)
         return
-    with single_threads(), ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with processes(workers) as pool:
         for tasks in _rounds(bench, points):
             waiting = {pool.submit(make, bench, task): task for task in tasks}
             try:
@@ -93,8 +92,7 @@ def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, p
                     if problem := future.result():
                         yield f"{name}, seed {seed}: {problem}"
             except BrokenProcessPool:
-                msg = "scan: a process was killed, perhaps for want of memory; what is finished is kept: go on with fewer workers"
-                raise MissingToolError(msg) from None
+                raise WorkerError(WORKER_DIED) from None
             finally:
                 for future in waiting:
                     future.cancel()

@@ -12,12 +12,10 @@ import typer
 from hgcae import __version__
 from hgcae.cli import console
 from hgcae.errors import SettingsError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.train.run import RunSettings
-
-N_TEST = 16
-"""Events that the original program held back, chosen at random."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -51,11 +49,12 @@ def train_experimental_cnn(
     gpu: Annotated[int, typer.Option("--GPU", help="GPU to train on, if there is one; -1: the processor.")] = 3,
     as_json: console.JsonOption = False,
 ) -> None:
-    """Train the original hierarchical autoencoder on a pickle of digi (dense charges) and meta (one row per event).
+    """Train the original hierarchical autoencoder on a pickle of digi and meta (one row per event).
 
     Network, schedule and defaults are the original ones: one epoch each with the loss at STAGE2, STAGE1, TRIPLET and MODULE, then ROC alone
-    to epoch 200, MODULE to 500, TRIPLET to 900, STAGE1 to 1400, STAGE2 from there on; 16 events, chosen at random, are for tests (half of
-    them where there are fewer than 32). A larger --NEpochs goes on with a finished training. After every epoch are written:
+    to epoch 200, MODULE to 500, TRIPLET to 900, STAGE1 to 1400, STAGE2 from there on. The network sees 4E3M codes, 0 to 127, of half the
+    ADC counts. Events are put in the order of numpy.random.seed(0) once; the first 16 are for tests (half of them where there are fewer
+    than 32). A larger --NEpochs goes on with a finished training. After every epoch are written:
 
       modelFile/        the model: hgcae.load("modelFile"); checkpoint.npz, history.jsonl; the events as Parquet
       costFigure        cost against optimisation steps
@@ -73,7 +72,8 @@ def train_experimental_cnn(
     _check_suffix(cost, (".pdf", ".png"), "--costFigure")
     _check_suffix(film, (".mp4", ".gif"), "--animFile")
     choose_gpu(gpu, os.environ)
-    figures = run(original_settings(parquet(data, model), batch, latent), epochs, cost, film, model)
+    with claimed(model / "checkpoint.npz"):
+        figures = run(original_settings(parquet(data, model), batch, latent), epochs, cost, film, model)
     console.show(figures, as_json=as_json)
 
 
@@ -95,12 +95,12 @@ def choose_gpu(number: int, environment: MutableMapping[str, str]) -> None:
 
 
 def parquet(data: Path, folder: Path) -> Path:
-    """Returns a Parquet file of training events: the one that is given, or one in a folder, made of a pickle in random order.
+    """Returns a Parquet file of training events: the one that is given, or one in a folder, made of a pickle.
 
     Raises:
         DataFormatError: The pickle is not as it should be.
     """
-    from hgcae.sources import STORE_SUFFIX
+    from hgcae.sources import STORE_SUFFIX, read_events
     from hgcae.store import Reader, write
 
     if data.suffix.lower() == STORE_SUFFIX:
@@ -109,18 +109,8 @@ def parquet(data: Path, folder: Path) -> Path:
     source = {"source": str(data.resolve()), "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
     provenance = {"program": f"hgcae {__version__} train_experimental_cnn", **source}
     if not target.exists() or Reader(target).provenance != provenance:
-        write(target, _shuffled(data).chunks(1000), provenance)
+        write(target, read_events(data), provenance)
     return target
-
-
-def _shuffled(data: Path) -> Any:
-    import numpy as np
-
-    from hgcae.events import Events
-    from hgcae.sources import read_events
-
-    events = Events.concatenate(list(read_events(data)))
-    return events[np.random.default_rng(0).permutation(len(events))]
 
 
 def original_settings(events: Path, batch: int, latent: int) -> RunSettings:
@@ -129,14 +119,8 @@ def original_settings(events: Path, batch: int, latent: int) -> RunSettings:
     from hgcae.train.run import RunSettings
     from hgcae.train.schedule import open_original_schedule
 
-    reader = Reader(events)
-    return RunSettings(
-        input=str(events),
-        preset="original",
-        latent=latent,
-        schedule=open_original_schedule(reader.hierarchy, batch),
-        test_share=min(0.5, N_TEST / max(len(reader), 1)),
-    )
+    schedule = open_original_schedule(Reader(events).hierarchy, batch)
+    return RunSettings(input=str(events), preset="original", latent=latent, schedule=schedule)
 
 
 def run(settings: RunSettings, epochs: int, cost: Path, film: Path, folder: Path) -> dict[str, Any]:
@@ -151,12 +135,13 @@ def run(settings: RunSettings, epochs: int, cost: Path, film: Path, folder: Path
     """
     import jax
 
-    from hgcae.cli.train import gallery_of, run_with_progress
+    from hgcae.cli.train import gallery_of, note_unknown, run_with_progress
     from hgcae.plots import animate, cost_figure
     from hgcae.train.run import prepare
 
     trainer = prepare(settings, folder)
     trainer.last_epoch = epochs
+    note_unknown(trainer)
     console.note(f"training on {jax.devices()[0].device_kind}")
     gallery = gallery_of(trainer)
     names = trainer.model.hierarchy.names

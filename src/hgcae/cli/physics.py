@@ -13,6 +13,7 @@ import typer
 from hgcae import __version__
 from hgcae.cli import console
 from hgcae.errors import SettingsError
+from hgcae.outputs import claimed
 from hgcae.settings import fingerprint
 
 if TYPE_CHECKING:
@@ -72,31 +73,34 @@ def physics(
     """
     from hgcae.evaluate import PhysicsSettings, judge_physics, write_physics
     from hgcae.model.autoencoder import Autoencoder
+    from hgcae.model.files import model_fingerprint
 
     chosen = PhysicsSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
     model = Autoencoder.load(run)
     detector = _detector(model, run)
     names = [model.level(name).name for name in levels or model.hierarchy.names]
     folder = output or run / "physics"
-    source = {"model": fingerprint(model_content(run)), "program": f"hgcae {__version__} physics"}
-    train = _training_events(run) if baseline else None
+    source = {"model": model_fingerprint(model), "program": f"hgcae {__version__} physics"}
+    train = _training_events(run, model) if baseline else None
+    fitted_to = {"training": model.trained_on.events} if train is not None and model.trained_on else {}
     decoders, sizes = {}, {}
     for name in names:
         found = {name: partial(model.reconstruct, level=name)} | _simple(train, name, model.bits_per_unit(name), baseline or ())
         decoders |= found
         sizes |= dict.fromkeys(found, _size(model, name))
-    samples = prepare(folder, detector, chosen, events, seed, workers, decoders, source)
-    verdict = judge_physics(samples, detector, chosen, console.note)
-    results = write_physics(
-        folder / "physics.json",
-        verdict,
-        date=datetime.now(UTC).date().isoformat(),
-        settings=chosen,
-        fingerprints={"model": source["model"], "detector": detector.fingerprint()},
-        codecs=sizes,
-        provenance={"run": str(run), "seed": seed, "events": events, "energy_gev": ENERGY_GEV, "detector": detector.name},
-    )
-    report(results, folder, as_json=as_json)
+    with claimed(folder / "physics.json"):
+        samples = prepare(folder, detector, chosen, events, seed, workers, decoders, source)
+        verdict = judge_physics(samples, detector, chosen, console.note)
+        results = write_physics(
+            folder / "physics.json",
+            verdict,
+            date=datetime.now(UTC).date().isoformat(),
+            settings=chosen,
+            fingerprints={"model": source["model"], "detector": detector.fingerprint(), **fitted_to},
+            codecs=sizes,
+            provenance={"run": str(run), "seed": seed, "events": events, "energy_gev": ENERGY_GEV, "detector": detector.name},
+        )
+        report(results, folder, as_json=as_json)
 
 
 def _simple(train: Events | None, level: str, bits: int, names: Sequence[str]) -> dict[str, Decoder]:
@@ -106,22 +110,25 @@ def _simple(train: Events | None, level: str, bits: int, names: Sequence[str]) -
     return {} if train is None else {f"{level} {name}": partial(code_events, fitted(name, train, level, bits)) for name in names}
 
 
-def _training_events(run: Path) -> Events:
-    """Returns some of the events that the model was trained on, to fit simple codes to."""
-    from hgcae.train.run import RunSettings, splits
+def _training_events(run: Path, model: Autoencoder) -> Events:
+    """Returns some of the events that the model was trained on, to fit simple codes to.
 
-    train, _ = splits(RunSettings.from_yaml(run / "run.yaml"))
-    return train.take(0, _FITTED)
+    Raises:
+        SettingsError: Their file is gone, or holds other events.
+    """
+    from hgcae.train.run import RunSettings, splits_of_run
+
+    settings = RunSettings.from_yaml(run / "run.yaml")
+    parts = splits_of_run(run, settings, model.trained_on)
+    if parts is None:
+        msg = f"--baseline: simple codes are fitted to the training events of {run}, but {settings.input} is not there, nor next to the run"
+        raise SettingsError(msg)
+    return parts[0].take(0, _FITTED)
 
 
 def _size(model: Autoencoder, level: str) -> dict[str, Any]:
     bits = model.bits_per_unit(level)
     return {"level": level, "bits_per_unit": bits, "bits_per_event": bits * model.hierarchy.n_units(level)}
-
-
-def model_content(run: Path) -> list[str]:
-    """Returns what identifies a saved model: the names of its files, of which that of the weights holds their checksum."""
-    return sorted(path.name for path in (run / "model").iterdir())
 
 
 def _detector(model: Autoencoder, run: Path) -> Detector:
@@ -130,12 +137,12 @@ def _detector(model: Autoencoder, run: Path) -> Detector:
     Raises:
         SettingsError: The model was trained on parts of events, or its detector is not known.
     """
-    from hgcae.train.run import detector_of
+    from hgcae.geometry.detector import detector_of
 
     detector = detector_of(model.detector, run)
     if detector is None or detector.hierarchy.levels != model.hierarchy.levels:
         found = f"the root {model.hierarchy.root}, detector {model.detector[0] if model.detector else 'unknown'}"
-        msg = f"{run}: found a model of {found}, expected one of whole events of a detector that comes with hgcae"
+        msg = f"{run}: found a model of {found}, expected one of whole events of a known detector"
         raise SettingsError(msg)
     return detector
 
@@ -173,8 +180,9 @@ def prepare(
     made: dict[str, Sample] = {}
     for number, (name, (n, values)) in enumerate(guns(settings, events).items()):
         simulation = SimulateSettings.load({**values, "detector": detector.name, "seed": _FIRST_SEED + 100 * seed + number})
-        provenance = {"program": source["program"], "settings": simulation.model_dump(mode="json"), "events": n}
-        make = partial(simulate, simulation, n, workers=workers)
+        told = {"detector": detector.fingerprint(), "events": n}
+        provenance = {"program": source["program"], "settings": simulation.model_dump(mode="json"), **told}
+        make = partial(simulate, simulation, n, workers=workers, detector=detector)
         true = kept(folder / "samples" / f"{name}.parquet", provenance, f"simulating {n} events of {name}", make)
         decoded = {}
         for codec, decoder in decoders.items():

@@ -35,7 +35,8 @@ def report(
     The page needs nothing beside it and no network; any browser of the last years opens it, and it prints well. It shows what
     hgcae evaluate has found (results.json in DIR; if there is none, the run is judged now and results.json is written), the history of the
     training, and events before and after: layer by layer with a slider, and in space, decoded from the level you choose. Results of other
-    studies that lie in RUN or DIR (physics.json, stress.json) get sections of their own.
+    studies that lie in RUN or DIR (physics.json, stress.json) get sections of their own. Results of another model, or on other events than
+    those that are shown, are refused; where the file of the events is gone, the page has none.
 
     Examples:
       hgcae report run
@@ -43,23 +44,26 @@ def report(
     """
     from hgcae.cli.evaluate import judge
     from hgcae.evaluate import EvaluateSettings, read_results
+    from hgcae.model.files import model_fingerprint
     from hgcae.workflow.opened import OpenRun
-    from hgcae.workflow.page import write_page
+    from hgcae.workflow.page import results_of_model, write_page
 
     folder = results or run
-    opened = OpenRun.of(run, events, max_events)
-    if (folder / "results.json").exists():
-        found = read_results(folder / "results.json")
-        _check_model(found, opened, folder / "results.json")
+    path = folder / "results.json"
+    opened = OpenRun.of(run, events, max_events, console.note)
+    if path.exists():
+        found = results_of_model(read_results(path), model_fingerprint(opened.model), path)
+        _check_events(found, opened, path)
     else:
         console.note(f"{folder} holds no results.json: judging the run")
-        found = judge(opened.model, opened.train, opened.test, opened.detector, EvaluateSettings(), folder)
+        found = judge(opened, EvaluateSettings(), folder)
     page = write_page(opened, found, output or run / "report.html", run, [run, folder], shown, console.note)
     console.show({"report": str(page), "megabytes": page.stat().st_size / 1e6, "levels": list(found["levels"])}, as_json=as_json)
 
 
-def _check_model(results: Mapping[str, Any], opened: OpenRun, path: Path) -> None:
-    """Refuses results of another model."""
-    found, expected = results["fingerprints"].get("model"), opened.model.settings.fingerprint()
-    if found != expected:
-        raise DataFormatError(path, "fingerprints.model", str(found), f"{expected}, that of the run's model; judge it with hgcae evaluate")
+def _check_events(results: Mapping[str, Any], opened: OpenRun, path: Path) -> None:
+    """Refuses results on events of another file than those that the page would show."""
+    found, expected = results["fingerprints"].get("events"), opened.events_fingerprint
+    if opened.test is not None and found != expected:
+        shown = f"{expected}, that of {opened.test.reader.path}; give the file of the results with --input"
+        raise DataFormatError(path, "fingerprints.events", str(found), shown)

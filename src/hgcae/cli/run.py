@@ -11,6 +11,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import SettingsError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.workflow.run import State
@@ -73,7 +74,11 @@ def run(
     for line in damaged:
         console.note(f"damaged, removed: {line}")
     before, start = state(steps), time.perf_counter()
-    after = before if status else run_workflow(settings, step, options)
+    if status:
+        after = before
+    else:
+        with claimed(settings.freeze()):
+            after = run_workflow(settings, step, options)
     _show(before, after, Path(settings.store), time.perf_counter() - start, len(damaged), as_json=as_json)
 
 

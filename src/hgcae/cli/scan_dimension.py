@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import SettingsError, unknown
+from hgcae.errors import SettingsError, WorkerError, unknown
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.cli.dimension_points import Bench
@@ -77,14 +78,15 @@ def dimension(
         values.setdefault("levels", [base.model.hierarchy.root])
     chosen = _only(ScanSettings.load(values, source=settings or "settings"), sample)
     points = plan(chosen, base, bench.judge.fingerprint())
-    _prepare(chosen, base, output, workers)
-    failed = _make(base, bench, points, workers)
-    floors = _floors(chosen, base, bench, workers)
-    found = _collect(chosen, base, bench, points, floors, failed, intrinsic=intrinsic)
-    _report(found, output, as_json=as_json)
+    with claimed(output / "scan.json"):
+        _prepare(chosen, base, output, workers)
+        failed = _make(base, bench, points, workers)
+        floors = _floors(chosen, base, bench, workers)
+        found = _collect(chosen, base, bench, points, floors, failed, intrinsic=intrinsic)
+        _report(found, output, as_json=as_json)
     if failed:
         msg = f"{output}: {len(failed)} of {len(points)} points failed; the same command tries them again"
-        raise SettingsError(msg)
+        raise WorkerError(msg)
 
 
 def _only(settings: ScanSettings, names: Sequence[str] | None) -> ScanSettings:
@@ -172,6 +174,7 @@ def _collect(
     from hgcae.evaluate.report import versions
     from hgcae.evaluate.saturation import answers
     from hgcae.store.results import write_results_file
+    from hgcae.train.dimension import sample_fingerprint
 
     known = []
     for point in points:
@@ -185,6 +188,10 @@ def _collect(
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         "settings": settings.model_dump(mode="json"),
+        "fingerprints": {
+            "model": base.checksum,
+            "samples": {name: sample_fingerprint(settings, name, base.detector) for name in settings.samples},
+        },
         "points": len(known),
         "failed": list(failed),
         "cpu_s_per_point": {name: round(sum(values) / len(values), 1) for name, values in seconds.items()},

@@ -11,7 +11,8 @@ import typer
 
 from hgcae import __version__
 from hgcae.cli import console
-from hgcae.errors import HgcaeError, SettingsError, unknown
+from hgcae.errors import SettingsError, WorkerError, unknown
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.cli.merge_points import Bench
@@ -71,15 +72,16 @@ def merge(
             missing.append((name, seed))
     console.note(f"{len(wanted) - len(missing)} of {len(wanted)} points are there")
     failures = []
-    with console.progress(len(missing), "points") as progress:
-        for problem in make_points(bench, missing, workers, progress):
-            console.note(f"failed: {problem}")
-            failures.append(problem)
-    results = _collect(bench, wanted, failures, {"n_train": n_train, "n_test": n_test})
-    report(results, output, as_json=as_json)
+    with claimed(output / "results.json"):
+        with console.progress(len(missing), "points") as progress:
+            for problem in make_points(bench, missing, workers, progress):
+                console.note(f"failed: {problem}")
+                failures.append(problem)
+        results = _collect(bench, wanted, failures, {"n_train": n_train, "n_test": n_test})
+        report(results, output, as_json=as_json)
     if failures:
         msg = f"{len(failures)} of {len(wanted)} points failed, the first: {failures[0]}"
-        raise HgcaeError(msg)
+        raise WorkerError(msg)
 
 
 def _electrons(folder: Path, n_train: int, n_test: int) -> None:
@@ -102,6 +104,7 @@ def _collect(bench: Bench, wanted: Sequence[tuple[str, int]], failures: Sequence
     """Reads the points and writes `results.json`."""
     from hgcae.evaluate.points import known_point
     from hgcae.evaluate.report import versions
+    from hgcae.store import Reader
     from hgcae.store.results import write_results_file
 
     variants = bench.variants()
@@ -110,6 +113,7 @@ def _collect(bench: Bench, wanted: Sequence[tuple[str, int]], failures: Sequence
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         "settings": {"length": bench.length, "margin_cm": bench.margin_cm, "judge": bench.judge.model_dump(mode="json"), **counts},
+        "fingerprints": {name: Reader(bench.folder / f"{name}.parquet").content_fingerprint for name in ("train", "test")},
         "points": [content for content in found if content is not None],
         "failures": list(failures),
     }

@@ -34,9 +34,9 @@ def show(
       hgcae show ttbar.parquet --model modules -o modules.png
     """
     from hgcae.events import Events
+    from hgcae.geometry.detector import detector_of
     from hgcae.model.autoencoder import Autoencoder
     from hgcae.plots import draw_event, draw_units
-    from hgcae.train.run import detector_of
 
     first = next(iter(console.events_of(events, detector)), None)
     whole = None if first is None else detector_of(first.detector, events)

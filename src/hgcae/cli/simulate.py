@@ -11,6 +11,7 @@ import typer
 
 from hgcae import __version__
 from hgcae.cli import console
+from hgcae.errors import SettingsError
 
 
 class Spectrum(StrEnum):
@@ -63,6 +64,7 @@ def simulate(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Start of the random numbers.", show_default="1")] = None,
     first: Annotated[int, typer.Option(min=0, help="Number of the first event: continues an earlier sample of the same settings.")] = 0,
+    digi: console.DigiOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processor cores to use; the events do not depend on it.")] = 1,
     settings: console.SettingsOption = None,
     assignments: console.SetOption = None,
@@ -70,18 +72,20 @@ def simulate(
 ) -> None:
     """Simulate showers in a sampling calorimeter, as the trigger sees them.
 
-    Shoots particles at a detector and writes the charges of its trigger cells (tenths of a MIP) with the truth of each particle. The same
-    settings give the same events, whatever the number of workers; event 17 of a sample is always event 17.
+    Shoots particles at a detector and writes the charges of its trigger cells (tenths of a MIP), the truth of each particle, and the true
+    deposits in each layer and module. The same settings give the same events, whatever the number of workers; event 17 of a sample is
+    always event 17.
 
     Examples:
       hgcae simulate -o electrons.parquet
       hgcae simulate -n 20000 --particle gamma --energy 20 20 --workers 4 -o photons.parquet
       hgcae simulate --particle e- --particle pi- --spectrum log --seed 2 -o mixed.parquet
       hgcae simulate --particles-per-event 2 --set gun.separation_cm=5 -o pairs.parquet
+      hgcae simulate -n 4000 --digi codes -o electrons_config1_1_to_500GeV_4Tesla.pickle
       hgcae simulate --settings run.yaml --detector testbeam --direction parallel -o beam.parquet
     """
     from hgcae import simulate as stage
-    from hgcae.sources import write_events
+    from hgcae.sources import DigiPickle, with_digi, write_events
     from hgcae.sources.summary import Summary
 
     options = {
@@ -103,10 +107,13 @@ def simulate(
         "first_event": first,
         "events": n,
     }
+    if digi is not None and output.suffix.lower() not in DigiPickle.suffixes:
+        msg = f"--digi {digi}: found {output}, expected a pickle to write"
+        raise SettingsError(msg)
     summary, start = Summary(), time.perf_counter()
     with console.progress(n, "events") as progress:
         chunks = stage.simulate(chosen, n, first=first, workers=workers, progress=progress)
-        write_events(output, summary.watch(chunks), provenance)
+        write_events(output, summary.watch(chunks if digi is None else with_digi(chunks, digi.value)), provenance)
     seconds = time.perf_counter() - start
     figures = {
         "file": str(output),

@@ -11,6 +11,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import SettingsError, unknown
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,8 +37,12 @@ FLIPS: dict[str, tuple[str, float | None]] = {
 
 def stress(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    given: Annotated[
+        Path | None,
+        typer.Option("-i", "--input", metavar="FILE", help="Other Parquet file of test events.", show_default="the run's held-out events"),
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder of results.", show_default="RUN")] = None,
-    n_events: Annotated[int, typer.Option("--events", min=1, help="Use at most so many of the run's held-out events.")] = 500,
+    n_events: Annotated[int, typer.Option("--events", min=1, help="Use at most so many events.")] = 500,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="NAME", help="Only this disturbance; repeatable.", show_default="all")
     ] = None,
@@ -59,34 +64,36 @@ def stress(
       hgcae stress run --events 2000 -o run/stress --only nominal --only noise_2 --only one_bit
     """
     from hgcae.evaluate import Bootstrap, stress_table, write_stress
-    from hgcae.model.autoencoder import Autoencoder
+    from hgcae.model.files import model_fingerprint
     from hgcae.plots import stress_figure
     from hgcae.simulate.perturb import PERTURBATIONS
-    from hgcae.train.run import RunSettings, detector_of, splits
+    from hgcae.workflow.opened import OpenRun
 
     names = tuple(only or ())
     known = [perturbation.name for perturbation in PERTURBATIONS] + list(FLIPS)
     if strange := [name for name in names if name not in known]:
         raise SettingsError(unknown("disturbance", strange[0], known))
-    model = Autoencoder.load(run)
-    _, test = splits(RunSettings.from_yaml(run / "run.yaml"))
-    events = test.take(0, n_events)
-    detector = detector_of(events.detector, test.reader.path)
-    whole = detector if detector is not None and model.hierarchy.levels == detector.hierarchy.levels else None
-    settings = _simulation(test) if whole is not None else None
-    cases = _cases(model, events, settings, whole, Bootstrap(seed=seed), seed, names or tuple(known))
-    if not cases:
-        msg = f"found nothing that can be done to these events: {', '.join(names)} need events that hgcae simulated"
-        raise SettingsError(msg)
+    opened = OpenRun.of(run, given, n_events, lambda _: None)
+    model, events, whole = opened.model, opened.sample, opened.whole
+    settings = _simulation(opened.test) if whole is not None and opened.test is not None else None
     folder = output or run
-    provenance = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "n_events": len(events),
-        "seed": seed,
-        "fingerprints": {"model": model.settings.fingerprint(), "hierarchy": model.hierarchy.fingerprint()},
-    }
-    results = write_stress(folder / "stress.json", cases, provenance)
-    stress_figure(results, folder / "stress.png")
+    with claimed(folder / "stress.json"):
+        cases = _cases(model, events, settings, whole, Bootstrap(seed=seed), seed, names or tuple(known))
+        if not cases:
+            msg = f"found nothing that can be done to these events: {', '.join(names)} need events that hgcae simulated"
+            raise SettingsError(msg)
+        provenance = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "n_events": len(events),
+            "seed": seed,
+            "fingerprints": {
+                "model": model_fingerprint(model),
+                "hierarchy": model.hierarchy.fingerprint(),
+                "events": opened.events_fingerprint,
+            },
+        }
+        results = write_stress(folder / "stress.json", cases, provenance)
+        stress_figure(results, folder / "stress.png")
     if as_json:
         console.show(results, as_json=True)
         return

@@ -12,6 +12,7 @@ import typer
 
 from hgcae.cli import console
 from hgcae.errors import GeometryError
+from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.cli.gallery import Gallery
@@ -34,7 +35,7 @@ def train(
         typer.Option(metavar="LEVEL", help="Train on the occupied units of this level, e.g. MODULE.", show_default="whole events"),
     ] = None,
     preset: Annotated[
-        Preset | None, typer.Option(help="l1: made for the trigger; original: the original layer table.", show_default="l1")
+        Preset | None, typer.Option(help="l1: made for the trigger; original: the original network on 4E3M codes.", show_default="l1")
     ] = None,
     latent: Annotated[int | None, typer.Option(help="Numbers in every code.", show_default="8")] = None,
     bits: Annotated[int | None, typer.Option(help="Bits of every number (l1).", show_default="9")] = None,
@@ -55,9 +56,9 @@ def train(
 ) -> None:
     """Train encoders and decoders level by level.
 
-    The last tenth of the events is never trained on; hgcae evaluate judges on it. After every epoch the run's folder holds a checkpoint,
-    the model, the history (history.jsonl) and the cost figure. A run may be stopped at any moment, by Ctrl-C or kill: the same command goes
-    on with it, and on a CPU ends with the same weights as a run that was never stopped.
+    The last tenth of the events (original: the first 16 of a random order) is never trained on; hgcae evaluate judges on it. After every
+    epoch the run's folder holds a checkpoint, the model, the history (history.jsonl) and the cost figure. A run may be stopped at any
+    moment, by Ctrl-C or kill: the same command goes on with it, and on a CPU ends with the same weights as a run that was never stopped.
 
       RUN/run.yaml       settings; hgcae train --settings RUN/run.yaml -o OTHER does the same again
       RUN/model/         the model: hgcae.load("RUN")
@@ -104,20 +105,31 @@ def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> 
     from hgcae.plots import cost_figure
     from hgcae.train.run import prepare
 
-    trainer = prepare(settings, folder)
-    gallery = gallery_of(trainer) if pictures else None
+    with claimed(folder / "checkpoint.npz"):
+        trainer = prepare(settings, folder)
+        note_unknown(trainer)
+        gallery = gallery_of(trainer) if pictures else None
 
-    def on_epoch(row: dict[str, Any]) -> None:
-        cost_figure(trainer.history, folder / "cost.png")
+        def on_epoch(row: dict[str, Any]) -> None:
+            cost_figure(trainer.history, folder / "cost.png")
+            if gallery is not None:
+                title = f"epoch {row['epoch']}: decoded from {row['loss_level']}, test loss {row['loss_test']:.4g}"
+                gallery.draw(trainer.model, row["loss_level"], folder / "frames" / f"epoch_{row['epoch']:05d}.png", title)
+
+        run_with_progress(trainer, on_epoch)
+        cost_figure(trainer.history, folder / "cost.pdf")
         if gallery is not None:
-            title = f"epoch {row['epoch']}: decoded from {row['loss_level']}, test loss {row['loss_test']:.4g}"
-            gallery.draw(trainer.model, row["loss_level"], folder / "frames" / f"epoch_{row['epoch']:05d}.png", title)
-
-    run_with_progress(trainer, on_epoch)
-    cost_figure(trainer.history, folder / "cost.pdf")
-    if gallery is not None:
-        _animate(folder)
+            _animate(folder)
     return trainer
+
+
+def note_unknown(trainer: Trainer) -> None:
+    """Says what a training leaves out, where nothing describes the detector of its events."""
+    if trainer.detector is None and trainer.cell_xy is None:
+        named = trainer.model.detector
+        who = "name no detector" if named is None else f"are of the detector {named[0]} ({named[1]}), which nothing describes"
+        left_out = "no positions, no layer weights, no cut on showers that leave it"
+        console.note(f"the events {who}: {left_out} (hgcae convert --detector names one)")
 
 
 def run_with_progress(trainer: Trainer, on_epoch: Callable[[dict[str, Any]], None]) -> None:

@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, SettingsError
+from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry import module
-
-MOST_CHARGE = (1 << 40) - 1
-"""Largest charge of a cell that is looked at, counts: far above where any format saturates, and sums of 48 stay exact, shifted too."""
 
 
 class Payload(NamedTuple):
@@ -58,7 +56,8 @@ class ModuleCodec(ABC):
         """Encodes modules.
 
         Args:
-            charges: Charges in CALQ order, whole numbers of at least 0: (n, 48). More than `MOST_CHARGE` counts as that.
+            charges: Charges in CALQ order, whole numbers of at least 0: (n, 48). More than `LARGEST_CHARGE` counts as that, and what a
+                format cannot hold saturates.
 
         Raises:
             DataFormatError: Another shape, other numbers, or a negative charge.
@@ -93,10 +92,10 @@ class ModuleCodec(ABC):
 
 
 def checked_charges(charges: NDArray[Any], name: str) -> NDArray[np.int64]:
-    """Returns charges to encode as int64, at most `MOST_CHARGE`: (n, 48).
+    """Returns charges to encode as int64, at most `LARGEST_CHARGE`: (n, 48).
 
     Raises:
-        DataFormatError: Another shape, other numbers, or a negative charge.
+        DataFormatError: Another shape, no whole numbers, or one that is negative.
     """
     values = np.asarray(charges)
     if values.ndim != 2 or values.shape[1] != module.N_CELLS or values.dtype.kind not in "iu":
@@ -104,7 +103,8 @@ def checked_charges(charges: NDArray[Any], name: str) -> NDArray[np.int64]:
     if (values < 0).any():
         row, cell = np.argwhere(values < 0)[0]
         raise DataFormatError(name, f"charges[{row}, {cell}]", str(values[row, cell]), "at least 0")
-    return np.minimum(values, values.dtype.type(min(MOST_CHARGE, np.iinfo(values.dtype).max))).astype(np.int64)
+    # Before the cast, which turns unsigned numbers of 2^63 and more into negative ones.
+    return np.minimum(values, values.dtype.type(min(LARGEST_CHARGE, np.iinfo(values.dtype).max))).astype(np.int64)
 
 
 def checked_payload(payload: Payload, bits: int, name: str) -> NDArray[np.uint8]:

@@ -5,6 +5,10 @@ and rounded to 8 bits behind the point; each of 16 outputs is rounded to 3, 5, 7
 to the module's sum, and cells below a threshold are dropped. CMSSW keeps the exact sum and does not limit the outputs, which reach 10: here
 the sum is sent in the format 5E4M, the charge of dropped cells goes to the others, and outputs saturate at a power of two that is a setting
 (`fit` chooses it), so that everything fits the bits of the links.
+
+The cells fill the 4 x 4 x 3 image of row, column and channel in CALQ order. CMSSW's default configuration (`autoencoder_triggerCellRemap`)
+makes the ROCs the channels instead, which is not what these graphs were trained with: their images are then as far off as with cells drawn
+at random (tests/codec/test_cms.py).
 Sources: L1Trigger/L1THGCal HGCalConcentratorAutoEncoderImpl.cc and l1tHGCalConcentratorProducer_cfi.py, github.com/cms-sw/cmssw@3a030ab8;
 graphs: github.com/cms-data/L1Trigger-L1THGCal@e47a20bf.
 """
@@ -21,7 +25,7 @@ from numpy.typing import NDArray
 from hgcae.codec.base import checked_charges
 from hgcae.codec.econ_ae import N_OUTPUTS, OUTPUT_BITS
 from hgcae.codec.graphdef import Node, read_graph
-from hgcae.codec.images import PIXELS_443, power_of_two
+from hgcae.codec.images import power_of_two
 from hgcae.codec.layers import Layer, network, run
 from hgcae.codec.numbers import NumbersCodec
 from hgcae.errors import DataFormatError, SettingsError
@@ -115,13 +119,12 @@ class CmsCodec(NumbersCodec):
         """Returns the outputs of the encoder in steps: (n, 16)."""
         power = np.ldexp(1.0, power_of_two(charges.sum(axis=1)) - INPUT_BITS)
         image = _rounded(charges / power[:, None]) / (1 << INPUT_BITS)
-        output = run(self.encoder, image[:, PIXELS_443])
+        output = run(self.encoder, image)
         return np.clip(_rounded(output / self.step), 0, (1 << self.bits) - 1).astype(np.int64)
 
     def images(self, numbers: NDArray[np.int64], total: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns shares of the charge, without cells below the threshold: (n, 48)."""
-        image = np.empty((len(numbers), module.N_CELLS))
-        image[:, PIXELS_443] = run(self.decoder, numbers * self.step)
+        image = run(self.decoder, numbers * self.step)
         image /= image.sum(axis=1, keepdims=True)
         kept = image * total[:, None] >= self.threshold
         # A module whose charge is spread so thin that nothing would be left keeps it all.

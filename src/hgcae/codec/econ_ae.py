@@ -1,14 +1,16 @@
 """The published autoencoder of the ECON-T with its 2,144 parameters, trained on one's own sample.
 
-The 48 cells lie in an 8 x 8 image; 8 filters of 3 x 3 pixels at every other place, ReLU, then a dense layer of 16 with ReLU. Inputs are
-the charges over the power of two below their sum, 8 bits; weights have 6 bits. The 16 outputs are sent with 3, 5, 7 or 9 bits for 2 to 5
-links, behind the charge in the format 5E4M. The decoder is a dense layer and two transposed convolutions in float.
+The 48 cells lie in an 8 x 8 image, one quarter of which stays empty; 8 filters of 3 x 3 pixels at every other place, ReLU, then a dense
+layer of 16 with ReLU. Inputs are the charges over the power of two below their sum, 8 bits; weights have 6 bits. The 16 outputs are sent
+with 3, 5, 7 or 9 bits for 2 to 5 links, behind the charge in the format 5E4M. The decoder is a dense layer and two transposed convolutions
+in float.
 Sources: G. Di Guglielmo et al., arXiv:2105.01683; github.com/oliviaweng/Ecoder (networks, normalisation and formats);
 github.com/dnoonan08/ECONT_Emulator@c71cfa2a (bits of the outputs).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.codec.images import CELLS_88, PIXELS_88, power_of_two
+from hgcae.codec.images import CELLS_88, power_of_two
 from hgcae.codec.layers import Layer, network, run, taps
 from hgcae.codec.numbers import NumbersCodec, QuantisedEncoder
 from hgcae.errors import SettingsError
@@ -31,6 +33,7 @@ FILTERS = 8
 KERNEL = (3, 3)
 STRIDE = 2
 IMAGE = (8, 8)
+N_PIXELS = math.prod(IMAGE)
 TAPS = taps(IMAGE, KERNEL, STRIDE)
 """Pixel of the image under each weight of a filter at each of its places: (16, 9), -1 beyond the edge."""
 WEIGHT = FixedPoint(bits=6, integer=1)
@@ -41,8 +44,8 @@ ACTIVATION = FixedPoint(bits=8, integer=1, signed=False)
 def features(charges: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns the pixels under each filter place, in steps of 1/128 of the power of two below the module's charge: (n, 16, 9)."""
     shift = power_of_two(charges.sum(axis=1))[:, None]
-    pixels = np.zeros((len(charges), len(PIXELS_88) + 1), dtype=np.int64)
-    pixels[:, :-1] = ((charges << FEATURE.fraction) >> shift)[:, PIXELS_88]
+    pixels = np.zeros((len(charges), N_PIXELS + 1), dtype=np.int64)  # the last one is what lies beyond the edge
+    pixels[:, CELLS_88] = (charges << FEATURE.fraction) >> shift
     return pixels[:, TAPS]
 
 
@@ -69,7 +72,7 @@ class EconAutoencoderCodec(NumbersCodec):
             raise SettingsError(msg)
         super().__init__(links, N_OUTPUTS, OUTPUT_BITS[links], FLOAT_5E4M)
         self.encoder = encoder if isinstance(encoder, QuantisedEncoder) else QuantisedEncoder.from_config(encoder, f"{where}: encoder")
-        self.decoder = network(decoder, N_OUTPUTS, len(PIXELS_88), f"{where}: decoder")
+        self.decoder = network(decoder, N_OUTPUTS, N_PIXELS, f"{where}: decoder")
         shapes = [kernel.shape for kernel, _ in self.encoder.layers]
         expected = [(TAPS.shape[1], FILTERS), (len(TAPS) * FILTERS, N_OUTPUTS)]
         if shapes != expected or self.encoder.number != number_format(links):

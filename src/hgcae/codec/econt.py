@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.codec.base import MOST_CHARGE, ModuleCodec, Payload, checked_charges, checked_payload
+from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend import econt
 from hgcae.frontend.bits import unpack
@@ -23,7 +23,7 @@ from hgcae.frontend.econt.cells import MAX_DROP, MAX_LINKS, POSTMUX_OF_CALQ
 from hgcae.frontend.econt.repeater import BITS as REPEATER_BITS
 from hgcae.frontend.econt.super_cells import super_cell_format
 from hgcae.frontend.econt.threshold_sum import FEW, HEAD_BITS, MAX_BITS, packet_bits
-from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M
+from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, LARGEST_CHARGE
 from hgcae.geometry.module import N_CELLS
 
 Edge = Literal["middle", "low"]
@@ -115,8 +115,8 @@ class ThresholdSumCodec(_TriggerCellCodec):
 
     def __init__(self, links: int, threshold: int, drop: int = 0, edge: Edge = "middle", spread: bool = False) -> None:
         super().__init__(links, drop, edge, spread)
-        if not 1 <= threshold <= MOST_CHARGE:
-            msg = f"codec threshold_sum: threshold: found {threshold}, expected 1 to {MOST_CHARGE}"
+        if not 1 <= threshold <= LARGEST_CHARGE + 1 or threshold != int(threshold):
+            msg = f"codec threshold_sum: threshold: found {threshold}, expected a whole number from 1 to {LARGEST_CHARGE + 1}"
             raise SettingsError(msg)
         self.threshold = int(threshold)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hgcae.codec.base import ModuleCodec
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
+from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry import module
 
 _PIECE_MODULES = 2**16
@@ -57,10 +58,11 @@ def charged_modules(events: Events, source: object = "events") -> tuple[NDArray[
     _check_levels(events, source)
     modules, event, unit = events.units("MODULE")
     dense = modules.to_dense().reshape(len(modules), module.N_CELLS)
-    whole = np.rint(dense).astype(np.int64)
-    if (whole != dense).any():
-        raise DataFormatError(source, "charges", str(dense[whole != dense][0]), "whole numbers")
-    return whole, event, unit
+    # Before the cast, which makes nonsense of what no int64 holds.
+    wrong = (np.rint(dense) != dense) | (dense > LARGEST_CHARGE)
+    if wrong.any():
+        raise DataFormatError(source, "charges", str(dense[wrong][0]), f"whole numbers up to {LARGEST_CHARGE}")
+    return dense.astype(np.int64), event, unit
 
 
 def first_modules(chunks: Iterable[Events], most: int, source: object = "events") -> NDArray[np.int64]:

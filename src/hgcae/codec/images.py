@@ -8,26 +8,20 @@ from numpy.typing import NDArray
 from hgcae.frontend.floatcode import FloatCode
 from hgcae.geometry import module
 
-PIXELS_443 = np.arange(module.N_CELLS).reshape(3, 16).T.ravel()
-"""Cell of each pixel of a 4 x 4 image with the ROCs as channels: (48,).
 
-Source: `autoencoder_triggerCellRemap`, CMSSW L1Trigger/L1THGCal/python/l1tHGCalConcentratorProducer_cfi.py.
-"""
-
-
-def _pixels_88() -> NDArray[np.int64]:
+def _cells_88() -> NDArray[np.int64]:
     first, second, third = np.arange(module.N_CELLS).reshape(module.SHAPE)
-    return np.block([[second[::-1], first.T], [third[::-1, ::-1].T, third[:, ::-1]]]).ravel()
+    empty = np.full_like(first, module.N_CELLS)
+    image = np.block([[second[::-1], first.T], [third[::-1, ::-1].T, empty]])
+    return np.argsort(image.ravel(), kind="stable")[: module.N_CELLS]
 
 
-PIXELS_88 = _pixels_88()
-"""Cell of each pixel of an 8 x 8 image, in which the third ROC lies twice, so that all borders between ROCs are inside: (64,).
+CELLS_88 = _cells_88()
+"""Pixel of each cell in an 8 x 8 image, whose lower right quarter stays empty: (48,).
 
-Source: `arrange8x8`, github.com/oliviaweng/Ecoder and github.com/fastmachinelearning/fastml-science (sensor-data-compression/train.py).
+Source: `arrange` with `arrMask`, networks.py of github.com/rohanshenoy/Ecoder, github.com/oliviaweng/Ecoder and
+github.com/fastmachinelearning/fastml-science (sensor-data-compression).
 """
-_UPPER_OR_LEFT = np.flatnonzero((np.indices((8, 8)) < 4).any(axis=0))
-CELLS_88 = _UPPER_OR_LEFT[np.argsort(PIXELS_88[_UPPER_OR_LEFT])]
-"""Pixel from which each cell is decoded: (48,). For the third ROC those at the lower left, as in `remap_8x8` of the source."""
 
 
 def power_of_two(total: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -46,12 +46,12 @@ def reference_bits(hierarchy: Hierarchy) -> dict[str, int]:
     return {"repeater": n * REPEATER_BITS} | {f"best_choice_{links}": n * best_choice_bits(links) for links in LINKS}
 
 
-def measure_bits(codes: UnitCodes, train: UnitCodes) -> dict[str, Any]:
+def measure_bits(codes: UnitCodes, train: UnitCodes | None) -> dict[str, Any]:
     """Measures the bits of an event, means over a sample.
 
     Args:
         codes: Codes of the judged events.
-        train: Codes of training events, to which probabilities are fitted.
+        train: Codes of training events, to which probabilities are fitted; None = nothing is entropy-coded.
 
     Returns:
         `exact`: every unit of the level sent. `occupied`: only occupied units, and which these are (see `map_bits`). `entropy_coded`: the
@@ -66,30 +66,35 @@ def measure_bits(codes: UnitCodes, train: UnitCodes) -> dict[str, Any]:
     """
     per_unit, n_units, n = int(codes.widths.sum()), codes.hierarchy.n_units(codes.level), codes.n_events
     counts = np.bincount(codes.event, minlength=n)
-    coder = EntropyCoder.fit(train)
+    bits = {"exact": float(per_unit * n_units), "occupied": float((per_unit * counts + map_bits(counts, n_units)).mean())}
+    coded = {} if train is None else _entropy_coded(codes, EntropyCoder.fit(train))
+    bits |= {name: coded.pop(name) for name in ("entropy_coded",) if name in coded}
+    references = reference_bits(codes.hierarchy)
+    return bits | {
+        **coded,
+        "rate_tbps": {name: value * CROSSING_HZ / 1e12 for name, value in bits.items()},
+        "reference": references,
+        "ratio": {
+            reference: {name: size / value if value else None for name, value in bits.items()} for reference, size in references.items()
+        },
+    }
+
+
+def _entropy_coded(codes: UnitCodes, coder: EntropyCoder) -> dict[str, float]:
+    """Returns what depends on probabilities: `entropy_coded`, `entropy_coded_map`, `cross_entropy`, `entropy`."""
     message, occupancy_bits = coder.encode(codes)
-    decoded = coder.decode(message, n)
+    decoded, n = coder.decode(message, codes.n_events), codes.n_events
     same = all(np.array_equal(getattr(decoded, name), getattr(codes, name)) for name in ("event", "unit", "words"))
     if not same:
         msg = f"entropy coding of level {codes.level}: decoded codes are not those encoded"
         raise BitExactError(msg)
     ideal_map, ideal_numbers = coder.ideal_bits(codes)
     plug_in = len(codes.words) * sum(_entropy(word) for word in codes.words.T)
-    bits = {
-        "exact": float(per_unit * n_units),
-        "occupied": float((per_unit * counts + map_bits(counts, n_units)).mean()),
+    return {
         "entropy_coded": WORD_BITS * len(message) / n,
-    }
-    references = reference_bits(codes.hierarchy)
-    return bits | {
         "entropy_coded_map": occupancy_bits / n,
         "cross_entropy": (ideal_map + ideal_numbers) / n,
         "entropy": (ideal_map + plug_in) / n,
-        "rate_tbps": {name: value * CROSSING_HZ / 1e12 for name, value in bits.items()},
-        "reference": references,
-        "ratio": {
-            reference: {name: size / value if value else None for name, value in bits.items()} for reference, size in references.items()
-        },
     }
 
 

@@ -34,6 +34,9 @@ class CostOption(StrEnum):
     STRUCTURAL_SIMILARITY = "structural_similarity"
 
 
+ORIGINAL_BATCH = 32
+"""Images in a step of the original example."""
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -48,8 +51,12 @@ def setup_example_model(
     cost: Annotated[CostOption | None, typer.Option(help="What training minimises.", show_default="squared_error")] = None,
     quantised: Annotated[bool, typer.Option("--quantised", help="Encoder in fixed-point numbers; code of 8 bits a number.")] = False,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes through the images.", show_default="50")] = None,
+    batch: Annotated[
+        int | None, typer.Option(metavar="N", help="Images in a step.", show_default="a hundredth of the images, 16 to 128")
+    ] = None,
     every: Annotated[int | None, typer.Option(metavar="N", help="Epochs from picture to picture.", show_default="5")] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Also train all architectures with all cost functions.")] = False,
+    original: Annotated[bool, typer.Option("--original", help="Batch 32, and the files of the original example, see below.")] = False,
     central_scheduler: Annotated[
         bool, typer.Option("--central-scheduler", help="Run under luigid, at localhost:8082 or where luigi's configuration says.")
     ] = False,
@@ -70,12 +77,17 @@ def setup_example_model(
     With several NDIM, MNIST_example_scan_*.png and .json set the error beside PCA and the intrinsic dimension of the images; with
     --compare, MNIST_example_comparison_*.png and .json show all networks and cost functions.
 
+    With --original, steps have 32 images, as in the example this one goes back to (tasks/example.py of TPG-autoencoder-workflows, 50
+    epochs as here), and its files are written besides, in the same folder: data/MNIST_train.npy and data/MNIST_test.npy (uint8 images),
+    models/NDIM/cost.pdf, anim.mp4, model_encoder.keras and model_decoder.keras. Networks, learning rate and Keras' file format are ours.
+
     SOURCE keras is MNIST by Keras' own loader, digits the 1,797 smaller images inside scikit-learn, scaled up; auto the first, or the
     second where that cannot be had.
 
     Examples:
       SetupExampleModel 28
       SetupExampleModel 28 --data mnist.npz --architecture convolutional --quantised
+      SetupExampleModel 28 --original
       SetupExampleModel 1 2 4 8 16 32 64 --epochs 20
       luigid --background && SetupExampleModel 28 --central-scheduler
     """
@@ -85,19 +97,21 @@ def setup_example_model(
         "cost": cost,
         "quantised": quantised or None,
         "epochs": epochs,
+        "batch": ORIGINAL_BATCH if original and batch is None else batch,
         "every": every,
     }
     from hgcae.examples.mnist.settings import ExampleSettings
 
     values = console.settings_values(settings, options, assignments)
     chosen = [ExampleSettings.load(values | {"ndim": n}, settings or "settings") for n in dict.fromkeys(ndim)]
-    from hgcae.examples.mnist.tasks import Comparison, Figures, Scan
+    from hgcae.examples.mnist.tasks import Comparison, Figures, Original, Scan
 
     folders = {"workflow": str(console.workflow_dir() / "mnist"), "output_dir": str(console.output_dir() / "mnist")}
     each = [Figures(settings=one, **folders) for one in chosen]
     summaries: list[Any] = [Scan(settings=chosen[0], ndims=tuple(one.ndim for one in chosen), **folders)] if len(chosen) > 1 else []
     summaries += [Comparison(settings=one, **folders) for one in chosen] if compare else []
-    run([*each, *summaries], central=central_scheduler)
+    files = [Original(settings=one, **folders) for one in chosen] if original else []
+    run([*each, *files, *summaries], central=central_scheduler)
     found = [{"figures": str(Path(task.output()["_cost.png"].path).parent), **task.requires().result()} for task in each]
     for one in found:
         if chosen[0].data == "auto" and one["data"] != "MNIST":

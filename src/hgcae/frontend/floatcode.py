@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, SettingsError
 
+LARGEST_CHARGE = (1 << 40) - 1
+"""Largest charge of a cell that is coded: far beyond what any format holds, and sums of modules are still exact in a double."""
+_BEYOND = 1 << 52
+"""Saturates in every code, also where up to 13 bits are dropped."""
 _NAME = re.compile(r"([1-5])E([1-8])M")
 
 
@@ -69,10 +73,9 @@ class FloatCode:
         if values.dtype.kind not in "iu" or (values < 0).any():
             found = str(values.min()) if values.dtype.kind in "iu" else str(values.dtype)
             raise DataFormatError(self.name, "values", found, "non-negative integers")
-        # Far above every code, and exact as a double.
-        v = np.minimum(values, values.dtype.type(min(1 << 52, np.iinfo(values.dtype).max))).astype(np.int64) >> drop
         m = self.mantissa_bits
-        # frexp's exponent is the bit length; exact, because a double holds integers to 2^53 and charges stay far below.
+        # Beyond what any code holds; a double holds all below, so that frexp's exponent is the bit length.
+        v = np.minimum(values, min(np.iinfo(values.dtype).max, _BEYOND)).astype(np.int64) >> drop
         exponent = np.maximum(np.frexp(v.astype(np.float64))[1] - m, 0)
         mantissa = (v >> np.maximum(exponent - 1, 0)) & ((1 << m) - 1)
         code = (exponent.astype(np.int64) << m) | mantissa
@@ -96,6 +99,23 @@ class FloatCode:
         value = np.where(exponent > 0, ((mantissa | 1 << m) << shift) | middle, mantissa)
         return value << drop
 
+    def encode_charges(self, charges: NDArray[Any], drop: int = 0) -> NDArray[np.int64]:
+        """Returns the codes (...) of non-negative charges (...), whole or not: parts of a count are dropped.
+
+        Raises:
+            DataFormatError: A negative charge.
+        """
+        top = 1 << (self.mantissa_bits + (1 << self.exponent_bits) + drop)
+        return self.encode(np.floor(np.minimum(charges, top)).astype(np.int64), drop)
+
+    def interpolate(self, codes: NDArray[np.floating], drop: int = 0) -> NDArray[np.float64]:
+        """Returns values (...) of numbers (...) on the scale of codes: those of `decode` at whole codes, straight lines between them.
+
+        Numbers below zero count as zero, numbers beyond the top code as the top code.
+        """
+        whole = np.arange(1 << self.bits)
+        return np.interp(codes, whole, self.decode(whole, drop))
+
     def lower_edge(self, values: NDArray[np.integer], drop: int = 0) -> NDArray[np.int64]:
         """Returns the smallest values (...) with the codes of non-negative integers (...); charges that are such edges stay as they are.
 
@@ -110,6 +130,8 @@ class FloatCode:
 
 FLOAT_4E3M = FloatCode(4, 3)
 """Trigger cells, HGCROC to ECON-T: 7 bits."""
+DROPPED_BITS = 1
+"""Lowest bits that the HGCROC drops from the sum of a low-density trigger cell before the float code (ECON-T specification)."""
 FLOAT_5E3M = FloatCode(5, 3)
 """Module sums of the threshold and best-choice formats: 8 bits."""
 FLOAT_5E4M = FloatCode(5, 4)

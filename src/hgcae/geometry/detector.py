@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from hgcae.errors import GeometryError, SettingsError, unknown
 from hgcae.geometry import hexagons, module
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.settings import Settings
+from hgcae.settings import Settings, fingerprint
 
 
 class LayerSettings(Settings):
@@ -107,6 +107,13 @@ class Detector:
     def fingerprint(self) -> str:
         """Returns 16 hexadecimal digits that identify every figure of the detector."""
         return self.settings.fingerprint()
+
+    @cached_property
+    def identity(self) -> tuple[str, str]:
+        """Name and fingerprint: what events and models of this detector call it; `detector_of` finds it by them."""
+        digits = self.fingerprint()
+        _KNOWN[digits] = self
+        return self.name, digits
 
     @cached_property
     def module_axial(self) -> NDArray[np.int64]:
@@ -219,3 +226,62 @@ THICKNESS_CORRECTION: Mapping[str, Mapping[int, float]] = {
     "CE-H": {120: 0.85, 200: 0.85, 300: 0.84},
 }
 """Ratio between the nominal and the fitted energy per MIP, by sensor thickness in micrometres. Source: CMSSW HGCalRecHit_cfi."""
+
+_KNOWN: dict[str, Detector] = {}
+"""Detectors by fingerprint, as far as events or models in this process are named after them. The fingerprint covers every figure, so an
+entry never changes."""
+
+
+def detector_of(named: tuple[str, str] | None, source: object) -> Detector | None:
+    """Returns the detector of events or of a model.
+
+    Args:
+        named: Its name and fingerprint.
+        source: Where they come from, for the message.
+
+    Returns:
+        The detector that was loaded, or described in a file, under this fingerprint, or the one that comes with the package; None where
+        the events name none, or one that nothing describes.
+
+    Raises:
+        SettingsError: The detector of this name that comes with the package has other figures.
+    """
+    if named is None:
+        return None
+    name, digits = named
+    if digits in _KNOWN:
+        return _KNOWN[digits]
+    if name not in shipped_detectors():
+        return None
+    detector = Detector.load(name)
+    if detector.fingerprint() != digits:
+        msg = f"{source}: detector {name} has the fingerprint {digits}, the one of this version {detector.fingerprint()}"
+        raise SettingsError(msg)
+    return detector
+
+
+def detector_to_dict(named: tuple[str, str] | None) -> dict[str, Any] | None:
+    """Returns what a file says of its detector: name, fingerprint and, where they are known, all its settings."""
+    if named is None:
+        return None
+    known = _KNOWN.get(named[1])
+    return {"name": named[0], "fingerprint": named[1]} | ({} if known is None else {"settings": known.settings.model_dump(mode="json")})
+
+
+def detector_from_dict(values: Mapping[str, Any] | None) -> tuple[str, str] | None:
+    """Returns name and fingerprint of what `detector_to_dict` returned; `detector_of` finds the detector from then on.
+
+    Raises:
+        GeometryError: The settings are not those of the fingerprint.
+    """
+    if values is None:
+        return None
+    name, digits = str(values["name"]), str(values["fingerprint"])
+    described = values.get("settings")
+    if described is not None and digits not in _KNOWN:
+        # Compared as written: a later version may know further settings, with defaults.
+        if fingerprint(described) != digits:
+            msg = f"detector {name}: its settings have the fingerprint {fingerprint(described)}, expected {digits}"
+            raise GeometryError(msg)
+        _KNOWN[digits] = Detector(DetectorSettings.load(described, f"detector {name}"))
+    return name, digits

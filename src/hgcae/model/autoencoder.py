@@ -15,18 +15,23 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae import stopping
 from hgcae.errors import GeometryError, SettingsError
 from hgcae.events import Events
+from hgcae.frontend.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model import files
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
+from hgcae.model.layers import Convolution
 from hgcae.model.level import LevelModel
 from hgcae.model.plain import PlainLevel
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels
+from hgcae.model.runtime import neutral
 from hgcae.model.shares import SharesLevel
-from hgcae.model.sparse import Codes
+from hgcae.model.sparse import Codes, check_numbers
+from hgcae.model.training_data import TrainingData
 from hgcae.parallel import in_order, usable_cores
 
 BLOCKS = (512, 8192)
@@ -54,6 +59,7 @@ class Autoencoder:
         SettingsError: The settings describe other levels than the hierarchy, or ask for neighbours that are not known.
     """
 
+    @neutral()
     def __init__(
         self,
         hierarchy: Hierarchy,
@@ -68,6 +74,7 @@ class Autoencoder:
         self.hierarchy, self.settings, self.calibration, self.detector = hierarchy, settings, calibration, detector
         self.frames, self.lattices = dict(frames), dict(lattices or {})
         self.heads = Heads()
+        self.trained_on: TrainingData | None = None
         self.levels: dict[str, LevelModel] = {}
         below: Any = None
         for level in hierarchy.levels:
@@ -90,6 +97,7 @@ class Autoencoder:
         like: Any = self.levels[settings.like] if settings.like else None
         return SharesLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight, like)
 
+    @neutral()
     def with_level(self, name: str, settings: SharesSettings, seed: int, maximum: float | None = None) -> Autoencoder:
         """Returns a model with a new, untrained level above the lower levels of this one, which both models share.
 
@@ -137,6 +145,7 @@ class Autoencoder:
         """Returns the neighbours of the children of a level, where it looks at them."""
         return self.lattices[self.hierarchy.below(name) or ""] if self.level(name).neighbours else None
 
+    @neutral()
     def run(self, action: str, name: str, x: NDArray[Any], *more: NDArray[Any]) -> NDArray[np.float32]:
         """Applies `encode`, `state`, `code` or `decode` of a level to any number of rows, in blocks of few compiled shapes."""
         function, variables = getattr(self.level(name), action), self.level(name).variables
@@ -146,6 +155,7 @@ class Autoencoder:
         compiled, values = known[action], [v.value for v in variables]
         parts = []
         for start in range(0, max(len(x), 1), BLOCKS[-1]):
+            stopping.check()
             block = [array[start : start + BLOCKS[-1]] for array in (x, *more)]
             n = len(block[0])
             size = next(size for size in BLOCKS if size >= n)
@@ -158,7 +168,8 @@ class Autoencoder:
 
         Args:
             name: Level of the units.
-            x: Their charges (n, trigger cells), or their children's codes (n, children, latent), with neighbours (n, children, 7, latent).
+            x: Their charges, or codes of them, as `digi` has them (n, trigger cells); or their children's codes (n, children, latent), with
+                neighbours (n, children, 7, latent).
             workers: Threads; default one for each core.
 
         Returns:
@@ -178,19 +189,36 @@ class Autoencoder:
             pass
         return code
 
+    def digi(self, events: Events) -> Events:
+        """Returns events as the lowest level sees them: charges, or their codes without those that are zero."""
+        if self.settings.digi == "charges":
+            return events
+        code = FLOAT_4E3M.encode_charges(events.charge, DROPPED_BITS)
+        kept = code > 0
+        offsets = np.concatenate([[0], np.cumsum(kept)])[events.offsets].astype(np.int64)
+        return replace(events, offsets=offsets, cell=events.cell[kept], charge=code[kept])
+
     def encode_events(self, events: Events, level: str, below: Codes | None = None) -> Codes:
         """Encodes the occupied units of a level, all lower levels included.
 
         Args:
-            events: Events whose root is this hierarchy's, or one of its lower levels.
+            events: Events whose root is this hierarchy's, or one of its lower levels; of the model's detector, or of an unknown one.
             level: Level to stop at.
             below: Codes of the level below, if they are known already.
+
+        Raises:
+            GeometryError: Events of other levels or of another detector than the model's, or codes of others than these events.
+            DataFormatError: The events are not valid, see `Events.validate`.
         """
         self._check_hierarchy(events.hierarchy)
+        self._check_detector(events.detector)
         hierarchy, name = events.hierarchy, self.level(level).name
         lower = hierarchy.below(name)
+        if below is not None and (below.level, below.n_events) != (lower, len(events)):
+            msg = f"codes below {name}: found {below.n_events} events at {below.level}, expected {len(events)} at {lower}"
+            raise GeometryError(msg)
         if lower is None:
-            units, event, unit = events.units(name)
+            units, event, unit = self.digi(events.validate()).units(name)
             x = units.to_dense().reshape(-1, hierarchy.n_cells(name)).astype(np.float32)
             zero = np.zeros((1, *x.shape[1:]), dtype=np.float32)
         else:
@@ -208,9 +236,16 @@ class Autoencoder:
 
         Returns:
             Events with float32 charges in ADC counts, without truth.
+
+        Raises:
+            GeometryError: Other levels than the model's, or codes of another length.
         """
         hierarchy = hierarchy or self.hierarchy
         self._check_hierarchy(hierarchy)
+        expected = self.level(codes.level).latent
+        if codes.code.shape[-1] != expected:
+            msg = f"codes of {codes.level}: found {codes.code.shape[-1]} numbers, expected {expected}"
+            raise GeometryError(msg)
         if self.shares:
             occupied = codes.code[:, 0] > 0
             event, unit = codes.event[occupied], codes.unit[occupied]
@@ -224,8 +259,11 @@ class Autoencoder:
             state, event, unit = self._decode_level(hierarchy, name, state, event, unit)
             name = hierarchy.below(name)
         charged = state > 0
+        charge = state[charged]
+        if self.settings.digi == "codes":
+            charge = FLOAT_4E3M.interpolate(charge, DROPPED_BITS).astype(np.float32)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(event[charged], minlength=codes.n_events))]).astype(np.int64)
-        return Events(hierarchy, offsets, unit[charged].astype(np.int32), state[charged], detector=self.detector)
+        return Events(hierarchy, offsets, unit[charged].astype(np.int32), charge, detector=self.detector)
 
     def _decode_level(
         self, hierarchy: Hierarchy, name: str, state: NDArray[np.float32], event: NDArray[np.int64], unit: NDArray[np.int64]
@@ -243,7 +281,7 @@ class Autoencoder:
 
     def reconstruct(self, events: Events, level: str, chunk: int = 512) -> Events:
         """Encodes events up to a level and decodes them again; columns and truth are kept."""
-        chunks = events.chunks(chunk) if len(events) else [events]
+        chunks = events.validate().chunks(chunk) if len(events) else [events]
         parts = [self.decode_codes(self.encode_events(part, level), part.hierarchy) for part in chunks]
         decoded = Events.concatenate(parts)
         return replace(
@@ -262,6 +300,9 @@ class Autoencoder:
 
         Returns:
             Codes (n, *units of the level in the root, latent): numbers on their grid.
+
+        Raises:
+            GeometryError, DataFormatError: Another shape, charges that are none, or integers in the place of codes.
         """
         hierarchy = self.hierarchy.rooted(root or self.hierarchy.root)
         lower = hierarchy.below(level)
@@ -271,7 +312,8 @@ class Autoencoder:
         if x.shape[1:] != expected:
             msg = f"codes of {lower}: found shape {x.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
             raise GeometryError(msg)
-        code = np.asarray(x, dtype=np.float32).reshape(-1, expected[-1])
+        check_numbers(x, lower)
+        code = x.astype(np.float32).reshape(-1, expected[-1])
         event, unit = (i.ravel() for i in np.indices((len(x), hierarchy.n_units(lower))))
         below = Codes(lower, len(x), event, unit, code, np.zeros(expected[-1], dtype=np.float32))
         rows, _, _ = below.children_of(hierarchy, level, self.lattice(level))
@@ -288,6 +330,9 @@ class Autoencoder:
 
         Returns:
             Charges (n, *shape of the root), or codes (n, *units of the level below, latent) that are not rounded to the grid.
+
+        Raises:
+            GeometryError: Another shape, or integers in the place of codes.
         """
         hierarchy = self.hierarchy.rooted(root or self.hierarchy.root)
         name = self.level(level).name
@@ -295,7 +340,8 @@ class Autoencoder:
         if z.shape[1:] != expected:
             msg = f"codes of {name}: found shape {z.shape}, expected (n, {', '.join(map(str, expected))}) for the root {hierarchy.root}"
             raise GeometryError(msg)
-        rows = np.asarray(z, dtype=np.float32).reshape(-1, expected[-1])
+        check_numbers(z, name)
+        rows = z.astype(np.float32).reshape(-1, expected[-1])
         lower = hierarchy.below(name)
         if recursive or lower is None:
             event, unit = (i.ravel() for i in np.indices((len(z), hierarchy.n_units(name))))
@@ -314,6 +360,12 @@ class Autoencoder:
             msg = f"the events have levels {found}; this model has {expected}"
             raise GeometryError(msg)
 
+    def _check_detector(self, detector: tuple[str, str] | None) -> None:
+        if detector is not None and self.detector is not None and detector != self.detector:
+            found, own = (f"{name} ({digits})" for name, digits in (detector, self.detector))
+            msg = f"the events are of the detector {found}, this model of {own}"
+            raise GeometryError(msg)
+
     def save(self, folder: str | Path) -> None:
         """Writes the model into a folder; a model that was there before stays whole until the new one is."""
         files.save(self, Path(folder))
@@ -323,7 +375,7 @@ class Autoencoder:
         """Loads a model from its folder, or from the folder of a training run.
 
         Raises:
-            DataFormatError: Missing, damaged, or not a model.
+            DataFormatError: Missing, damaged, of an older version, or not a model.
         """
         return files.load(cls, Path(path))
 
@@ -342,24 +394,42 @@ def present_children(hierarchy: Hierarchy, name: str) -> NDArray[np.bool_]:
 def _initialise(levels: Iterable[LevelModel], seed: int) -> None:
     """Draws encoder kernels from He's normal, decoder kernels from Glorot's uniform distribution; biases are zero.
 
-    He's wider distribution (the default of QKeras) matters: on the coarse grid of the `original` weights, Glorot's would all round to zero.
+    These are the defaults of QKeras and Keras: at plain levels exactly, the normal distribution cut off at two standard deviations.
     """
     rng = np.random.default_rng(seed)
     for level in levels:
         for model, quantised in ((level.encoder, True), (level.decoder, False)):
             kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
+            pixels = {id(layer.kernel): layer.pixels for layer in model.layers if isinstance(layer, Convolution)}
             for variable in model.trainable_variables:
+                shape = tuple(variable.shape)
+                if len(shape) == 1:
+                    values = np.zeros(shape, dtype=np.float32)
+                elif quantised:
+                    values = _he_normal(rng, shape, cut=isinstance(level, PlainLevel))
+                else:
+                    values = _glorot_uniform(rng, shape, pixels.get(id(variable), 1))
                 # Numbers of a shares code live in [-1, 1): the last layer starts well inside, where their gradient is not cut.
                 gain = _LAST_GAIN if isinstance(level, SharesLevel) and variable is kernels[-1] else 1.0
-                variable.assign(gain * _initial_values(rng, tuple(variable.shape), quantised))
+                variable.assign(gain * values)
 
 
-def _initial_values(rng: np.random.Generator, shape: tuple[int, ...], quantised: bool) -> NDArray[np.float32]:
-    if len(shape) == 1:
-        return np.zeros(shape, dtype=np.float32)
+def _he_normal(rng: np.random.Generator, shape: tuple[int, ...], cut: bool) -> NDArray[np.float32]:
+    """Draws a kernel (..., n_in, n_out); if `cut`, as Keras does it: nothing beyond two standard deviations, the variance restored."""
+    values = rng.standard_normal(shape)
+    if cut:
+        while (beyond := np.abs(values) > 2).any():
+            values[beyond] = rng.standard_normal(int(beyond.sum()))
+        values /= _CUT_DEVIATION
+    return (np.sqrt(2 / np.prod(shape[:-1])) * values).astype(np.float32)
+
+
+_CUT_DEVIATION = 0.87962566103423978
+"""Standard deviation of a normal distribution that is cut off at twice its own."""
+
+
+def _glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...], pixels: int) -> NDArray[np.float32]:
+    """Draws a kernel (..., n_in, n_out); `pixels` of a window are part of `n_in`, and each output goes to as many windows."""
     field = int(np.prod(shape[:-2]))
-    fan_in, fan_out = field * shape[-2], field * shape[-1]
-    if quantised:
-        return (np.sqrt(2 / fan_in) * rng.standard_normal(shape)).astype(np.float32)
-    limit = np.sqrt(6 / (fan_in + fan_out))
+    limit = np.sqrt(6 / (field * shape[-2] + pixels * field * shape[-1]))
     return rng.uniform(-limit, limit, shape).astype(np.float32)

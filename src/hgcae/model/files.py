@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
+from hgcae.geometry.detector import detector_from_dict, detector_to_dict
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
 from hgcae.model.presets import ModelSettings
+from hgcae.model.training_data import TrainingData
 from hgcae.reading.plain_json import read_json
 from hgcae.settings import atomic_path, fingerprint
 from hgcae.store.arrays import pack, unpack
@@ -61,11 +63,12 @@ def _contents(model: Autoencoder) -> tuple[dict[str, Any], bytes]:
         "weights": f"weights-{digest[:16]}.npz",
         "sha256": digest,
         "hierarchy": model.hierarchy.to_dict(),
-        "detector": model.detector,
+        "detector": detector_to_dict(model.detector),
         "settings": model.settings.model_dump(mode="json"),
         "calibration": asdict(model.calibration),
         "frames": {name: frame.to_dict() for name, frame in model.frames.items()},
         "lattices": {name: lattice.tolist() for name, lattice in model.lattices.items()},
+        "trained_on": None if model.trained_on is None else asdict(model.trained_on),
     }
     return header, data
 
@@ -76,7 +79,8 @@ def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
     try:
         header, arrays = _read(folder)
         hierarchy = Hierarchy.from_dict(header["hierarchy"])
-        calibration = header["calibration"]
+        calibration, trained_on = header["calibration"], header["trained_on"]
+        trained_on = None if trained_on is None else TrainingData(**trained_on)
         if calibration["root_weight"] is not None:
             calibration["root_weight"] = tuple(calibration["root_weight"])
         model = cls(
@@ -84,12 +88,13 @@ def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
             ModelSettings.load(header["settings"], source=folder / "model.json"),
             Calibration(**calibration),
             {name: Frame.from_dict(frame) for name, frame in header["frames"].items()},
-            detector=None if header["detector"] is None else tuple(header["detector"]),
+            detector=detector_from_dict(header["detector"]),
             lattices={name: np.array(lattice, dtype=np.int64) for name, lattice in header["lattices"].items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataFormatError(folder / "model.json", "contents", f"{type(error).__name__}: {error}", "a model of hgcae") from None
     set_weight_arrays(model, {k: v for k, v in arrays.items() if not k.startswith("heads/")}, folder / header["weights"])
+    model.trained_on = trained_on
     model.heads = Heads.from_arrays({k.removeprefix("heads/"): v for k, v in arrays.items() if k.startswith("heads/")})
     return model
 

@@ -8,7 +8,7 @@ processors multiply fastest: exactly, because their size is known beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,14 +26,14 @@ class Affine(NamedTuple):
     Args:
         kernel: Weights (n_out, n_in), in steps of their format.
         bias: (n_out,), in steps of the products.
-        shift: Bits that rounding (to nearest, ties to even) drops.
+        shift: Bits that rounding (to nearest, ties to even) drops: (n_out,).
         low: Smallest integer of the next format.
         high: Largest integer of the next format.
     """
 
     kernel: NDArray[np.integer]
     bias: NDArray[np.integer]
-    shift: int
+    shift: NDArray[np.integer]
     low: int
     high: int
 
@@ -56,7 +56,7 @@ class Network:
         return max((size for layer in self.layers for size in layer.kernel.shape), default=0)
 
     def compiled(self, n_inputs: int) -> tuple[NDArray[Any], ...]:
-        """Returns the network as flat arrays for the compiled kernel: sizes, kernels, biases, and scale and limits of each layer.
+        """Returns the network as flat arrays for the compiled kernel: sizes, kernels, biases and scales, and limits.
 
         Numbers are float32 where no sum of products can leave its 24 bits, float64 otherwise.
 
@@ -75,9 +75,10 @@ class Network:
         dtype = np.float32 if largest < 2.0**24 else np.float64
         sizes = np.array([n_inputs, *(len(layer.bias) for layer in self.layers)], dtype=np.int64)
         kernel = np.concatenate([np.zeros(0), *(layer.kernel.ravel() for layer in self.layers)]).astype(dtype)
-        bias = np.concatenate([np.zeros(0), *(layer.bias for layer in self.layers)]).astype(dtype)
-        rounding = np.array([(2.0**-layer.shift, layer.low, layer.high) for layer in self.layers], dtype=dtype).reshape(-1, 3)
-        return sizes, kernel, bias, rounding
+        bias = np.concatenate([np.zeros(0), *(layer.bias for layer in self.layers)])
+        scale = np.exp2(-np.concatenate([np.zeros(0), *(layer.shift for layer in self.layers)]))
+        limits = np.array([(layer.low, layer.high) for layer in self.layers], dtype=dtype).reshape(-1, 2)
+        return sizes, kernel, np.stack([bias, scale]).astype(dtype), limits
 
 
 def integer_range(number: FixedPoint) -> tuple[int, int]:
@@ -91,24 +92,36 @@ def to_integers(values: NDArray[Any], number: FixedPoint) -> NDArray[np.int64]:
     return np.clip(np.rint(np.asarray(values, dtype=np.float64) / number.step), *integer_range(number)).astype(np.int64)
 
 
-def affine(kernel: NDArray[Any], bias: NDArray[Any], weight: FixedPoint, before: FixedPoint, after: FixedPoint, relu: bool) -> Affine:
+def affine(
+    kernel: NDArray[Any],
+    bias: NDArray[Any],
+    weight: FixedPoint,
+    before: FixedPoint,
+    after: FixedPoint,
+    relu: bool,
+    power: NDArray[np.integer] | None = None,
+) -> Affine:
     """Returns the integer form of a dense layer.
 
     Args:
-        kernel: Float weights (n_in, n_out), not yet on their grid.
+        kernel: Float weights (n_in, n_out), not yet on their grid; integers if `power` is given.
         bias: Float biases (n_out,), not yet on their grid.
         weight: Format of both.
         before: Format of the input.
         after: Format of the output.
         relu: Whether a ReLU lies between sum and rounding; an unsigned output format makes no difference of it.
+        power: Power of two that the integers of each column count (n_out,); None = the step of `weight`.
     """
     low, high = integer_range(after)
-    # An input in steps above one is as good as an integer of which each counts so much more.
-    fraction, more = max(before.fraction, 0), max(-before.fraction, 0)
+    if power is None:
+        kernel, power = to_integers(kernel, weight), np.full(len(bias), -weight.fraction)
+    products = before.fraction - power
+    # The bias lies on a grid of its own, and what is finer is common to both.
+    common = np.maximum(products, weight.fraction)
     return Affine(
-        np.ascontiguousarray(to_integers(kernel, weight).T) << more,
-        to_integers(bias, weight) << fraction,
-        weight.fraction + fraction - after.fraction,
+        np.ascontiguousarray(kernel.T) << (common - products)[:, None],
+        to_integers(bias, weight) << (common - weight.fraction),
+        common - after.fraction,
         max(low, 0) if relu else low,
         high,
     )
@@ -120,19 +133,24 @@ def network(
     feature: FixedPoint,
     activation: FixedPoint,
     number: FixedPoint,
+    powers: Sequence[NDArray[np.integer]] | None = None,
 ) -> Network:
     """Returns the integer form of dense layers with ReLUs between them.
 
     Args:
-        dense: Float kernel (n_in, n_out) and bias (n_out,) of each layer.
+        dense: Kernel (n_in, n_out) and bias (n_out,) of each layer, see `affine`.
         weight: Format of both.
         feature: Format of the first layer's input.
         activation: Format between the layers.
         number: Format of the last layer's output.
+        powers: Of the columns of each kernel, see `affine`.
     """
     pairs = list(dense)
     formats = [feature, *[activation] * (len(pairs) - 1), number]
-    made = [affine(*pair, weight, *formats[i : i + 2], relu=i + 1 < len(pairs)) for i, pair in enumerate(pairs)]
+    made = [
+        affine(*pair, weight, *formats[i : i + 2], relu=i + 1 < len(pairs), power=None if powers is None else powers[i])
+        for i, pair in enumerate(pairs)
+    ]
     return Network(feature, tuple(made))
 
 

@@ -23,16 +23,16 @@ _BIASED_ONE = 1023
 
 
 @njit(cache=True, nogil=True)
-def _network(buffers: Any, sizes: Any, kernels: Any, biases: Any, rounding: Any) -> int:
+def _network(buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any) -> int:
     """Runs the layers on a tile; the input lies in buffer 0; returns the buffer of the output."""
     at, row, here = 0, 0, 0
     for layer in range(len(sizes) - 1):
         n_in, n_out = sizes[layer], sizes[layer + 1]
-        scale, low, high = rounding[layer]
+        low, high = limits[layer]
         y = buffers[1 - here, :n_out]
         np.dot(kernels[at : at + n_in * n_out].reshape(n_out, n_in), buffers[here, :n_in], y)
         for j in range(n_out):
-            total, bias = y[j], biases[row + j]
+            total, bias, scale = y[j], rows[0, row + j], rows[1, row + j]
             for t in range(TILE):
                 # To nearest with ties to even, as the processor rounds.
                 total[t] = min(max(np.rint((total[t] + bias) * scale), low), high)
@@ -43,21 +43,21 @@ def _network(buffers: Any, sizes: Any, kernels: Any, biases: Any, rounding: Any)
 
 
 @njit(cache=True, nogil=True)
-def encode_plain(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, biases: Any, rounding: Any, tables: Any) -> None:
+def encode_plain(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any, tables: Any) -> None:
     """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `PlainTables`."""
     for start in range(0, len(x), TILE):
         n = min(TILE, len(x) - start)
         for t in range(n):
             for i in range(x.shape[1]):
                 buffers[0, i, t] = min(max(np.rint(x[start + t, i] * tables.scale[i]), tables.low), tables.high)
-        result = buffers[_network(buffers, sizes, kernels, biases, rounding)]
+        result = buffers[_network(buffers, sizes, kernels, rows, limits)]
         for t in range(n):
             for j in range(out.shape[1]):
                 out[start + t, j] = result[j, t] * steps[j]
 
 
 @njit(cache=True, nogil=True)
-def encode_shares(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, biases: Any, rounding: Any, tables: Any) -> None:
+def encode_shares(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any, tables: Any) -> None:
     """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `SharesTables`."""
     children = len(tables.weight)
     size = x.shape[1] // children
@@ -80,7 +80,7 @@ def encode_shares(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernel
             if len(tables.matrix):
                 _add_own(tile, size, share, tables.matrix, moments)
             _barycentre(moments, tables, code)
-        result = buffers[_network(buffers, sizes, kernels, biases, rounding)]
+        result = buffers[_network(buffers, sizes, kernels, rows, limits)]
         for t in range(n):
             # The code of an empty unit is all zero.
             some = np.float32(code[0, t] > 0)

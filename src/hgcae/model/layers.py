@@ -137,13 +137,19 @@ def quantised_convolutions(x: Any, filters: Sequence[int], weight: FixedPoint, f
     return x
 
 
-def float_dense(x: Any, units: Sequence[int], name: str, last_activation: str | None = None) -> Any:
-    """Stacks float dense layers; ReLU between them, `last_activation` after the last."""
+def float_dense(x: Any, units: Sequence[int], name: str, last_activation: str | None = None, activation: str | None = "relu") -> Any:
+    """Stacks float dense layers; `activation` between them, `last_activation` after the last."""
     last = len(units) - 1
     for i, width in enumerate(units):
-        activation = last_activation if i == last else "relu"
-        x = keras.layers.Dense(width, activation=activation, kernel_initializer="zeros", name=f"{name}_dense{i}")(x)
+        chosen = last_activation if i == last else activation
+        x = keras.layers.Dense(width, activation=chosen, kernel_initializer="zeros", name=f"{name}_dense{i}")(x)
     return x
+
+
+def windows(x: Any) -> Any:
+    """Puts the four pixels of each 2 x 2 window of images (n, h, w, channels) side by side: (n, h - 1, w - 1, 4 * channels)."""
+    height, width = x.shape[1] - 1, x.shape[2] - 1
+    return ops.concatenate([x[:, a : a + height, b : b + width] for a in range(2) for b in range(2)], axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="hgcae")
@@ -152,13 +158,33 @@ class Windows(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """Puts the four pixels of each window side by side."""
-        height, width = x.shape[1] - 1, x.shape[2] - 1
-        return ops.concatenate([x[:, a : a + height, b : b + width] for a in range(2) for b in range(2)], axis=-1)
+        return windows(x)
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the output."""
         n, h, w, channels = input_shape
         return n, h - 1, w - 1, 4 * channels
+
+
+@keras.saving.register_keras_serializable(package="hgcae")
+class Convolution(keras.layers.Dense):
+    """A 2 x 2 'valid' convolution as a dense layer over its windows: its kernel is (4 * channels, filters)."""
+
+    pixels = 4
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates kernel and bias."""
+        super().build((*input_shape[:-1], self.pixels * input_shape[-1]))  # type: ignore[operator]
+        self.input_spec = None
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Maps (n, h, w, channels) to (n, h - 1, w - 1, filters)."""
+        return super().call(windows(inputs), training=training)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Shape of the output."""
+        n, h, w, _ = input_shape
+        return n, h - 1, w - 1, self.units  # type: ignore[operator]
 
 
 @keras.saving.register_keras_serializable(package="hgcae")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from hgcae.model import integer, layers
+from hgcae.model import integer, layers, original
 from hgcae.model.integer import IntegerEncoder
 from hgcae.model.level import LevelModel
 from hgcae.model.presets import PlainSettings
@@ -30,25 +30,23 @@ class PlainLevel(LevelModel):
 
     def _build_encoder(self) -> keras.Model:
         s, prefix = self.settings, f"{self.name}_encoder"
-        first = x = keras.Input(self._input_shape)
-        x = layers.quantised_convolutions(x, s.convolutions, s.weight, s.feature, s.activation, prefix)
-        x = keras.layers.Flatten()(x)
-        after_first = s.activation if s.convolutions else s.feature
-        x = layers.quantised_dense(x, (*s.encoder, s.latent), s.weight, after_first, s.activation, s.number, prefix)
+        first, formats = keras.Input(self._input_shape), (s.feature, s.activation, s.number)
+        x = original.encoder(first, s.convolutions, (*s.encoder, s.latent), s.weight, s.weight_scale, formats, prefix)
         return keras.Model(first, x, name=prefix)
 
     def _build_decoder(self) -> keras.Model:
         s, prefix = self.settings, f"{self.name}_decoder"
         first = x = keras.Input((s.latent,))
         if self.below is not None:
-            x = layers.float_dense(x, (*s.decoder, int(np.prod(self._input_shape))), prefix)
+            x = layers.float_dense(x, (*s.decoder, int(np.prod(self._input_shape))), prefix, activation=None)
             return keras.Model(first, keras.layers.Reshape(self._input_shape)(x), name=prefix)
         x = layers.float_dense(x, s.decoder, prefix, last_activation="relu")
         x = keras.layers.Reshape((1, 1, s.decoder[-1]))(x)
         for i in range(2):
             x = layers.TransposedConvolution(64, 3, activation="relu", name=f"{prefix}_transposed{i}")(x)
-        # A 2 x 2 convolution and one of 1 x 1, as dense layers over windows and pixels.
-        x = layers.float_dense(layers.Windows(name=f"{prefix}_windows")(x), (64, 1), f"{prefix}_conv", last_activation="relu")
+        x = layers.Convolution(64, activation="relu", kernel_initializer="zeros", name=f"{prefix}_conv")(x)
+        # A convolution of 1 x 1 is a dense layer over pixels.
+        x = layers.float_dense(x, (1,), f"{prefix}_pixels", last_activation="relu")
         return keras.Model(first, keras.layers.Flatten()(x), name=prefix)
 
     @override
@@ -92,13 +90,17 @@ class PlainLevel(LevelModel):
     def integer_encoder(self) -> IntegerEncoder:
         s = self.settings
         arrays = [np.asarray(v.value) for v in self.encoder.trainable_variables]
-        dense = list(zip(arrays[::2], arrays[1::2], strict=True))
-        for i in range(len(s.convolutions)):
-            (kernel, bias), size = dense[i], self._input_shape[0] - i
-            dense[i] = integer.convolution(kernel.reshape(2, 2, -1, len(bias)), size), np.tile(bias, (size - 1) ** 2)
+        dense, powers = [], []
+        for i, (kernel, bias) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
+            steps, power = original.scaled_arrays(kernel, s.weight, s.weight_scale)
+            places = 1
+            if i < len(s.convolutions):
+                size = self._input_shape[0] - i
+                steps, places = integer.convolution(steps.reshape(2, 2, -1, len(bias)), size), (size - 1) ** 2
+            dense.append((steps, np.tile(bias, places)))
+            powers.append(np.tile(power, places))
         given = 1.0 if self.below is None else self.below.settings.number.step
         scale = np.full(int(np.prod(self._input_shape)), given / s.feature.step)
         tables = integer.PlainTables(scale, *integer.integer_range(s.feature))
-        return IntegerEncoder(
-            integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, np.full(self.latent, s.number.step)
-        )
+        network = integer.network(dense, s.weight, s.feature, s.activation, s.number, powers)
+        return IntegerEncoder(network, tables, np.full(self.latent, s.number.step))

@@ -1,14 +1,16 @@
-"""Settings of a model and the two presets: `original`, the published layer table, and `l1`, made for the trigger."""
+"""Settings of a model and the two presets: `original`, the published network, and `l1`, made for the trigger."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from hgcae.errors import SettingsError
+from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.layers import FixedPoint
+from hgcae.model.original import WeightScale
 from hgcae.settings import Settings
 
 Precision = Literal["float32", "bfloat16"]
@@ -99,6 +101,11 @@ class PlainSettings(Settings):
     encoder: tuple[int, ...] = Field(default=(32, 64, 128, 256), description="Widths of the hidden encoder layers.")
     decoder: tuple[int, ...] = Field(default=(256, 128, 64, 32), description="Widths of the hidden decoder layers (float).")
     weight: FixedPoint = Field(default=FixedPoint(bits=9, integer=6), description="Format of encoder weights and biases.")
+    weight_scale: WeightScale = Field(
+        default="auto_po2",
+        description="Steps of a kernel. `auto_po2`: a power of two for each filter, fitted to its values, as in QKeras' layers. `fixed`: "
+        "those of its format.",
+    )
     activation: FixedPoint = Field(default=FixedPoint(bits=9, integer=6, signed=False), description="Format of hidden activations.")
     feature: FixedPoint = Field(default=FixedPoint(bits=24, integer=16), description="Format of the encoder's input.")
     number: FixedPoint = Field(default=FixedPoint(bits=9, integer=6), description="Format of the numbers of the code.")
@@ -123,13 +130,20 @@ class ModelSettings(Settings):
 
     preset: str
     levels: dict[str, LevelSettings]
+    digi: Literal["charges", "codes"] = Field(
+        default="charges",
+        description="What plain levels see of trigger cells, and compare in their loss. `codes`: the 4E3M codes of half the ADC counts, as "
+        "the original programs; decoded numbers become charges again.",
+    )
 
 
 def original_preset(hierarchy: Hierarchy, latent: int = 8, precision: Precision = "float32") -> ModelSettings:
-    """Returns the layer table and quantiser widths of the original hierarchical autoencoder."""
-    lowest = PlainSettings(latent=latent, convolutions=(64, 64, 64), encoder=(128, 256), decoder=(256, 128), precision=precision)
-    rest = {name: PlainSettings(latent=latent, precision=precision) for name in hierarchy.names[1:]}
-    return ModelSettings(preset="original", levels={hierarchy.names[0]: lowest, **rest})
+    """Returns the original hierarchical autoencoder, layer by layer."""
+    common: dict[str, Any] = {"latent": latent, "precision": precision}
+    code = FixedPoint(bits=FLOAT_4E3M.bits, integer=FLOAT_4E3M.bits, signed=False)
+    lowest = PlainSettings(convolutions=(64, 64, 64), encoder=(128, 256), decoder=(256, 128), feature=code, **common)
+    rest = {name: PlainSettings(feature=lowest.number, **common) for name in hierarchy.names[1:]}
+    return ModelSettings(preset="original", levels={hierarchy.names[0]: lowest, **rest}, digi="codes")
 
 
 def l1_preset(
@@ -193,6 +207,9 @@ def check_levels(settings: ModelSettings, hierarchy: Hierarchy) -> None:
     kinds = {level.kind for level in settings.levels.values()}
     if len(kinds) > 1:
         msg = f"model: levels: found kinds {', '.join(sorted(kinds))}, expected one kind for all levels"
+        raise SettingsError(msg)
+    if settings.digi == "codes" and kinds == {"shares"}:
+        msg = "model: digi: found codes, expected charges: levels of the kind shares send sums, and codes have none"
         raise SettingsError(msg)
     for name, level in settings.levels.items():
         if isinstance(level, SharesSettings):

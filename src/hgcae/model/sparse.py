@@ -8,7 +8,9 @@ result and gradient equal the dense evaluation (the gather's gradient adds up th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,9 @@ class Codes:
         unit: Flat index of each unit in its event: (n,) int64.
         code: Codes of the units: (n, latent) float32.
         empty: Code of an empty unit: (latent,) float32.
+
+    Raises:
+        GeometryError: Integers in the place of the numbers that they stand for.
     """
 
     level: str
@@ -37,6 +42,9 @@ class Codes:
     unit: NDArray[np.int64]
     code: NDArray[np.float32]
     empty: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        check_numbers(self.code, self.level)
 
     def dense(self, hierarchy: Hierarchy) -> NDArray[np.float32]:
         """Returns the codes of all units: (n_events, *units of the level in the root, latent)."""
@@ -84,6 +92,17 @@ class Codes:
         hit = (near >= 0) & (key[at] == wanted) if len(key) else np.zeros(wanted.shape, dtype=bool)
         code[hit] = self.code[at[hit]]
         return code
+
+
+def check_numbers(code: NDArray[Any], level: str) -> None:
+    """Checks that codes are real numbers, and not the integers that are sent for them.
+
+    Raises:
+        GeometryError: They are anything else.
+    """
+    if code.dtype.kind != "f":
+        msg = f"codes of {level}: found {code.dtype}, expected real numbers; model.level({level!r}).from_integers makes these"
+        raise GeometryError(msg)
 
 
 @dataclass(frozen=True)
@@ -144,21 +163,32 @@ class Tree:
     def __len__(self) -> int:
         return len(self.roots)
 
-    def take(self, index: NDArray[np.integer], hierarchy: Hierarchy, size: int) -> tuple[NDArray[np.float32], list[NDArray[np.int32]]]:
+    def rows(self, edges: NDArray[np.integer]) -> list[NDArray[np.integer]]:
+        """Returns the rows of each level below the top, highest first, that belong to top units between `edges`: (len(edges) - 1,) each."""
+        found = []
+        for start in self.starts[::-1]:
+            edges = start[edges]
+            found.append(np.diff(edges))
+        return found
+
+    def take(
+        self, index: NDArray[np.integer], hierarchy: Hierarchy, size: int, least: Sequence[int] = ()
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.int32]]]:
         """Returns what encoders need for some top units: base rows, and the children's row numbers of each level above, lowest first.
 
         Row 0 of every table is the empty unit. The table of top units is padded with empty units to `size` rows, tables below to a bucket
-        size, so that few shapes are compiled.
+        size, so that few shapes are compiled; `least` are the fewest rows of each table below, highest first.
         """
         links: list[NDArray[np.int32]] = []
         rows = np.asarray(index)
+        fewest = iter(least or [0] * len(self.starts))
         for name, start, slot in zip(self.names[:0:-1], self.starts[::-1], self.slots[::-1], strict=True):
             child, offsets = ragged_take(start, rows)
             link = np.zeros((size, hierarchy.level(name).children), dtype=np.int32)
             parent = np.repeat(np.arange(len(rows)) + 1, np.diff(offsets))
             link[parent, slot[child]] = np.arange(len(child)) + 1
             links.append(link)
-            rows, size = child, bucket(len(child) + 1)
+            rows, size = child, bucket(max(len(child), next(fewest)) + 1)
         x = np.broadcast_to(self.empty, (size, *self.empty.shape)).copy()
         x[1 : len(rows) + 1] = self.base[rows]
         return x, links[::-1]

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from hgcae.errors import DataFormatError
 from hgcae.evaluate.eventwise import FIGURES
 from hgcae.evaluate.saturation import MARGIN
-from hgcae.geometry.detector import Detector
+from hgcae.geometry.detector import Detector, detector_from_dict, detector_of
 from hgcae.plots.cells import Shapes, layer_shapes
 from hgcae.plots.maps import frame_map, paint, scale
 from hgcae.plots.style import COLOURS, FAINT, INK, caption, label, save, styled
@@ -140,7 +141,9 @@ def _correlation_figure(entry: Mapping[str, Any], sample: str, path: Path) -> Pa
 def _traversal_figure(entry: Mapping[str, Any], path: Path) -> Path:
     """Draws the profile and the map that decoding makes of a code whose numbers are moved one by one."""
     moved, names = entry["traversal"], entry["names"]
-    detector = Detector.load(moved["detector"])
+    detector = detector_of(detector_from_dict(moved["detector"]), path)
+    if detector is None:
+        raise DataFormatError(path, "detector", str(moved["detector"]["name"]), "one that is described")
     shapes = layer_shapes(detector)
     places = [0, len(moved["numbers"][0]["values"]) // 2, -1]
     maps = {j: [_dense(number["maps"][k], detector.cells_per_layer) for k in places] for j, number in enumerate(moved["numbers"])}

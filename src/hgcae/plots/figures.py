@@ -60,9 +60,8 @@ def cost_figure(history: Sequence[Mapping[str, Any]], path: str | Path, sample: 
         figure.align_ylabels([ax, rate])
         handles = [Line2D([], [], label=key.removeprefix("loss_"), **style) for key, style in curves.items()]
         ax.legend(handles=handles, loc="upper right", bbox_to_anchor=(1, 0.94), ncols=2)
-        last = history[-1]
-        speed = f", {last['events_per_s']:,.0f} events/s" if "events_per_s" in last else ""
-        label(ax, f"epoch {last['epoch']:,}{speed}", sample)
+        # No times: a training that was killed and went on ends with the same figure.
+        label(ax, f"epoch {history[-1]['epoch']:,}", sample)
         return save(figure, path)
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hgcae.errors import SettingsError
 from hgcae.events import ADC_PER_MIP
-from hgcae.frontend.floatcode import FloatCode
+from hgcae.frontend.floatcode import DROPPED_BITS, FloatCode
 from hgcae.geometry.detector import Detector
 from hgcae.settings import Settings
 from hgcae.simulate.stack import Hits, present_cells
@@ -27,8 +27,6 @@ NOISE_MIP: Mapping[int, float] = {120: 0.156, 200: 0.112, 300: 0.062}
 Source: CMSSW hgcalDigitizer."""
 FULL_SCALE_FC = 10_000.0
 """Largest charge of a sensor cell, fC: the range of the HGCROC's time over threshold."""
-DROPPED_BITS = 1
-"""Lowest bits that the HGCROC drops from the sum of a low-density trigger cell before the float code (ECON-T specification)."""
 
 
 class DigitiseSettings(Settings):

@@ -17,6 +17,7 @@ from hgcae.geometry.detector import Detector
 from hgcae.parallel import in_order
 from hgcae.settings import Settings
 from hgcae.simulate import shower
+from hgcae.simulate.deposits import Deposits
 from hgcae.simulate.digitise import Digitiser, DigitiseSettings
 from hgcae.simulate.gun import MASS_GEV, Gun, GunSettings, Particle
 from hgcae.simulate.stack import Axis, Hits, ShowerSettings, no_hits, stack
@@ -30,6 +31,7 @@ class SimulateSettings(Settings):
     gun: GunSettings = Field(default_factory=GunSettings)
     shower: ShowerSettings = Field(default_factory=ShowerSettings, description="Constants of the parametrisation; unused by Geant4.")
     digitise: DigitiseSettings = Field(default_factory=DigitiseSettings)
+    deposits: bool = Field(default=True, description="Keep the true deposits of each layer and module as columns of the events.")
     seed: int = Field(default=1, ge=0, description="Start of all random numbers.")
 
 
@@ -76,6 +78,7 @@ def simulate(
     workers: int = 1,
     chunk: int = 200,
     progress: Callable[[int], None] | None = None,
+    detector: Detector | None = None,
 ) -> Generator[Events]:
     """Simulates events `first` to `first + n - 1` and yields them in order, in pieces of at most `chunk`.
 
@@ -89,9 +92,10 @@ def simulate(
         workers: Threads; the compiled showers run in parallel.
         chunk: Events per piece.
         progress: Called with the number of events done, before each piece is handed out.
+        detector: The detector, where it is at hand; None = the one that the settings name.
 
     Returns:
-        Pieces with the truth in `particles` and the event numbers in the column `event`.
+        Pieces with the truth in `particles`, the event numbers in the column `event`, and the true deposits in `DEPOSIT_COLUMNS`.
 
     Raises:
         SettingsError: An impossible number, an unknown detector, or a gun that cannot hit it.
@@ -103,7 +107,7 @@ def simulate(
     if settings.engine == "geant4" and workers > 1:
         msg = f"simulate: found workers={workers}, expected 1: a process holds one Geant4"
         raise SettingsError(msg)
-    simulation = Simulation(settings)
+    simulation = Simulation(settings, detector)
     pieces = ((start, min(chunk, first + n - start)) for start in range(first, first + n, chunk))
     # Geant4 works only in the thread in which it was set up.
     return _stream(simulation, pieces, 0 if settings.engine == "geant4" else workers, progress)
@@ -123,11 +127,12 @@ def _stream(
 class Simulation:
     """What all events share; nothing in it changes, so threads use it together."""
 
-    def __init__(self, settings: SimulateSettings) -> None:
+    def __init__(self, settings: SimulateSettings, detector: Detector | None = None) -> None:
         self.seed = settings.seed
-        self.detector = Detector.load(settings.detector)
+        self.detector = detector or Detector.load(settings.detector)
         self.gun = Gun(settings.gun, self.detector)
         self.digitiser = Digitiser(settings.digitise, self.detector)
+        self.deposits = Deposits(self.detector) if settings.deposits else None
         self.depositor = self._depositor(settings)
 
     def _depositor(self, settings: SimulateSettings) -> Depositor:
@@ -142,14 +147,16 @@ class Simulation:
         numbers = np.arange(first, first + n)
         generators = [event_generator(self.seed, number) for number in numbers.tolist()]
         events = self.record([(self.gun.draw(rng), rng) for rng in generators])
-        return replace(events, columns={"event": numbers})
+        return replace(events, columns={"event": numbers, **events.columns})
 
     def record(self, drawn: Iterable[tuple[list[Particle], np.random.Generator]]) -> Events:
         """Simulates events of given particles, each with its random numbers."""
         hits = no_hits(self.detector)
-        cells, energies, particles, depths, n_particles = [], [], [], [], []
+        cells, energies, particles, depths, n_particles, deposits = [], [], [], [], [], []
         for entering, rng in drawn:
             depths += self.depositor.deposit(rng, entering, hits)
+            if self.deposits is not None:
+                deposits.append(self.deposits.of(hits))
             cell, mip = self.digitiser.read(rng, hits)
             particles += entering
             n_particles.append(len(entering))
@@ -166,9 +173,10 @@ class Simulation:
             offsets=kept_before[_offsets([len(part) for part in cells])],
             cell=cell[kept],
             charge=charge[kept],
+            columns={} if self.deposits is None else self.deposits.columns(deposits),
             particles={name: values.astype(np.int32 if name == "pdg" else np.float64) for name, values in truth},
             particle_offsets=_offsets(n_particles),
-            detector=(self.detector.name, self.detector.fingerprint()),
+            detector=self.detector.identity,
         )
 
 

@@ -19,14 +19,12 @@ from numpy.typing import NDArray
 
 from hgcae.errors import MissingToolError, SettingsError
 from hgcae.geometry.detector import Detector
+from hgcae.simulate.deposits import MIP_MEV_PER_CM
 from hgcae.simulate.gun import MASS_GEV, Particle
 from hgcae.simulate.placement import locate, placement
 from hgcae.simulate.slabs import Slab, depth_table, slabs
 from hgcae.simulate.stack import Hits, no_hits, present_cells
 
-MIP_MEV_PER_CM = 3.88
-"""Mean energy loss of a minimum-ionising particle in silicon, MeV/cm (Particle Data Group, 2024). CMSSW counts a MIP so: 116.4 keV in
-300 um are 5.15 fC."""
 MARGIN_CM = 30.0
 """Material around the modules, where showers leak to."""
 DATA_VARIABLE = "GEANT4_DATA_DIR"

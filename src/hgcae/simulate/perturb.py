@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
+from hgcae.geometry.detector import detector_of
 from hgcae.simulate.engine import SimulateSettings, simulate
 
 
@@ -116,7 +117,8 @@ def _gun(**changes: Any) -> Callable[..., Pair]:
 def _simulated(events: Events, settings: SimulateSettings) -> Events:
     """Simulates events of the same numbers: where only the digitisation differs, the showers are the same, energy by energy."""
     numbers = events.columns["event"]
-    return Events.concatenate(list(simulate(settings, len(numbers), first=int(numbers[0]))))
+    detector = detector_of(events.detector, "perturbed")
+    return Events.concatenate(list(simulate(settings, len(numbers), first=int(numbers[0]), detector=detector)))
 
 
 PERTURBATIONS: tuple[Perturbation, ...] = (

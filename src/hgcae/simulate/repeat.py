@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import PARTICLE_COLUMNS, Events
+from hgcae.geometry.detector import detector_of
 from hgcae.parallel import in_order
 from hgcae.simulate.engine import SimulateSettings, Simulation
 from hgcae.simulate.gun import MASS_GEV, Particle
@@ -47,8 +48,9 @@ def repeated(
         msg = f"repeated: found k={k}, workers={workers}, chunk={chunk}, expected 1 or more of each"
         raise SettingsError(msg)
     particles = _particles(events)
-    simulation = Simulation(settings or SimulateSettings(detector=events.detector[0] if events.detector else "prototype"))
-    if events.detector not in (None, (simulation.detector.name, simulation.detector.fingerprint())):
+    chosen = (settings or SimulateSettings()).model_copy(update={"deposits": False})
+    simulation = Simulation(chosen, None if settings else detector_of(events.detector, "repeated"))
+    if events.detector not in (None, simulation.detector.identity):
         msg = f"repeated: found events of the detector {events.detector}, expected {simulation.detector.name}"
         raise SettingsError(msg)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,11 @@ def module_sample(name: str, folder: str | Path, *, seed: int = 1) -> ModuleSamp
         test = np.zeros(len(modules), dtype=bool)
         test[np.random.default_rng(seed).permutation(len(modules))[: round(TEST_SHARE * len(modules))]] = True
     return ModuleSample(name, *(_charges(modules[use & half]) for half in (~test, test)))
+
+
+def data_fingerprints(train: NDArray[np.int64], test: NDArray[np.int64]) -> dict[str, str]:
+    """Returns 16 hexadecimal digits each that identify the modules that were trained on, and those that were judged."""
+    return {name: hashlib.sha256(charges.tobytes()).hexdigest()[:16] for name, charges in (("train", train), ("test", test))}
 
 
 def _charges(modules: Events) -> NDArray[np.int64]:

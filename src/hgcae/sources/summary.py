@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class Summary:
         self._charge_sum = 0.0
         self._charges: Counter[float] = Counter()
         self._ranges: dict[str, tuple[float, float]] = {}
+        self._species: Counter[float] = Counter()
 
     def watch(self, chunks: Iterable[Events]) -> Iterator[Events]:
         """Yields the chunks unchanged, and counts each."""
@@ -55,6 +57,7 @@ class Summary:
             self._widen("truth.particles_per_event", np.diff(events.particle_offsets))
         for name, column in events.particles.items():
             self._widen(f"truth.{name}", column)
+        self._species.update(events.particles.get("pdg", np.zeros(0)).tolist())
 
     def _widen(self, name: str, values: NDArray[Any]) -> None:
         """Extends the range of a quantity; NaN, which stands for not known, counts for nothing."""
@@ -88,7 +91,9 @@ class Summary:
                 "percentiles": self._percentiles(),
             },
             "columns": {name: {"dtype": _kind(values), **self._range(f"columns.{name}")} for name, values in first.columns.items()},
+            **({} if first.digi is None else {"digi": asdict(first.digi)}),
             "truth": {name.removeprefix("truth."): self._range(name) for name in self._ranges if name.startswith("truth.")},
+            "particles": {f"{pdg:.0f}": count for pdg, count in sorted(self._species.items())},
         }
 
     def _range(self, name: str) -> dict[str, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
-from hgcae.events import Events
+from hgcae.events import DigiFormat, Events
+from hgcae.geometry.detector import detector_from_dict, detector_to_dict
 from hgcae.geometry.hierarchy import Hierarchy
 
 FORMAT = "hgcae-events"
@@ -36,6 +37,7 @@ class Layout:
         charge: Type of a charge.
         columns: Type of a row of each per-event column.
         particles: Type of a row of each per-particle column; empty without truth.
+        digi: How the pickle that the events came from holds their charges, or None.
     """
 
     hierarchy: Hierarchy
@@ -43,6 +45,7 @@ class Layout:
     charge: np.dtype[Any]
     columns: Mapping[str, np.dtype[Any]]
     particles: Mapping[str, np.dtype[Any]]
+    digi: DigiFormat | None = None
 
     @classmethod
     def of(cls, events: Events, source: object) -> Layout:
@@ -58,29 +61,31 @@ class Layout:
             if name in ("cell", "charge") or name.startswith(_PARTICLE):
                 raise DataFormatError(source, f"column {name}", "a reserved name", f"a name other than cell, charge or {_PARTICLE}*")
         columns, particles = ({name: _row_type(values) for name, values in group.items()} for group in (events.columns, events.particles))
-        return cls(events.hierarchy, events.detector, events.charge.dtype, columns, particles)
+        return cls(events.hierarchy, events.detector, events.charge.dtype, columns, particles, events.digi)
 
     def to_dict(self) -> dict[str, object]:
         """Returns plain values from which `from_dict` builds an equal layout."""
         return {
             "hierarchy": self.hierarchy.to_dict(),
             "root": self.hierarchy.root,
-            "detector": None if self.detector is None else {"name": self.detector[0], "fingerprint": self.detector[1]},
+            "detector": detector_to_dict(self.detector),
             "charge": _dtype_to_plain(self.charge),
             "columns": {name: _dtype_to_plain(dtype) for name, dtype in self.columns.items()},
             "particles": {name: _dtype_to_plain(dtype) for name, dtype in self.particles.items()},
+            "digi": None if self.digi is None else asdict(self.digi),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Layout:
         """Builds a layout from what `to_dict` returned."""
-        detector = values["detector"]
+        digi = values.get("digi")
         return cls(
             Hierarchy.from_dict(values["hierarchy"]),
-            None if detector is None else (detector["name"], detector["fingerprint"]),
+            detector_from_dict(values["detector"]),
             _dtype_from_plain(values["charge"]),
             {name: _dtype_from_plain(dtype) for name, dtype in values["columns"].items()},
             {name: _dtype_from_plain(dtype) for name, dtype in values["particles"].items()},
+            None if digi is None else DigiFormat(digi["kind"], digi["dtype"], tuple(digi["shape"])),
         )
 
     def __str__(self) -> str:
@@ -116,7 +121,9 @@ class Layout:
         particles, particle_offsets = {}, None
         for name, dtype in self.particles.items():
             particle_offsets, particles[name] = _from_lists(table[_PARTICLE + name], dtype)
-        return Events(self.hierarchy, offsets, cell, charge, columns, particles, particle_offsets, self.detector).validate(source)
+        return Events(self.hierarchy, offsets, cell, charge, columns, particles, particle_offsets, self.detector, self.digi).validate(
+            source
+        )
 
 
 def _row_type(values: NDArray[Any]) -> np.dtype[Any]:

@@ -75,6 +75,28 @@ class Batches:
         self._cumulative = np.cumsum(probability) / max(probability.sum(), 1e-9)
         self._cumulative[-1:] = 1  # whatever rounding made of it
         self._of_event = np.searchsorted(self.tree.event, np.arange(self.tree.n_events + 1)).astype(np.int64)
+        # Compiling steps of several levels takes longer than padding: all of them have the shape of the largest.
+        self._top, self._picked, self._below = 0, 0, list[int]()
+        if self.stage.sampling == "events":
+            n, part = self.tree.n_events, self.stage.batch // self.devices
+            edges = self._of_event[np.minimum(np.arange(0, n + part, part), n)]
+            if self.tree.starts or self._sampling:
+                self._top = int(np.diff(edges).max(initial=0))
+                self._below = [int(count.max(initial=0)) for count in self.tree.rows(edges)]
+            if self._sampling:
+                self._picked = self._most_picked(edges)
+
+    @property
+    def _sampling(self) -> bool:
+        """Whether a share of the empty units is decoded only."""
+        return self.stage.empty_share < 1 and self.stage.loss_level != self.hierarchy.names[0]
+
+    def _most_picked(self, edges: NDArray[np.integer]) -> int:
+        """Returns the largest number of lowest units that a step picks; its roots lie between two `edges`."""
+        lowest, n = self.hierarchy.names[0], self.hierarchy.rooted(self.stage.loss_level).n_units(self.hierarchy.names[0])
+        _, root, _ = self.tree.roots.units(lowest)
+        charged = np.diff(np.searchsorted(root, edges))
+        return n + int((charged + np.ceil(self.stage.empty_share * (np.diff(edges) * n - charged))).max(initial=0))
 
     @property
     def events_per_step(self) -> float:
@@ -83,20 +105,21 @@ class Batches:
         return self.stage.batch if self.stage.sampling == "events" else self.stage.batch / roots_per_event
 
     def draw(self, rng: np.random.Generator, steps: int) -> Iterator[Batch]:
-        """Yields batches: whole events in random order, or units drawn with replacement."""
-        stage, order = self.stage, rng.permutation(self.tree.n_events)
-        size = stage.batch // self.devices
+        """Yields batches: whole events, in their order, pass after pass; or units drawn with replacement."""
+        stage, n = self.stage, self.tree.n_events
+        size, steps_of_pass = stage.batch // self.devices, -(-n // stage.batch)
         for step in range(steps):
             if stage.sampling == "charge":
                 # Drawn with replacement, so that the shape is the same in every step.
                 drawn = np.searchsorted(self._cumulative, rng.random(stage.batch), side="right")
                 yield _stacked([self._units(index, size + 1) for index in drawn.reshape(self.devices, -1)])
             else:
-                chosen = order[np.arange(step * stage.batch, (step + 1) * stage.batch) % self.tree.n_events]
-                yield _stacked([self._events(part, rng) for part in chosen.reshape(self.devices, -1)])
+                start = step % steps_of_pass * stage.batch
+                chosen = np.arange(start, min(start + stage.batch, n))
+                yield _stacked([self._events(part, rng) for part in np.array_split(chosen, self.devices)])
 
     def _units(self, index: NDArray[np.integer], size: int) -> Batch:
-        base, links = self.tree.take(index, self.hierarchy, size)
+        base, links = self.tree.take(index, self.hierarchy, size, self._below)
         # Where codes are compared, those of the children are the base rows.
         charges = self.stage.compare == "cells"
         target = np.zeros((size, self.hierarchy.n_cells(self.stage.loss_level) if charges else 0), dtype=np.float32)
@@ -109,16 +132,18 @@ class Batches:
 
     def _events(self, chosen: NDArray[np.integer], rng: np.random.Generator) -> Batch:
         index, _ = ragged_take(self._of_event, chosen)
-        size = bucket(len(index) + 1, smallest=len(chosen) + 1)
+        size = bucket(max(len(index), self._top) + 1, smallest=len(chosen) + 1)
         empty = len(chosen) * self.hierarchy.n_units(self.stage.loss_level) - len(index)
-        if self.stage.empty_share == 1 or self.stage.loss_level == self.hierarchy.names[0]:
+        if not self._sampling:
             batch = self._units(index, size)
             batch.weight[0] = empty
             return batch
-        base, links = self.tree.take(index, self.hierarchy, size)
-        return Batch(base, links, *self._sampled(self.tree.roots[index], empty, rng))
+        base, links = self.tree.take(index, self.hierarchy, size, self._below)
+        return Batch(base, links, *self._sampled(self.tree.roots[index], empty, rng, size))
 
-    def _sampled(self, roots: Events, empty: int, rng: np.random.Generator) -> tuple[list[Pick], NDArray[np.float32], NDArray[np.float32]]:
+    def _sampled(
+        self, roots: Events, empty: int, rng: np.random.Generator, n_codes: int
+    ) -> tuple[list[Pick], NDArray[np.float32], NDArray[np.float32]]:
         """Picks the lowest units that the loss decodes: those with charge, all of the empty unit in row 0, and some others.
 
         The drawn ones stand for all that are empty in units with charge, so the expected loss is the exact one.
@@ -133,7 +158,7 @@ class Batches:
         drawn += np.searchsorted(charged - np.arange(len(charged)), drawn, side="right")
         first = n if empty else 0
         unit = np.concatenate([np.arange(first), charged + n, drawn + n])
-        size = bucket(len(unit))
+        size = bucket(self._picked)
         target, weight = np.zeros((size, cells), dtype=np.float32), np.zeros(size, dtype=np.float32)
         target[first + row, roots.cell % cells] = roots.charge
         weight[:first], weight[first : first + len(charged)] = empty, 1
@@ -145,7 +170,9 @@ class Batches:
             if name == hierarchy.root:
                 # All rows of the loss level have a code, whether they are picked or not.
                 parent = unit // count
-            pick = Pick(*(np.zeros(bucket(len(unit)), dtype=np.int32) for _ in range(2)))
+            # Units above the lowest are no more than there are of them, nor than what is picked below.
+            rows = min(size, n_codes * hierarchy.n_units(hierarchy.names[len(picks)])) if picks else size
+            pick = Pick(*(np.zeros(rows, dtype=np.int32) for _ in range(2)))
             pick.parent[: len(unit)], pick.slot[: len(unit)] = parent, unit % count
             picks.append(pick)
             unit = parents

@@ -20,7 +20,7 @@ from pydantic import Field, field_validator
 
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
-from hgcae.geometry.detector import Detector
+from hgcae.geometry.detector import Detector, detector_of
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import root_xy_cm
 from hgcae.model import files
@@ -145,15 +145,14 @@ class Base:
     def load(cls, run: Path) -> Base:
         """Loads the model of a run."""
         model = Autoencoder.load(run)
-        detector = Detector.load(model.detector[0]) if model.detector else None
+        detector = detector_of(model.detector, run)
         if detector is None or detector.hierarchy != model.hierarchy:
             msg = f"{run}: holds a model of {model.hierarchy.root} units of no known detector, expected one of whole events"
             raise SettingsError(msg)
         if not model.shares:
             msg = f"{run}: holds a model of the preset {model.settings.preset}, expected one whose codes hold sums (l1)"
             raise SettingsError(msg)
-        arrays = files.weight_arrays(model)
-        return cls(model, fingerprint([model.settings.fingerprint(), [zlib.crc32(a.tobytes()) for a in arrays.values()]]), detector)
+        return cls(model, files.model_fingerprint(model), detector)
 
 
 def plan(settings: ScanSettings, base: Base, judge: str) -> list[PointSettings]:
@@ -210,9 +209,10 @@ def make_sample(
     for part, n in (("train", settings.n_train), ("test", settings.n_test)):
         path = _sample_path(folder, sample, part)
         how = simulation(settings, sample, detector, part)
-        provenance = {"program": "hgcae scan dimension", "settings": how.model_dump(mode="json"), "events": n}
+        told = {"detector": detector.fingerprint(), "events": n}
+        provenance = {"program": "hgcae scan dimension", "settings": how.model_dump(mode="json"), **told}
         if not path.exists() or Reader(path).provenance != provenance:
-            write(path, simulate(how, n, workers=workers, progress=progress), provenance)
+            write(path, simulate(how, n, workers=workers, progress=progress, detector=detector), provenance)
 
 
 def _sample_path(folder: Path, sample: str, part: str) -> Path:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.runtime import neutral
 from hgcae.train.batches import Batch
 from hgcae.train.losses import ChildLoss, LossSettings, MultiScaleLoss, squared_error
 from hgcae.train.schedule import Stage
@@ -34,6 +35,7 @@ class StageLoop:
         SettingsError: There are fewer devices.
     """
 
+    @neutral()
     def __init__(
         self,
         model: Autoencoder,
@@ -94,6 +96,7 @@ class StageLoop:
         layout = keras.distribution.TensorLayout([None] * np.ndim(value), self._parallel.device_mesh)
         return keras.distribution.distribute_tensor(np.asarray(value), layout)
 
+    @neutral()
     def place(self, batch: Batch) -> Batch:
         """Brings a batch to the device, or each of its parts to its own."""
         if self._parallel is None:
@@ -118,6 +121,7 @@ class StageLoop:
         weights, state = self._optimiser.stateless_apply(state, gradient, weights)
         return weights, state, loss
 
+    @neutral()
     def step(self, batch: Batch) -> Any:
         """Does one optimisation step and returns the loss (on the device)."""
         self._weights, self._state, loss = self._step(self._weights, self._state, self._constants, batch)
@@ -128,12 +132,14 @@ class StageLoop:
         """Number of shapes for which the step has been compiled."""
         return self._step._cache_size()  # type: ignore[attr-defined]  # noqa: SLF001 - JAX has no public name for it
 
+    @neutral()
     def test(self, batches: list[Batch]) -> float:
-        """Returns the mean loss of batches."""
+        """Returns the mean loss of batches, over all units that they stand for."""
         losses = [self._test(self._weights, self._constants, self.place(batch)) for batch in batches]
-        return float(np.mean(jax.device_get(losses)))
+        return float(np.average(jax.device_get(losses), weights=[batch.weight.sum() for batch in batches]))
 
     @property
+    @neutral()
     def learning_rate(self) -> float:
         """Learning rate of the last step."""
         for variable, value in zip(self._optimiser.variables, self._state, strict=True):
@@ -150,6 +156,7 @@ class StageLoop:
         """Returns the optimiser's variables."""
         return [np.asarray(value) for value in self._state]
 
+    @neutral()
     def set_optimiser(self, arrays: Sequence[NDArray[Any]]) -> None:
         """Takes the optimiser's variables of a checkpoint.
 

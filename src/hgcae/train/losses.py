@@ -40,13 +40,13 @@ class LossSettings(Settings):
 
 
 def squared_error(model: Autoencoder, level: str, code: Any, target: Any, weight: Any, picks: Sequence[Pick] = ()) -> Any:
-    """Returns the weighted sum of the mean squared errors per trigger cell, ADC counts squared: a scalar.
+    """Returns the weighted sum of the mean squared errors per trigger cell, ADC counts or codes squared: a scalar.
 
     Args:
         model: The autoencoder.
         level: Level of the codes.
         code: Codes (n_codes, latent).
-        target: Charges (n, trigger cells) of the units of the codes, or of the lowest units that are picked.
+        target: Charges (n, trigger cells), as `Autoencoder.digi` has them, of the units of the codes, or of the lowest that are picked.
         weight: Weight of each of them (n,).
         picks: Which children are decoded, from `level` down; none = all.
     """

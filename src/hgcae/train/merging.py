@@ -225,8 +225,7 @@ class Workshop:
         calibration = _calibration(self.train, self.data_fingerprint())
         lattices = {"MODULE": unit_neighbours(self.detector, "MODULE")} if any(level.neighbours for level in levels.values()) else None
         settings = ModelSettings(preset="merging", levels={**levels})
-        named = (self.detector.name, self.detector.fingerprint())
-        return Autoencoder(hierarchy, settings, calibration, frames(hierarchy, xy), seed, named, lattices)
+        return Autoencoder(hierarchy, settings, calibration, frames(hierarchy, xy), seed, self.detector.identity, lattices)
 
 
 @lru_cache(maxsize=1)

@@ -11,9 +11,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae import stopping
 from hgcae.errors import SettingsError
+from hgcae.model.runtime import neutral
 
 
+@neutral()
 def minimise(
     loss: Callable[..., Any], variables: Sequence[Any], rows: Sequence[NDArray[Any]], *, steps: int, batch: int, rate: float, seed: int
 ) -> None:
@@ -54,6 +57,7 @@ def minimise(
     rng = np.random.default_rng(seed)
     weights, state = [v.value for v in learning], [v.value for v in optimiser.variables]
     for _ in range(steps):
+        stopping.check()
         index = rng.integers(0, len(rows[0]), batch)
         weights, state = step(weights, state, [array[index] for array in rows])
     for variable, value in zip(learning, weights, strict=True):

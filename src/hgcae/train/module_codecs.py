@@ -27,6 +27,7 @@ from hgcae.geometry import module
 from hgcae.model.calibration import Calibration
 from hgcae.model.layers import FixedPoint, quantised_dense
 from hgcae.model.presets import ModelSettings, SharesSettings, l1_preset
+from hgcae.model.runtime import neutral
 from hgcae.model.shares import SharesLevel
 from hgcae.train.losses import LossSettings
 from hgcae.train.minimise import draw_weights, minimise
@@ -60,6 +61,7 @@ BATCH = 512
 """Modules in a step."""
 
 
+@neutral()
 def make_codec(name: str, links: int, train: NDArray[np.integer], fit: Fit | None = None) -> ModuleCodec:
     """Returns a codec of a comparison, fitted to training charges where it needs them.
 
@@ -168,6 +170,11 @@ def econ_encoder(links: int) -> keras.Model:
     return keras.Model(first, x)
 
 
+ECON_STEPS = 8
+"""How many times the steps of the other codecs the published network gets: it learns slowly, and its authors let it pass the sample some
+hundred times (train.py of github.com/rohanshenoy/Ecoder: 200 epochs)."""
+
+
 def econ_codec(links: int, train: NDArray[np.integer], fit: Fit) -> ModuleCodec:
     """Trains `hgcae.codec.econ_ae` on the telescope loss of shares."""
     charges = _charged(train, links, econ_ae.EconAutoencoderCodec.name)
@@ -183,7 +190,7 @@ def econ_codec(links: int, train: NDArray[np.integer], fit: Fit) -> ModuleCodec:
         return telescope(share, decoded / jnp.sum(decoded, axis=1, keepdims=True))
 
     rows = econ_ae.features(charges).astype(np.uint8), share
-    minimise(loss, [*encoder.variables, *decoder], rows, steps=fit.steps, batch=BATCH, rate=2e-3, seed=fit.seed)
+    minimise(loss, [*encoder.variables, *decoder], rows, steps=ECON_STEPS * fit.steps, batch=BATCH, rate=2e-3, seed=fit.seed)
     formats = econ_ae.WEIGHT, econ_ae.FEATURE, econ_ae.ACTIVATION, econ_ae.number_format(links)
     quantised = QuantisedEncoder.of_floats(_pairs(encoder), *formats, places=len(econ_ae.TAPS))
     arrays = [np.asarray(v.value) for v in decoder]

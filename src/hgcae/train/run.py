@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +12,14 @@ from pydantic import Field, field_validator
 
 from hgcae.errors import SettingsError
 from hgcae.events import Events
-from hgcae.geometry.detector import Detector
+from hgcae.geometry.detector import detector_of
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import root_xy_cm
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame, frames
 from hgcae.model.presets import ModelSettings, Precision, l1_preset, original_preset
+from hgcae.model.training_data import TrainingData
 from hgcae.settings import Settings, atomic_path, fingerprint
 from hgcae.store import Reader
 from hgcae.train.checkpoint import Checkpoint
@@ -32,7 +33,9 @@ class RunSettings(Settings):
 
     input: str = Field(description="Parquet file of events.")
     root: str | None = Field(default=None, description="Train on the occupied units of this level instead of whole events.")
-    preset: Literal["l1", "original"] = Field(default="l1", description="l1: made for the trigger; original: the original layer table.")
+    preset: Literal["l1", "original"] = Field(
+        default="l1", description="l1: made for the trigger; original: the original network on 4E3M codes."
+    )
     latent: int = Field(default=8, ge=1, le=4096, description="Numbers in every code.")
     bits: int = Field(default=9, ge=2, le=16, description="Bits of every number (l1).")
     epochs: int | str = Field(default="demo", description="Length of the schedule: a number, demo or full.")
@@ -40,7 +43,13 @@ class RunSettings(Settings):
         default=None, ge=1, le=1 << 20, description="Events in a step (original: 2); l1 takes units in proportion, made for 32."
     )
     seed: int = Field(default=1, ge=0, description="Start of the random numbers.")
-    test_share: float = Field(default=0.1, gt=0, lt=1, description="Share of the events, the last ones, that training never sees.")
+    test_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the events that training never sees. l1: the last ones, default 0.1; original: the first ones of a random "
+        "order, default 16 events, or half of fewer than 32.",
+    )
     devices: int = Field(default=1, ge=1, le=4096, description="Devices (GPUs) that share each step.")
     decoder_precision: Precision = Field(default="float32", description="Type in which decoders multiply; bfloat16 suits GPUs.")
     shard_events: int | None = Field(
@@ -71,19 +80,22 @@ class Split:
         start: First event of the part.
         stop: End of the part.
         root: Level whose occupied units become the events; None = whole events.
+        shuffled: All events of the file in the order of the sample; None = as they lie in the file.
     """
 
     reader: Reader
     start: int
     stop: int
     root: str | None = None
+    shuffled: Events | None = None
 
     def __len__(self) -> int:
         return self.stop - self.start
 
     def take(self, start: int, stop: int) -> Events:
         """Returns the events (or their units) start, ..., stop - 1 of the part."""
-        events = self.reader.take(self.start + start, min(self.start + stop, self.stop))
+        first, last = self.start + start, min(self.start + stop, self.stop)
+        events = self.reader.take(first, last) if self.shuffled is None else self.shuffled[first:last]
         if self.root is None or self.root.upper() == events.hierarchy.root:
             return events
         return events.units(self.root)[0]
@@ -109,26 +121,58 @@ def splits(settings: RunSettings) -> tuple[Split, Split]:
         raise SettingsError(msg)
     if settings.root is not None:
         reader.hierarchy.index(settings.root)
-    edge = len(reader) - max(1, round(settings.test_share * len(reader)))
-    return Split(reader, 0, max(edge, 1), settings.root), Split(reader, max(edge, 1), len(reader), settings.root)
+    n = len(reader)
+    if settings.preset == "original":
+        # The original program's order, which it took from NumPy's global generator.
+        shuffled = reader.read()[np.random.RandomState(0).permutation(n)]
+        edge = min(N_TEST, n // 2) if settings.test_share is None else min(max(1, round(settings.test_share * n)), n - 1)
+        return Split(reader, edge, n, settings.root, shuffled), Split(reader, 0, edge, settings.root, shuffled)
+    edge = max(1, n - max(1, round((settings.test_share or _TEST_SHARE) * n)))
+    return Split(reader, 0, edge, settings.root), Split(reader, edge, n, settings.root)
 
 
-def detector_of(named: tuple[str, str] | None, path: object) -> Detector | None:
-    """Returns the shipped detector of a sample; None where the sample names none, or one that is not shipped.
+N_TEST = 16
+"""Events that the original program held back."""
+_TEST_SHARE = 0.1
+
+
+def training_data(train: Split, test: Split) -> TrainingData:
+    """Returns what a model that is trained on one part of a file and tested on another has to say of it."""
+    return TrainingData(train.reader.content_fingerprint, [train.start, train.stop], [test.start, test.stop], train.root)
+
+
+def splits_of_run(run: Path, settings: RunSettings, data: TrainingData | None, path: Path | None = None) -> tuple[Split, Split] | None:
+    """Returns the training and the held-out part of the file that a finished run was trained on; None where the file is not there.
+
+    The file is looked for where the settings say, and then next to the run, which may have been moved.
+
+    Args:
+        run: Folder of the run.
+        settings: Its settings.
+        data: What its model says that it was trained on.
+        path: The file, where it is known.
 
     Raises:
-        SettingsError: The sample was made with other figures of that detector.
+        SettingsError: There is a file, but with other events, or the settings have been changed since.
     """
-    if named is None:
+    places = [path] if path else [Path(settings.input), run.resolve().parent / Path(settings.input).name]
+    found = {place: Reader(place).content_fingerprint for place in places if place.exists()}
+    if not found:
         return None
-    try:
-        detector = Detector.load(named[0])
-    except SettingsError:
-        return None
-    if detector.fingerprint() != named[1]:
-        msg = f"{path}: detector {named[0]} has the fingerprint {named[1]}, the one of this version {detector.fingerprint()}"
+    if data is None:
+        msg = f"{run}: its model does not say which events it was trained on"
         raise SettingsError(msg)
-    return detector
+    chosen = next((place for place, events in found.items() if events == data.events), None)
+    if chosen is None:
+        place, events = next(iter(found.items()))
+        msg = f"{place}: holds events of the fingerprint {events}, {run} was trained on those of {data.events}"
+        raise SettingsError(msg)
+    parts = splits(settings.model_copy(update={"input": str(chosen)}))
+    if training_data(*parts) != data:
+        texts = [f"events {part.train[0]} to {part.train[1] - 1} (root {part.root})" for part in (training_data(*parts), data)]
+        msg = f"{run / 'run.yaml'}: asks for training {texts[0]}, its model was trained on {texts[1]}"
+        raise SettingsError(msg)
+    return parts
 
 
 def prepare(settings: RunSettings, folder: Path) -> Trainer:
@@ -138,6 +182,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         SettingsError, DataFormatError, GeometryError: Bad input, settings that do not fit it, or a folder that holds another run.
     """
     train, test = splits(settings)
+    data = training_data(train, test)
     test_events = test.take(0, min(len(test), 500) if settings.root is None else len(test))
     hierarchy = test_events.hierarchy
     detector = detector_of(train.reader.detector, settings.input)
@@ -153,6 +198,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         settings.seed,
         train.reader.detector,
     )
+    model.trained_on = data
     options = TrainSettings(
         schedule=schedule_of(settings, hierarchy),
         loss=settings.loss,
@@ -160,7 +206,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
         shard_events=settings.shard_events,
         devices=settings.devices,
     )
-    trainer = Trainer(model, options, train, test_events, cell_xy, folder, _data_fingerprint(train), whole)
+    trainer = Trainer(model, options, train, test_events, cell_xy, folder, _fingerprint(data, train.reader.hierarchy), whole)
     Checkpoint.load(folder, trainer.fingerprint)
     with atomic_path(folder / "run.yaml") as path:
         path.write_text(settings.to_yaml(), encoding="utf-8")
@@ -185,6 +231,5 @@ def _preset(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str,
     return l1_preset(hierarchy, settings.latent, settings.bits, bool(positions), settings.decoder_precision, depth)
 
 
-def _data_fingerprint(train: Split) -> str:
-    reader = train.reader
-    return fingerprint([len(reader), train.start, train.stop, train.root, reader.hierarchy.to_dict(), reader.content_fingerprint])
+def _fingerprint(data: TrainingData, hierarchy: Hierarchy) -> str:
+    return fingerprint([asdict(data), hierarchy.to_dict()])

@@ -31,8 +31,8 @@ class Stage(Settings):
     )
     sampling: Literal["events", "charge"] = Field(
         default="events",
-        description="`events`: all units of whole events in random order. `charge`: occupied units, half of them drawn uniformly and half "
-        "in proportion to charge^0.75, which keeps large showers from drowning in single cells.",
+        description="`events`: all units of whole events, in the order of the sample in every epoch. `charge`: occupied units, half of "
+        "them drawn uniformly and half in proportion to charge^0.75, which keeps large showers from drowning in single cells.",
     )
     steps: int | None = Field(default=None, ge=1, le=MOST_EPOCHS, description="Steps in an epoch; default one pass over the events.")
     empty_share: float = Field(

@@ -39,11 +39,13 @@ class TrainSettings(Settings):
     shard_events: int | None = Field(
         default=None,
         ge=1,
-        description="Events of a shard: what is held in memory at a time, while the next is prepared. Each epoch passes through four. "
-        "Default: as many as have two million charges.",
+        description="Events of a shard: what is held in memory at a time, while the next is prepared. An epoch of drawn units passes "
+        "through four. Default: as many as have two million charges.",
     )
     devices: int = Field(default=1, ge=1, description="Devices (GPUs) that share each step.")
-    test_batches: int = Field(default=4, ge=1, description="Fixed batches of the test sample whose mean loss is recorded after each epoch.")
+    test_batches: int = Field(
+        default=4, ge=1, description="Fixed batches of test units whose mean loss is recorded after each epoch; of whole events all count."
+    )
 
 
 _SHARD_CHARGES = 2_000_000
@@ -101,7 +103,8 @@ class Trainer:
         detector: Detector of whole events, for the heads; None where unknown.
         last_epoch: Epoch after which to stop before the schedule is done; a later run may go on. None = the schedule's end.
         on_progress: Called after every step.
-        on_epoch: Called after every epoch with the trainer and the history row; pictures are drawn here.
+        on_epoch: Called after every epoch with the trainer and the history row, before the checkpoint: pictures are drawn here, and a run
+            that is killed meanwhile does the epoch again.
     """
 
     model: Autoencoder
@@ -170,7 +173,7 @@ class Trainer:
         for epoch in span:
             steps = sum(self._steps(stage, epoch))
             start, losses, seen = time.perf_counter(), [], 0.0
-            for j in range(len(self._shards(epoch))):
+            for j in range(len(self._shards(stage, epoch))):
                 batches, n = next(pieces)
                 rng = np.random.default_rng([self.settings.seed, epoch, j])
                 for batch in ahead(map(loop.place, batches.draw(rng, n))):
@@ -212,10 +215,10 @@ class Trainer:
         """Yields what epochs draw from, shard after shard, and how many steps each serves."""
         known: dict[tuple[int, int], Batches] = {}
         for epoch in epochs:
-            shards = self._shards(epoch)
+            shards = self._shards(stage, epoch)
             for shard, steps in zip(shards, self._steps(stage, epoch), strict=True):
                 if shard not in known:
-                    if len(shards) == _SHARDS_PER_EPOCH:
+                    if len(shards) >= _SHARDS_PER_EPOCH:
                         known.clear()  # a large sample: one shard at a time
                     tree = self.tree(self.train.take(*shard), base, stage.loss_level)
                     known[shard] = Batches(stage, tree, self.model.hierarchy, self.settings.devices)
@@ -223,26 +226,32 @@ class Trainer:
 
     def _steps(self, stage: Stage, epoch: int) -> list[int]:
         """Returns the steps of each shard of an epoch."""
-        sizes = np.array([stop - start for start, stop in self._shards(epoch)])
+        sizes = np.array([stop - start for start, stop in self._shards(stage, epoch)])
         if stage.steps is None:
-            return [max(1, round(size / stage.batch)) for size in sizes]
+            return [-(-size // stage.batch) for size in sizes.tolist()]
         return np.diff(np.round(np.append(0, np.cumsum(sizes)) * stage.steps / sizes.sum()).astype(int)).tolist()
 
     def _finish_epoch(self, row: dict[str, Any], loop: StageLoop) -> None:
         loop.store_weights()
         self.model.save(self.folder / "model")
-        history = [*self.history, row]
-        arrays = files.weight_arrays(self.model), loop.optimiser_arrays()
-        Checkpoint(self.fingerprint, row["epoch"], row["step"], *arrays, history).save(self.folder)
-        self.history = history
+        self.history = [*self.history, row]
+        # Before the checkpoint, so that a run killed in between draws it again with the epoch.
         self.on_epoch(self, row)
+        arrays = files.weight_arrays(self.model), loop.optimiser_arrays()
+        Checkpoint(self.fingerprint, row["epoch"], row["step"], *arrays, self.history).save(self.folder)
 
-    def _shards(self, epoch: int) -> list[tuple[int, int]]:
-        """Returns first and last event of the shards of an epoch: the next few of a large sample, all of a small one."""
+    def _shards(self, stage: Stage, epoch: int) -> list[tuple[int, int]]:
+        """Returns first and last event of the shards of an epoch: the next few of a large sample, all of a small one.
+
+        Whole events pass in their order, all of them: their shards end where batches do.
+        """
         size = self.settings.shard_events or self._default_shard
         edges = np.linspace(0, len(self.train), -(-len(self.train) // size) + 1).astype(int)
+        if stage.sampling == "events":
+            edges[1:-1] -= edges[1:-1] % stage.batch
+            edges = np.unique(edges)
         total = len(edges) - 1
-        count = min(total, _SHARDS_PER_EPOCH)
+        count = total if stage.sampling == "events" else min(total, _SHARDS_PER_EPOCH)
         numbers = [(epoch * count + j) % total for j in range(count)]
         return [(int(edges[i]), int(edges[i + 1])) for i in numbers]
 
@@ -255,18 +264,18 @@ class Trainer:
         """Returns the tree of events; the levels below `base` do not learn, so they are encoded here and not in every step."""
         lower = self.model.hierarchy.below(base)
         codes = None if lower is None else self.model.encode_events(events, lower)
-        return Tree.build(events, base, top, codes, self.model.lattice(base))
+        return Tree.build(self.model.digi(events), base, top, codes, self.model.lattice(base))
 
     def _test_batches(self, stage: Stage, base: str) -> list[Batch]:
         tree = self.tree(self.test, base, stage.loss_level)
-        batches = Batches(stage, tree, self.model.hierarchy, self.settings.devices)
+        # Whole events are compared exactly, all of them.
+        batches = Batches(stage.model_copy(update={"empty_share": 1.0}), tree, self.model.hierarchy, self.settings.devices)
         rng = np.random.default_rng([self.settings.seed, 2**31])
-        most = -(-len(self.test) // stage.batch) if stage.sampling == "events" else self.settings.test_batches
-        return list(batches.draw(rng, min(most, self.settings.test_batches)))
+        return list(batches.draw(rng, -(-len(self.test) // stage.batch) if stage.sampling == "events" else self.settings.test_batches))
 
     def fit_heads(self) -> None:
         """Fits the energy and momentum heads on the first shard of the training sample."""
-        events, codes, below = self.train.take(*self._shards(0)[0]), {}, None
+        events, codes, below = self.train.take(*self._shards(self.settings.schedule.stages[-1], 0)[0]), {}, None
         for name in self.model.hierarchy.names:
             codes[name] = below = self.model.encode_events(events, name, below)
         self.model.heads.fit(self.model, events, codes, self.detector)

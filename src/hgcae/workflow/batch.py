@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from abc import abstractmethod
@@ -15,12 +16,13 @@ from law.contrib.htcondor import HTCondorWorkflow
 from law.contrib.slurm import SlurmWorkflow
 from typing_extensions import override
 
-from hgcae.settings import atomic_path
+from hgcae.errors import SettingsError
+from hgcae.outputs import atomic_path
 
 if TYPE_CHECKING:
     from hgcae.workflow.settings import Resources, WorkflowSettings
 
-PASSED_ON = ("PYTHONPATH", "HGCAE_DATA", "KERAS_BACKEND", "JAX_PLATFORMS")
+PASSED_ON = ("PYTHONPATH", "HGCAE_DATA", "JAX_PLATFORMS")
 """Variables that a job gets from the process that submits it."""
 
 
@@ -32,13 +34,39 @@ def setup_lines(settings: WorkflowSettings) -> list[str]:
     return lines + [f"export {name}={shlex.quote(os.environ[name])}" for name in PASSED_ON if name in os.environ]
 
 
+def check_store(store: str, where: str) -> None:
+    """Checks that the path of a store reaches those who read it as it is.
+
+    law writes paths unquoted into lists of files and into options, where blanks, quotes, commas, semicolons, `%` and `$` mean something to
+    bash, Slurm or HTCondor; on this machine, it replaces variables in them.
+
+    Raises:
+        SettingsError: It would not.
+    """
+    told = re.search(r"\$" if where == "local" else r"[^\w/.+@~-]", store)
+    if told:
+        kind = "the store of a workflow" if where == "local" else "a store that jobs write into"
+        msg = f"store: {store!r}: found {told[0]!r} in the path of {kind}; expected " + (
+            "none" if where == "local" else "only letters, digits and / . _ + - @ ~"
+        )
+        raise SettingsError(msg)
+
+
+def _one_line(options: dict[str, str]) -> list[tuple[str, str]]:
+    for key, value in options.items():
+        if any(character in key + value for character in "\n\r\0"):
+            msg = f"batch: {key!r}: found the value {value!r}, expected one line"
+            raise SettingsError(msg)
+    return list(options.items())
+
+
 def slurm_options(needs: Resources, further: dict[str, str]) -> list[tuple[str, str]]:
     """Returns #SBATCH options (slurm.schedmd.com/sbatch.html) for the resources of a job."""
     hours, minutes = divmod(needs.minutes, 60)
     options = {"ntasks": "1", "cpus-per-task": str(needs.cores), "mem": f"{needs.memory_mb}M", "time": f"{hours:02d}:{minutes:02d}:00"}
     if needs.gpus:
         options["gpus"] = str(needs.gpus)
-    return list((options | further).items())
+    return _one_line(options | further)
 
 
 def htcondor_commands(needs: Resources, further: dict[str, str]) -> list[tuple[str, str]]:
@@ -56,7 +84,7 @@ def htcondor_commands(needs: Resources, further: dict[str, str]) -> list[tuple[s
     }
     if needs.gpus:
         commands["request_gpus"] = str(needs.gpus)
-    return list((commands | further).items())
+    return _one_line(commands | further)
 
 
 class Farm(law.LocalWorkflow, HTCondorWorkflow, SlurmWorkflow):
@@ -95,6 +123,7 @@ class Farm(law.LocalWorkflow, HTCondorWorkflow, SlurmWorkflow):
         return law.JobInputFile(str(path), copy=True, render_local=False)
 
     def _factory(self, kind: str, **options: Any) -> Any:
+        check_store(self.settings.store, kind)
         folder = Path(self.settings.store) / "jobs" / self.job_folder_name / "files"
         folder.mkdir(parents=True, exist_ok=True)
         create = getattr(super(), f"{kind}_create_job_file_factory")

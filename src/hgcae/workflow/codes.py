@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,9 @@ class CodesFile:
             OSError: The file cannot be opened.
         """
         header, arrays = read_arrays(path, *_FORMAT)
+        values: dict[str, Any] = header | arrays
         try:
-            return cls(**header, **arrays)
+            return cls(**values)
         except TypeError as error:
             raise DataFormatError(path, "contents", str(error), _FORMAT[0]) from None
 

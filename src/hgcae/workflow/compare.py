@@ -14,7 +14,7 @@ from hgcae.workflow.settings import CompareSection
 def compare_one(settings: CompareSection, name: str, links: int, path: Path) -> None:
     """Makes a codec from the training half of a sample, judges it on the other half, and writes the verdict; see `hgcae compare`."""
     from hgcae.evaluate import Bootstrap, judge_modules, write_module_results
-    from hgcae.sources.modules import module_sample
+    from hgcae.sources.modules import data_fingerprints, module_sample
     from hgcae.train.module_codecs import Fit, make_codec
 
     data = Path(settings.data)
@@ -25,6 +25,13 @@ def compare_one(settings: CompareSection, name: str, links: int, path: Path) -> 
     codec = make_codec(name, links, modules.train, Fit(settings.seed, settings.steps, data))
     payload = codec.encode(test)
     result = judge_modules(settings.sample, name, links, test, codec.decode(payload), payload.bits, Bootstrap(seed=settings.seed))
-    made = {"sample": settings.sample, "n_train": len(modules.train), "n_test": len(test), "seed": settings.seed, "steps": settings.steps}
-    made["codecs"] = {f"{name} {links}": fingerprint(codec.get_config())}
+    made = {
+        "sample": settings.sample,
+        "n_train": len(modules.train),
+        "n_test": len(test),
+        "data": data_fingerprints(modules.train, test),
+        "seed": settings.seed,
+        "steps": settings.steps,
+        "codecs": {f"{name} {links}": fingerprint(codec.get_config())},
+    }
     write_module_results(path, [result], date=datetime.now(UTC).date().isoformat(), provenance=made)

@@ -25,8 +25,8 @@ def converted(settings: ConvertSettings) -> Iterator[Events]:
         raise DataFormatError(settings.source, "SHA-256", found, str(settings.sha256))
     hierarchy = SampleSettings(convert=settings).hierarchy()
     detector = None if settings.detector is None else Detector.load(settings.detector)
-    name = None if detector is None else (detector.name, detector.fingerprint())
-    for chunk in read_events(settings.source, hierarchy):
+    name = None if detector is None else detector.identity
+    for chunk in read_events(settings.source, hierarchy, settings.digi):
         if chunk.hierarchy != hierarchy:
             where = f"{chunk.hierarchy.root} {chunk.hierarchy.shape}"
             raise DataFormatError(settings.source, "hierarchy", where, f"{hierarchy.root} {hierarchy.shape}")

@@ -16,37 +16,31 @@ if TYPE_CHECKING:
     from hgcae.geometry.hierarchy import Hierarchy
     from hgcae.model.autoencoder import Autoencoder
     from hgcae.model.sparse import Codes
+    from hgcae.workflow.opened import OpenRun
 
 _CODED = 2000
 """Training events whose codes the entropy coder is fitted to, at most."""
 
 
-def judge(
-    model: Autoencoder,
-    train: Events,
-    test: Events,
-    detector: Detector | None,
-    settings: EvaluateSettings,
-    folder: Path,
-    progress: Callable[[int], None] = lambda _: None,
-) -> dict[str, Any]:
+def judge(opened: OpenRun, settings: EvaluateSettings, folder: Path, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
     """Judges every level of a model and writes `results.json`; returns the results.
 
+    Without training events there are no baselines, and bits are not entropy-coded.
+
     Args:
-        model: The model.
-        train: Events to fit the baselines to.
-        test: Events that it has never seen.
-        detector: Their detector; None where unknown.
+        opened: The model, with events that it has never seen.
         settings: How to measure.
         folder: Where to write.
         progress: Called with the number of levels done.
 
     Raises:
-        SettingsError: No test events.
+        SettingsError: No test events, or their file is gone.
         GeometryError: Events of another root than the model's.
     """
     from hgcae.evaluate import judge_level, measure_bits, write_results
+    from hgcae.model.files import model_fingerprint
 
+    model, test, train = opened.model, opened.sample, opened.fitted
     if not len(test):
         msg = "found no events to judge, expected at least one"
         raise SettingsError(msg)
@@ -55,35 +49,35 @@ def judge(
         found, expected = (", ".join(f"{level.name} x {level.children}" for level in h.levels) for h in (test.hierarchy, hierarchy))
         msg = f"the events have levels {found}; this model has {expected}"
         raise GeometryError(msg)
-    whole = detector if detector is not None and hierarchy.levels == detector.hierarchy.levels else None
     levels: dict[str, Any] = {}
     codes: dict[str, Any] = {}
     train_codes: Codes | None = None
     for number, name in enumerate(hierarchy.names, 1):
         codes[name] = model.encode_events(test, name, codes.get(hierarchy.below(name) or ""))
-        train_codes = model.encode_events(train[:_CODED], name, train_codes)
+        train_codes = None if train is None else model.encode_events(train[:_CODED], name, train_codes)
         level, bits = model.level(name), model.bits_per_unit(name)
         levels[name] = judge_level(
             test,
             model.decode_codes(codes[name], test.hierarchy),
             name,
             settings=settings,
-            detector=whole,
-            baselines=settings.baselines(train, name, level.latent, bits),
+            detector=opened.whole,
+            baselines=() if train is None else settings.baselines(train, name, level.latent, bits),
             latent_numbers=level.latent,
             bits_per_unit=bits,
             bits_per_event=bits * hierarchy.n_units(name),
         )
         levels[name]["occupied_bits_per_event"] = bits * len(codes[name].event) / len(test)
-        levels[name]["bits"] = measure_bits(*(unit_codes(model, coded, test.hierarchy) for coded in (codes[name], train_codes)))
+        fitted = None if train_codes is None else unit_codes(model, train_codes, test.hierarchy)
+        levels[name]["bits"] = measure_bits(unit_codes(model, codes[name], test.hierarchy), fitted)
         progress(number)
     return write_results(
         folder / "results.json",
         levels,
         date=datetime.now(UTC).date().isoformat(),
         settings=settings,
-        fingerprints={"model": model.settings.fingerprint(), "hierarchy": hierarchy.fingerprint()},
-        heads=_heads(model, codes, test, whole, settings),
+        fingerprints={"model": model_fingerprint(model), "hierarchy": hierarchy.fingerprint(), "events": opened.events_fingerprint},
+        heads=_heads(model, codes, test, opened.whole, settings),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcae.errors import GeometryError
+from hgcae.errors import DataFormatError, GeometryError
 from hgcae.store.results import read_results_file
 
 if TYPE_CHECKING:
@@ -45,17 +45,18 @@ def write_page(
     Raises:
         DataFormatError: A checkpoint, which tells the history, or further results that are damaged or of an older version.
     """
+    from hgcae.model.files import model_fingerprint
     from hgcae.plots.report import write_report
     from hgcae.train.checkpoint import read_history
 
-    test, model = opened.test, opened.model
+    model = opened.model
     about = {
         "run": {
             "folder": str(run),
             "sample": opened.settings.input,
             "detector": "none" if opened.detector is None else opened.detector.name,
             "levels": " → ".join(f"{level.name} {'×'.join(map(str, level.shape))}" for level in model.hierarchy.levels),
-            "test events": len(test),
+            "test events": 0 if opened.test is None else len(opened.sample),
         },
         "settings": opened.settings.model_dump(mode="json", exclude={"input", "model", "schedule"}),
     }
@@ -66,16 +67,19 @@ def write_page(
         history=read_history(run),
         displays=_displays(opened, shown, note),
         about=about,
-        extras=_extras(folders),
+        extras=_extras(folders, model_fingerprint(model)),
     )
 
 
 def _displays(opened: OpenRun, shown: int, note: Callable[[str], None]) -> Displays | None:
-    """Decodes a few events from every level; None where there are none, or nobody knows what they look like."""
+    """Decodes a few events from every level; None without events or without a known geometry."""
     from hgcae.plots.cells import unit_shapes
     from hgcae.plots.eventdata import Displays, choose_events
 
-    chosen = opened.test[choose_events(opened.test, shown)]
+    if opened.test is None:
+        note(f"no events on the page: {opened.settings.input} is not there")
+        return None
+    chosen = opened.sample[choose_events(opened.sample, shown)]
     if not len(chosen):
         return None
     if opened.whole is None:
@@ -88,11 +92,26 @@ def _displays(opened: OpenRun, shown: int, note: Callable[[str], None]) -> Displ
     return Displays(chosen, decoded, opened.whole)
 
 
-def _extras(folders: Sequence[Path]) -> dict[str, Any]:
-    """Returns the further results that lie in the folders, by the headings of their sections; the last folder wins."""
+def _extras(folders: Sequence[Path], model: str) -> dict[str, Any]:
+    """Returns the further results that lie in the folders, by the headings of their sections; the last folder wins.
+
+    Raises:
+        DataFormatError: They are damaged, or those of another model.
+    """
+    found = {name: folder / name for name in _EXTRAS for folder in folders if (folder / name).exists()}
     return {
-        heading: read_results_file(folder / name, f"results of hgcae {Path(name).stem}")
-        for name, heading in _EXTRAS.items()
-        for folder in folders
-        if (folder / name).exists()
+        _EXTRAS[name]: results_of_model(read_results_file(path, f"results of hgcae {path.stem}"), model, path)
+        for name, path in found.items()
     }
+
+
+def results_of_model(results: dict[str, Any], model: str, path: Path) -> dict[str, Any]:
+    """Returns results after checking that they are those of a model.
+
+    Raises:
+        DataFormatError: They are those of another one.
+    """
+    found = results.get("fingerprints", {}).get("model")
+    if found != model:
+        raise DataFormatError(path, "fingerprints.model", str(found), f"{model}, that of the run's model; make them again or remove them")
+    return results

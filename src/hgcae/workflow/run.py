@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from hgcae.errors import DataFormatError, HgcaeError, SettingsError, unknown
 from hgcae.workflow import tasks
+from hgcae.workflow.batch import check_store
 from hgcae.workflow.settings import WorkflowSettings
 from hgcae.workflow.step import CmdlineParser, Step, luigi
 
@@ -66,6 +67,7 @@ def steps_of(settings: WorkflowSettings, name: str = "Report", options: Options 
     if name not in STEPS:
         raise SettingsError(unknown("step", name, STEPS))
     options = options or Options()
+    check_store(settings.store, options.where)
     batch = settings.batch
     common: dict[str, Any] = {
         "config": str(settings.freeze()),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from hgcae.errors import SettingsError
+from hgcae.events import DigiKind
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.reading.files import open_regular
@@ -27,6 +28,7 @@ class ConvertSettings(Settings):
     source: str = Field(description="File of any format that hgcae convert reads; relative to the workflow's own file.")
     detector: str | None = Field(default=None, description="Detector of the events in a pickle or csv file; null: levels of the prototype.")
     root: str | None = Field(default=None, description="One event is one unit of this level, e.g. MODULE; null: whole events.")
+    digi: DigiKind | None = Field(default=None, description="What digi of a pickle holds; null: whole numbers up to 127 are codes.")
     sha256: str | None = Field(default=None, description="Expected SHA-256 of the file; null: as it is found when the workflow starts.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import traceback
@@ -14,8 +13,9 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from hgcae import __version__
+from hgcae import __version__, stopping
 from hgcae.errors import MissingToolError
+from hgcae.outputs import claimed
 from hgcae.parallel import THREADS
 from hgcae.settings import fingerprint
 from hgcae.workflow.settings import Resources, WorkflowSettings, load_workflow
@@ -136,6 +136,7 @@ class Step(Farm):
 
     def run(self) -> None:
         """Makes the output, on as many threads as the step may use."""
+        stopping.end_with_parent()
         cores = self.resources_of_job.cores
         for name in THREAD_VARIABLES:
             os.environ[name] = str(cores)
@@ -184,10 +185,7 @@ class FolderStep(Step):
 
     def run(self) -> None:
         """Makes the output, unless another did meanwhile: trainings that begin alike share their first stages."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            # Released when the process ends, however it ends.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with claimed(self.path, wait=True):
             if not self.path.exists():
                 super().run()
 

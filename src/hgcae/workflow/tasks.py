@@ -80,7 +80,7 @@ class Convert(OfSample):
             return {"events": chosen.events}
         detector = chosen.convert.detector
         named = None if detector is None else Detector.load(detector).fingerprint()
-        return {"sha256": chosen.convert.sha256, "root": chosen.convert.root, "detector": named}
+        return {"sha256": chosen.convert.sha256, "root": chosen.convert.root, "digi": chosen.convert.digi, "detector": named}
 
     def needs(self) -> Mapping[str, Step]:
         """The chunks, if it is simulated."""
@@ -202,22 +202,21 @@ class Evaluate(FolderStep, OfPoint):
         from hgcae.evaluate import EvaluateSettings
         from hgcae.model.autoencoder import Autoencoder
         from hgcae.plots import energy_figure, levels_figure
-        from hgcae.train.run import Split, detector_of, splits
+        from hgcae.train.run import Split, splits, splits_of_run
         from hgcae.workflow.judge import judge
         from hgcae.workflow.opened import OpenRun
         from hgcae.workflow.page import write_page
 
         section, needs, settings = self.settings.evaluate, self.needs(), self.trained().run_settings()
-        train, test = splits(settings)
+        model = Autoencoder.load(needs["model"].folder)
+        train, test = splits_of_run(needs["model"].folder, settings, model.trained_on) or splits(settings)
         if "events" in needs:
             reader = store.Reader(needs["events"].as_branch(0).path)
             test = Split(reader, 0, len(reader), settings.root)
-        model, sample = Autoencoder.load(needs["model"].folder), test.take(0, section.max_events)
-        detector = detector_of(sample.detector, test.reader.path)
         how = EvaluateSettings.load(section.settings, "evaluate")
         progress = self.share_done(len(model.hierarchy.names))
-        opened = OpenRun(settings, model, train.take(0, 4000), sample, detector)
-        results = judge(model, opened.train, sample, detector, how, self.folder, progress)
+        opened = OpenRun(settings, model, train, test, section.max_events)
+        results = judge(opened, how, self.folder, progress)
         energy_figure(results, self.folder / "energy.png")
         levels_figure(results, self.folder / "levels.png")
         write_page(opened, results, self.folder / "report.html", needs["model"].folder, [self.folder])

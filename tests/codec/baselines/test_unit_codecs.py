@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -54,6 +56,17 @@ class TestEveryCode:
         whole, last = code_events(codec, EVENTS)[-2:], code_events(codec, EVENTS[-2:])
         np.testing.assert_array_equal(whole.cell, last.cell)
         np.testing.assert_allclose(whole.charge, last.charge)
+
+    def test_charges_beyond_the_formats_saturate(self, name):
+        codec = fitted(name, TRAIN, "MODULE", 72)
+        first = np.arange(len(EVENTS.cell)) == 0
+        large, larger, largest_ = (
+            code_events(codec, replace(EVENTS, charge=np.where(first, charge, EVENTS.charge))) for charge in (2.0**45, 2.0**64, 1e30)
+        )
+        for other in (larger, largest_):
+            np.testing.assert_array_equal(other.cell, large.cell)
+            np.testing.assert_allclose(other.charge, large.charge, rtol=1e-6)
+        assert large.charge.max() >= 0.99 * code_events(codec, EVENTS).charge.max()
 
     def test_no_events(self, name):
         assert len(code_events(fitted(name, TRAIN, "MODULE", 72), EVENTS[:0]).cell) == 0

@@ -88,6 +88,16 @@ def test_older_files_leave_the_sync_word_out(load):
     assert load(without(masks(0, 1), *BUFFER_KEYS, "link_reset_pattern")) == load(masks(0, 1))
 
 
+@pytest.mark.parametrize("form", [masks, counts, register_map])
+def test_newer_files_name_the_pattern_of_idle_words(load, form):
+    values = form(0, 5)
+    if "ECON-T" in values:
+        values["ECON-T"]["RW"]["FMTBUF_ALL"]["registers"]["idle_pattern"] = {"value": 77}
+    else:
+        values["FormatterBuffer"]["Global"]["idle_pattern"] = 77
+    assert load(values).sync_word == 77
+
+
 def test_weights_and_masks_of_the_autoencoder(load):
     values = masks(4, 7)
     values["Encoder"] = registers_of(WEIGHTS)
@@ -109,7 +119,8 @@ def test_settings_survive_their_own_yaml(tmp_path, name):
     config = every_config()[name]
     (tmp_path / "econt.yaml").write_text(config.to_yaml())
     assert EcontConfig.from_yaml(tmp_path / "econt.yaml") == config
-    assert EcontConfig.from_yaml(tmp_path / "econt.yaml", ["links=7"]).links == 7
+    other = EcontConfig.from_yaml(tmp_path / "econt.yaml", ["links=7", "reversed_map=true", "keep_zeros=true"])
+    assert (other.links, other.reversed_map, other.keep_zeros) == (7, True, True)
 
 
 def without(values, *keys):
@@ -157,6 +168,7 @@ BUFFER_KEYS = ("FormatterBuffer", "Global")
         (with_value(masks(0, 1), 0, *BUFFER_KEYS, "active_etxs"), "active_etxs: found 0"),
         (with_value(masks(0, 1), 0x15, *BUFFER_KEYS, "active_etxs"), "active_etxs: found 0x15"),
         (with_value(masks(0, 1), 1024, *BUFFER_KEYS, "buff_t1"), "buff_t1: found 1024"),
+        (with_value(masks(0, 1), 2048, *BUFFER_KEYS, "idle_pattern"), "idle_pattern: found 2048"),
         (with_value(masks(1, 1), 5, *BUFFER_KEYS, "stc_type"), "stc_type: found 5"),
         (with_value(masks(0, 1), 1, "More"), "More: found an unknown key"),
         (with_value(masks(0, 1), [1], "Cal"), "Cal: found .*expected a group of keys"),

@@ -11,6 +11,7 @@ from frontend.econt.toys import config, every_config, input_words
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend.econt import Emulator
 from hgcae.frontend.econt.cells import expand
+from hgcae.frontend.floatcode import FLOAT_4E3M
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "econt-v1.npz"
 CONFIGS = every_config()
@@ -21,6 +22,18 @@ def test_outputs_are_the_frozen_ones(name):
     """The file holds inputs and outputs that this emulator made when it agreed with the public vectors."""
     with np.load(GOLDEN) as golden:
         np.testing.assert_array_equal(Emulator(CONFIGS[name]).run(golden["input"]), golden[name])
+
+
+@pytest.mark.parametrize(("algorithm", "values"), [("best_choice", {}), ("threshold_sum", {"calibration": (100,) * 48, "drop_lsb": 0})])
+def test_with_their_zeros_all_charges_come_back_to_their_cells(algorithm, values):
+    settings = config(algorithm, 13, keep_zeros=True, reversed_map=True, buffer_t1=1000, **values)
+    emulator, words = Emulator(settings), input_words(60)
+    charges = emulator.charges(words)[:50]  # the last packets may still be in the buffer
+    codes = FLOAT_4E3M.encode(charges, settings.drop_lsb)
+    assert (codes == 0).any()
+    np.testing.assert_array_equal(emulator.decode(emulator.run(words))[:50], FLOAT_4E3M.decode(codes, settings.drop_lsb))
+    without = Emulator(settings.model_copy(update={"keep_zeros": False}))
+    assert (without.run(words) != emulator.run(words)).any()
 
 
 def test_input_codes_become_the_middle_of_what_they_stand_for():

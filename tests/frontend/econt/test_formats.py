@@ -104,12 +104,46 @@ class TestThresholdSum:
         if len(charges):
             np.testing.assert_array_equal(bits_of(packed.payload, [3, 8])[:, 1], FLOAT_5E3M.encode(total))
 
+    @pytest.mark.parametrize("threshold", [1.5, float("nan"), -1, 1 << 41, np.uint64(1 << 63), np.ones(47, int), "47"])
+    def test_thresholds_that_are_none_are_refused(self, threshold):
+        with pytest.raises(SettingsError, match="threshold: found"):
+            econt.encode_threshold_sum(np.zeros((1, 48), int), threshold)
+
     @pytest.mark.parametrize(
         "row", [[0b001_00000] + [0] * 60, [0b010_00000, 0b000_001_11, 0b1111_0000] + [0] * 60, [0b100_00000, 255, 255]]
     )
     def test_fields_that_contradict_each_other_are_refused(self, row):
         with pytest.raises(DataFormatError, match="row 0"):
             econt.decode_threshold_sum(np.array([row], dtype=np.uint8))
+
+
+class TestMap:
+    """Where 8 cells and more are sent, 48 bits say which, from the first cell on or from the last one."""
+
+    @given(CHARGES, st.integers(4, 13), DROP)
+    def test_of_best_choice(self, charges, links, drop):
+        assert_only_the_map_is_reversed(
+            [econt.encode_best_choice(charges, links, drop, reversed_map=reverse).payload for reverse in (False, True)], 8, links >= 4
+        )
+        payload = econt.encode_best_choice(charges, links, drop, reversed_map=True).payload
+        expected = econt.decode_best_choice(econt.encode_best_choice(charges, links, drop).payload, links, drop)
+        np.testing.assert_array_equal(econt.decode_best_choice(payload, links, drop, reversed_map=True), expected)
+
+    @given(CHARGES, st.integers(0, 200), DROP)
+    def test_of_the_threshold_sum(self, charges, threshold, drop):
+        encoded = [econt.encode_threshold_sum(charges, threshold, drop, reversed_map=reverse) for reverse in (False, True)]
+        np.testing.assert_array_equal(encoded[0].bits, encoded[1].bits)
+        many = (charges >= threshold).sum(axis=1) >= 8
+        assert_only_the_map_is_reversed([one.payload for one in encoded], 11, many[:, None])
+        expected = econt.decode_threshold_sum(encoded[0].payload, drop)
+        np.testing.assert_array_equal(econt.decode_threshold_sum(encoded[1].payload, drop, reversed_map=True), expected)
+
+
+def assert_only_the_map_is_reversed(payloads, at, has_map):
+    forward, backward = (np.unpackbits(payload, axis=1) for payload in payloads)
+    expected = forward.copy()
+    expected[:, at : at + 48] = np.where(has_map, forward[:, at : at + 48][:, ::-1], forward[:, at : at + 48])
+    np.testing.assert_array_equal(backward, expected)
 
 
 class TestSuperCells:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from hgcae.codec.baselines.base import UnitCodec, checked_training, mean_image, sparse_units, units_of, without_small
 from hgcae.events import Events
-from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M, FloatCode
+from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M, LARGEST_CHARGE, FloatCode
 from hgcae.geometry.hierarchy import Hierarchy
 
 
@@ -80,7 +80,8 @@ class LargestCellsCode(UnitCodec):
     @override
     def fields(self, units: Events) -> NDArray[np.int64]:
         n, sent = len(units), largest(units, self.layout.n)
-        row, cell, charge = units.event[sent], units.cell[sent], np.rint(units.charge).astype(np.int64)
+        row, cell = units.event[sent], units.cell[sent]
+        charge = np.rint(np.minimum(units.charge, LARGEST_CHARGE)).astype(np.int64)  # what no format holds saturates
         counts = np.bincount(row, minlength=n)
         place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
         parts = []

@@ -10,6 +10,7 @@ from keras import ops
 
 from hgcae.examples.mnist.settings import PIXELS, ExampleSettings
 from hgcae.model.layers import FixedPoint, Windows, float_dense, quantised_convolutions, quantised_dense
+from hgcae.model.runtime import neutral
 from hgcae.train.minimise import draw_weights
 
 DENSE = (256, 128)
@@ -45,6 +46,7 @@ class Network:
         return decoded[..., 0]
 
 
+@neutral()
 def build(settings: ExampleSettings) -> Network:
     """Returns the network of some settings, its weights drawn from their seed."""
     image, code = keras.Input((PIXELS, PIXELS, 1)), keras.Input((settings.ndim,))

@@ -1,11 +1,12 @@
 """The example as a graph of luigi tasks: data, training, figures; a task whose files are there is done.
 
-`Figures` needs `Train`, which needs `Data`; `Scan` and `Comparison` need several `Train`.
+`Figures` needs `Train`, which needs `Data`; `Original` needs `Figures`; `Scan` and `Comparison` need several `Train`.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cache
@@ -17,6 +18,7 @@ import numpy as np
 
 from hgcae.examples.mnist import data, figures, references, training
 from hgcae.examples.mnist.settings import Architecture, Cost, ExampleSettings
+from hgcae.outputs import atomic_path, claimed
 from hgcae.plots import animate, cost_figure
 from hgcae.settings import fingerprint
 from hgcae.store.results import read_results_file, write_results_file
@@ -134,12 +136,18 @@ class Train(Step):
             if epoch in self.settings.pictures:
                 self.trigger_event(luigi.Event.PROGRESS, self, row)
 
-        result = training.train(self.settings, self.digits, self.folder, tell)
-        write_results_file(self.output().path, result)
+        result_path = Path(self.output().path)
+        with claimed(result_path):
+            result = training.train(self.settings, self.digits, self.folder, tell)
+            write_results_file(result_path, result)
 
     def result(self) -> dict[str, Any]:
         """What was found."""
         return read_results_file(self.output().path, "the result of a training")
+
+    def history(self) -> list[dict[str, Any]]:
+        """The rows of all epochs."""
+        return read_history(self.folder)
 
     def decoded(self, epoch: int) -> np.ndarray[Any, Any]:
         """The shown test images as decoded after an epoch."""
@@ -171,7 +179,7 @@ class Figures(Step):
         train: Train = self.requires()
         digits, path = train.digits, {name: Path(target.path) for name, target in self.output().items()}
         true = digits.x_test[digits.shown()]
-        history = read_history(train.folder)
+        history = train.history()
         loss = {row["epoch"]: f", test {row['loss_level']} {row['loss_test']:.4f}" for row in history}
         for epoch in self.settings.pictures:
             title = f"{self.settings.ndim} dimensions, epoch {epoch}{loss.get(epoch, '')}"
@@ -180,6 +188,45 @@ class Figures(Step):
         frames = [path[f"_epoch{epoch}.png"] for epoch in self.settings.pictures]
         for suffix in (".gif", ".mp4"):
             animate(frames, path[suffix], fps=3)
+
+
+class Original(Step):
+    """The files of the original example (tasks/example.py of github.com/dpwinter/TPG-autoencoder-workflows@2905e6b), by their names."""
+
+    settings: luigi.Parameter[ExampleSettings] = SettingsParameter()
+
+    @property
+    def title(self) -> str:
+        """What it does, for people."""
+        return f"files of the original: {self.figures_dir / self.settings.name}"
+
+    def requires(self) -> Any:
+        """Training and figures."""
+        return Figures(settings=self.settings, **self.folders)
+
+    def output(self) -> Any:
+        """`data/MNIST_train.npy`, `data/MNIST_test.npy`, and in `models/NDIM` `cost.pdf`, `anim.mp4` and the two networks."""
+        folder = self.figures_dir / self.settings.name
+        paths = {"train": folder / "data" / "MNIST_train.npy", "test": folder / "data" / "MNIST_test.npy"}
+        for name in ("cost.pdf", "anim.mp4", "model_encoder.keras", "model_decoder.keras"):
+            paths[name] = folder / "models" / str(self.settings.ndim) / name
+        return {name: luigi.LocalTarget(str(path)) for name, path in paths.items()}
+
+    def run(self) -> None:
+        """Writes them."""
+        drawn: Figures = self.requires()
+        train: Train = drawn.requires()
+        digits, path = train.digits, {name: Path(target.path) for name, target in self.output().items()}
+        for name, images in (("train", digits.x_train), ("test", digits.x_test)):
+            with atomic_path(path[name]) as temporary:
+                np.save(temporary, images)
+        cost_figure(train.history(), path["cost.pdf"], digits.name)
+        with atomic_path(path["anim.mp4"]) as temporary:
+            shutil.copyfile(drawn.output()[".mp4"].path, temporary)
+        network = training.load(train.folder, self.settings, digits)
+        for name, model in (("model_encoder.keras", network.encoder), ("model_decoder.keras", network.decoder)):
+            with atomic_path(path[name]) as temporary:
+                model.save(temporary)
 
 
 class Summary(Step):

@@ -13,12 +13,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae import stopping
 from hgcae.errors import DataFormatError
 from hgcae.examples.mnist.costs import COSTS, MERITS
 from hgcae.examples.mnist.data import Digits
 from hgcae.examples.mnist.networks import Network, build
 from hgcae.examples.mnist.references import pca_errors
 from hgcae.examples.mnist.settings import ExampleSettings
+from hgcae.model.runtime import neutral
 from hgcae.store.arrays import read_arrays, write_arrays
 from hgcae.train.checkpoint import Checkpoint
 
@@ -103,6 +105,7 @@ def judge(decoded: NDArray[np.float32], settings: ExampleSettings, digits: Digit
     }
 
 
+@neutral()
 def merit(function: Callable[[Any, Any], Any], true: NDArray[np.uint8], decoded: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns a cost or merit of each image (n,): true pixels 0 to 255 against decoded ones 0 to 1, (n, 28, 28) both."""
     return np.asarray(jax.jit(function)(true.astype(np.float32) / 255, decoded))
@@ -115,6 +118,7 @@ def _mean(values: NDArray[np.floating]) -> dict[str, float]:
 class Loop:
     """Weights, optimiser state and training images on the device, and the compiled step."""
 
+    @neutral()
     def __init__(self, network: Network, settings: ExampleSettings, images: NDArray[np.uint8]) -> None:
         learning = [v for v in network.variables if v.trainable]
         frozen = [(v, v.value) for v in network.variables if not v.trainable]
@@ -145,14 +149,17 @@ class Loop:
         self._step = jax.jit(step, donate_argnums=(0, 1))
         self._decode = jax.jit(lambda weights, images: forward(weights, images, False)[1])
 
+    @neutral()
     def epoch(self, rng: np.random.Generator) -> float:
         """Passes once through the images in random order; returns the mean cost."""
         costs = []
         for rows in rng.permutation(len(self._images))[: self.steps * self.batch].reshape(self.steps, self.batch):
+            stopping.check()
             self._weights, self._state, cost = self._step(self._weights, self._state, self._images, rows)
             costs.append(cost)
         return float(np.mean(jax.device_get(costs)))
 
+    @neutral()
     def reconstruct(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encodes and decodes images (n, 28, 28) of pixels 0 to 255; returns pixels 0 to 1."""
         parts = [np.asarray(self._decode(self._weights, images[i : i + _CHUNK])) for i in range(0, len(images), _CHUNK)]

@@ -1,7 +1,8 @@
 """Best choice: as many of the largest trigger cells as the links can carry, and the sum of the others.
 
 Fields of a module, without the 4-bit header: sum (5E3M, 8 bits); addresses (6 bits each) of fewer than 8 cells, or a map (48 bits) of more;
-charges (4E3M, 7 bits each), in the order of the cells. Low bits are dropped before anything else, so also the sum counts 2^drop.
+charges (4E3M, 7 bits each), in the order of the cells, also where the map begins with the last cell. Low bits are dropped before anything
+else, so also the sum counts 2^drop.
 
 The hardware sorts with Batcher's odd-even merge network. It is not a stable sort: which of several equal charges is sent follows from the
 order of its comparators.
@@ -41,7 +42,9 @@ def best_choice_bits(links: int) -> int:
     return 8 + (6 * n if n < FEW else N_CELLS) + 7 * n
 
 
-def encode_best_choice(charges: NDArray[np.integer], links: int, drop: int = 1, *, use_sum: bool = False, in_place: bool = True) -> Encoded:
+def encode_best_choice(
+    charges: NDArray[np.integer], links: int, drop: int = 1, *, use_sum: bool = False, in_place: bool = True, reversed_map: bool = False
+) -> Encoded:
     """Encodes modules.
 
     Args:
@@ -49,19 +52,22 @@ def encode_best_choice(charges: NDArray[np.integer], links: int, drop: int = 1, 
         links: Output links, 1 to 13: they set the number of cells.
         drop: Low bits dropped from the charges.
         use_sum: Send the sum of all cells, not of those that are not sent.
-        in_place: Send the code 0 for a cell that is chosen although it has no charge left, as there are where fewer cells have some. The
-            reference emulator leaves it out, which moves the charges after it to other cells: False.
+        in_place: Send the code 0 for a cell that is chosen although it has no charge left, as there are where fewer cells have some. Some
+            reference vectors leave it out, which moves the charges after it to other cells: False.
+        reversed_map: Begin the map with the last cell.
 
     Returns:
         Fields of `best_choice_bits(links)` bits.
     """
     checked, bits = checked_charges(charges), best_choice_bits(links)
     payload = np.zeros((len(checked), -(-bits // 8)), dtype=np.uint8)
-    fill(checked, CELLS_OF_LINKS[links], effective_drop(drop), use_sum, in_place, 0, payload)
+    fill(checked, CELLS_OF_LINKS[links], effective_drop(drop), use_sum, in_place, reversed_map, 0, payload)
     return Encoded(payload, np.full(len(checked), bits))
 
 
-def decode_best_choice(payload: NDArray[np.uint8], links: int, drop: int = 1, offset: int = 0) -> NDArray[np.int64]:
+def decode_best_choice(
+    payload: NDArray[np.uint8], links: int, drop: int = 1, offset: int = 0, *, reversed_map: bool = False
+) -> NDArray[np.int64]:
     """Returns the charges (n, 48) of modules, counts; cells that were not sent are 0.
 
     Args:
@@ -69,13 +75,14 @@ def decode_best_choice(payload: NDArray[np.uint8], links: int, drop: int = 1, of
         links: As in encoding.
         drop: As in encoding.
         offset: Bit at which the fields start.
+        reversed_map: As in encoding.
 
     Raises:
         DataFormatError: Rows that end early.
     """
     rows = checked_payload(payload, offset + best_choice_bits(links))
     charges = np.zeros((len(rows), N_CELLS), dtype=np.int64)
-    _read(rows, CELLS_OF_LINKS[links], effective_drop(drop), offset, charges)
+    _read(rows, CELLS_OF_LINKS[links], effective_drop(drop), offset, reversed_map, charges)
     return charges
 
 
@@ -99,7 +106,16 @@ _ABREAST = 64
 
 
 @njit(cache=True, nogil=True)
-def fill(charges: NDArray[np.int64], n_sent: int, drop: int, use_sum: bool, in_place: bool, offset: int, rows: NDArray[np.uint8]) -> None:
+def fill(
+    charges: NDArray[np.int64],
+    n_sent: int,
+    drop: int,
+    use_sum: bool,
+    in_place: bool,
+    reversed_map: bool,
+    offset: int,
+    rows: NDArray[np.uint8],
+) -> None:
     """Writes the fields of modules into rows of zeros from bit `offset` on. Compiled, unchecked."""
     # Modules are sorted side by side, cells apart, so that a comparator is a few vector instructions for all of them.
     keys = np.zeros((N_CELLS, _ABREAST), dtype=np.int64)
@@ -119,7 +135,7 @@ def fill(charges: NDArray[np.int64], n_sent: int, drop: int, use_sum: bool, in_p
                     sent[keys[k, lane] & 63] = True
                 if use_sum or k >= n_sent:
                     total += keys[k, lane] >> 6
-            _write(charges[first + lane], sent, n_sent, total, drop, in_place, offset, rows[first + lane])
+            _write(charges[first + lane], sent, n_sent, total, drop, in_place, reversed_map, offset, rows[first + lane])
 
 
 @njit(cache=True, nogil=True)
@@ -142,13 +158,14 @@ def _write(
     total: np.integer,
     drop: int,
     in_place: bool,
+    reversed_map: bool,
     offset: int,
     row: NDArray[np.uint8],
 ) -> None:
     at = put(row, offset, float_code(total, 5, 3), 8)
     for cell in range(N_CELLS):
         if n_sent >= FEW:
-            at = put(row, at, np.int64(sent[cell]), 1)
+            at = put(row, at, np.int64(sent[N_CELLS - 1 - cell if reversed_map else cell]), 1)
         elif sent[cell]:
             at = put(row, at, cell, 6)
     for cell in range(N_CELLS):
@@ -157,13 +174,13 @@ def _write(
 
 
 @njit(cache=True, nogil=True)
-def _read(rows: NDArray[np.uint8], n_sent: int, drop: int, offset: int, charges: NDArray[np.int64]) -> None:
+def _read(rows: NDArray[np.uint8], n_sent: int, drop: int, offset: int, reversed_map: bool, charges: NDArray[np.int64]) -> None:
     for module in range(rows.shape[0]):
         row, at = rows[module], offset + 8
         charge_at = at + (6 * n_sent if n_sent < FEW else N_CELLS)
         k = 0
         for i in range(n_sent if n_sent < FEW else N_CELLS):
-            if n_sent >= FEW and not get(row, at + i, 1):
+            if n_sent >= FEW and not get(row, at + (N_CELLS - 1 - i if reversed_map else i), 1):
                 continue
             cell = get(row, at + 6 * i, 6) if n_sent < FEW else i
             if cell < N_CELLS and k < n_sent:

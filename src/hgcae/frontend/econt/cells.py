@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.floatcode import FLOAT_4E3M
+from hgcae.frontend.floatcode import FLOAT_4E3M, LARGEST_CHARGE
 from hgcae.geometry.module import N_CELLS, PREMUX_OF_CALQ
 
 _CHARGES, _PAYLOAD = "charges", "payload"
@@ -94,8 +94,8 @@ def checked_charges(charges: NDArray[np.integer]) -> NDArray[np.int64]:
     array = np.asarray(charges)
     if array.ndim != 2 or array.shape[1] != N_CELLS or array.dtype.kind not in "iu":
         raise DataFormatError(_CHARGES, "array", f"{array.dtype} of shape {array.shape}", f"integers of shape (n, {N_CELLS})")
-    if array.size and (array.min() < 0 or array.max() >> 40):
-        raise DataFormatError(_CHARGES, "array", f"{array.min()} to {array.max()}", "0 to 2^40 - 1")
+    if array.size and (array.min() < 0 or array.max() > LARGEST_CHARGE):
+        raise DataFormatError(_CHARGES, "array", f"{array.min()} to {array.max()}", f"0 to {LARGEST_CHARGE}")
     return np.ascontiguousarray(array, dtype=np.int64)
 
 

@@ -39,6 +39,10 @@ class EcontConfig(Settings):
     """Super trigger cells: their format."""
     use_sum: bool = False
     """Threshold sum, best choice: send the sum of all cells, not of those that are not sent."""
+    keep_zeros: bool = False
+    """Threshold sum, best choice: send a chosen cell without charge as 0, as newer reference vectors do; else it is left out."""
+    reversed_map: bool = False
+    """Threshold sum, best choice: the map of the cells begins with the last cell, as in the production chip and its vectors."""
     buffer_t1: Annotated[int, Field(ge=0, lt=1 << 10)] = 338
     """Words of 16 bits that the buffer may hold."""
     buffer_t2: Annotated[int, Field(ge=0, lt=1 << 10)] = 314
@@ -46,7 +50,7 @@ class EcontConfig(Settings):
     buffer_t3: Annotated[int, Field(ge=0, lt=1 << 10)] = 25
     """Words of a packet that is still short."""
     sync_word: Annotated[int, Field(ge=0, lt=1 << 11)] = 290
-    """Low bits of an idle word of the threshold sum (`link_reset_pattern`, `tx_sync_word`)."""
+    """Low bits of an idle word of the threshold sum (`idle_pattern`, `link_reset_pattern`, `tx_sync_word`)."""
     keep_bits: Annotated[int, Field(ge=0, le=KEEP_ALL)] = KEEP_ALL
     """Autoencoder: output bits that are sent, the highest bit of output 15 first."""
     encoder: Annotated[tuple[Annotated[int, Field(ge=-32, lt=32)], ...], Field(min_length=N_WEIGHTS, max_length=N_WEIGHTS)] | None = None

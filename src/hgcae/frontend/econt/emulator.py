@@ -56,12 +56,12 @@ class Emulator:
             charges: Calibrated charges, counts, in the order after the multiplexer (`CALQ_0..47` of the ECON-T); (n, 48).
         """
         config, checked = self.config, cells.checked_charges(charges)
+        form = {"use_sum": config.use_sum, "in_place": config.keep_zeros, "reversed_map": config.reversed_map}
         match config.algorithm:
             case "threshold_sum":
-                threshold = np.array(config.threshold)
-                return threshold_sum.encode_threshold_sum(checked, threshold, config.drop_lsb, use_sum=config.use_sum, in_place=False)
+                return threshold_sum.encode_threshold_sum(checked, np.array(config.threshold), config.drop_lsb, **form)
             case "best_choice":
-                return best_choice.encode_best_choice(checked, config.links, config.drop_lsb, use_sum=config.use_sum, in_place=False)
+                return best_choice.encode_best_choice(checked, config.links, config.drop_lsb, **form)
             case "super_cells":
                 if not super_cells.FORMATS[config.super_cells].n_sums(config.links):
                     return Encoded(np.zeros((len(checked), 0), np.uint8), np.zeros(len(checked), np.int64))
@@ -114,7 +114,7 @@ class Emulator:
             case "threshold_sum":
                 return _decode_stream(stream, config, source)
             case "best_choice":
-                return best_choice.decode_best_choice(stream, config.links, config.drop_lsb, 4)
+                return best_choice.decode_best_choice(stream, config.links, config.drop_lsb, 4, reversed_map=config.reversed_map)
             case "super_cells":
                 return super_cells.decode_super_cells(stream, config.super_cells, config.links, config.drop_lsb, 4)
             case "repeater":
@@ -163,5 +163,5 @@ def _decode_stream(stream: NDArray[np.uint8], config: EcontConfig, source: objec
     padded = np.concatenate([words, np.zeros(FRAME_WORDS, dtype=np.int64)]).astype(">u2")
     rows = padded[starts[:found, None] + np.arange(FRAME_WORDS)].view(np.uint8).reshape(found, 2 * FRAME_WORDS)
     charges = np.zeros((len(stream), cells.N_CELLS), dtype=np.int64)
-    charges[:found] = threshold_sum.decode_threshold_sum(rows, config.drop_lsb, 5)
+    charges[:found] = threshold_sum.decode_threshold_sum(rows, config.drop_lsb, 5, reversed_map=config.reversed_map)
     return charges

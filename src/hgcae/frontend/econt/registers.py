@@ -6,8 +6,9 @@
   bits.
 * **register map**: `ECON-T: RW: ...` with register names; numbers as in the form before.
 
-What the algorithm needs has to be there, but for the sync word, which has its power-on value where older files leave it out; what it does
-not need may be, but then has to be right. Unknown keys are errors.
+What the algorithm needs has to be there, but for the sync word, which has its power-on value where older files leave it out (newer ones
+call it `idle_pattern` and have `link_reset_pattern` besides); what it does not need may be, but then has to be right. Unknown keys are
+errors. No register says which map and which zeros a chip sends: `EcontConfig.reversed_map`, `keep_zeros`.
 
 Source: the versions of init.yaml and yamlModifier.py in github.com/cmantill/econt_test-vectors; algorithm 5 to 7 means repeater: EMP
 data formats, github.com/indra-ehep/hgcal10glinkreceiver.
@@ -143,7 +144,7 @@ def _formatter(group: _Group, algorithm: str, *, counts: bool) -> dict[str, Any]
     for setting, key in _BUFFER_KEYS.items():
         if key in group:
             result[setting] = group.integer(key, (1 << 10) - 1)
-    for key in ("link_reset_pattern", "tx_sync_word"):
+    for key in ("link_reset_pattern", "tx_sync_word", "idle_pattern"):  # where there are several, the last one is that of idle words
         if key in group:
             result["sync_word"] = group.integer(key, (1 << 11) - 1)
     if "use_sum" in group:

@@ -4,7 +4,8 @@ Fields of a module, without the 5-bit bunch counter: type (3 bits) and sum (5E3M
 
 * type 000: nothing; no cell is above its threshold;
 * type 010: number of cells (3 bits), their addresses (6 bits each), their charges (4E3M, 7 bits each); fewer than 8 cells;
-* type 100: a map of the cells (48 bits), their charges; 8 cells or more.
+* type 100: a map of the cells (48 bits), their charges in the order of the cells, also where the map begins with the last cell; 8 cells
+  or more.
 
 Types 110 and 111 stand for a module that the buffer of the formatter had no room for: the sum is all of its charge, see `buffer`.
 
@@ -17,9 +18,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from hgcae.errors import DataFormatError
+from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend.bits import get, put, unpack
 from hgcae.frontend.econt.cells import Encoded, checked_charges, checked_payload, effective_drop, float_code, float_value
+from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry.module import N_CELLS
 
 NO_CELL, FEW_CELLS, MANY_CELLS, TRUNCATED, TRUNCATED_FULL = 0b000, 0b010, 0b100, 0b110, 0b111
@@ -33,42 +35,57 @@ MAX_BITS = HEAD_BITS + N_CELLS + 7 * N_CELLS
 
 
 def encode_threshold_sum(
-    charges: NDArray[np.integer], threshold: ArrayLike, drop: int = 1, *, use_sum: bool = False, in_place: bool = True
+    charges: NDArray[np.integer],
+    threshold: ArrayLike,
+    drop: int = 1,
+    *,
+    use_sum: bool = False,
+    in_place: bool = True,
+    reversed_map: bool = False,
 ) -> Encoded:
     """Encodes modules.
 
     Args:
         charges: Calibrated charges, counts; (n, 48).
-        threshold: Smallest charge that is sent, counts; one for all cells or (48,).
+        threshold: Smallest charge that is sent, counts; one for all cells or (48,), whole numbers.
         drop: Low bits dropped before a cell's charge is encoded.
         use_sum: Send the sum of all cells, not of those below their threshold.
-        in_place: Send the code 0 for a cell without charge that passes a threshold of 0. The reference emulator leaves it out, which
+        in_place: Send the code 0 for a cell without charge that passes a threshold of 0. Some reference vectors leave it out, which
             moves the charges after it: False.
+        reversed_map: Begin the map with the last cell.
 
     Returns:
         Fields of 11, 14 + 13 N or 59 + 7 N bits for N = 0, N < 8 and N >= 8 cells.
+
+    Raises:
+        DataFormatError: Charges that are none.
+        SettingsError: A threshold that is no whole number, or above what a charge may be and one more.
     """
-    checked = checked_charges(charges)
-    limit = np.ascontiguousarray(np.broadcast_to(np.asarray(threshold, dtype=np.int64), N_CELLS))
+    checked, asked = checked_charges(charges), np.asarray(threshold)
+    if asked.dtype.kind not in "iu" or asked.shape not in {(), (N_CELLS,)} or (asked < 0).any() or (asked > LARGEST_CHARGE + 1).any():
+        msg = f"threshold: found {asked.dtype} {threshold!r}, expected one whole number or {N_CELLS}, 0 to {LARGEST_CHARGE + 1}"
+        raise SettingsError(msg)
+    limit = np.ascontiguousarray(np.broadcast_to(asked.astype(np.int64), N_CELLS))
     payload = np.zeros((len(checked), -(-MAX_BITS // 8)), dtype=np.uint8)
-    bits = fill(checked, limit, effective_drop(drop), use_sum, in_place, 0, payload)
+    bits = fill(checked, limit, effective_drop(drop), use_sum, in_place, reversed_map, 0, payload)
     return Encoded(payload[:, : -(-int(bits.max(initial=HEAD_BITS)) // 8)], bits)
 
 
-def decode_threshold_sum(payload: NDArray[np.uint8], drop: int = 1, offset: int = 0) -> NDArray[np.int64]:
+def decode_threshold_sum(payload: NDArray[np.uint8], drop: int = 1, offset: int = 0, *, reversed_map: bool = False) -> NDArray[np.int64]:
     """Returns the charges (n, 48) of modules, counts; cells that were not sent, and all of truncated modules, are 0.
 
     Args:
         payload: Rows of bytes; (n, bytes).
         drop: As in encoding.
         offset: Bit at which the fields start.
+        reversed_map: As in encoding.
 
     Raises:
         DataFormatError: A type that does not exist, more addresses than there are cells, or rows that end early.
     """
     rows = checked_payload(payload, offset + HEAD_BITS)
     charges = np.zeros((len(rows), N_CELLS), dtype=np.int64)
-    bad = _read(rows, offset, effective_drop(drop), charges)
+    bad = _read(rows, offset, effective_drop(drop), reversed_map, charges)
     if bad >= 0:
         raise DataFormatError(_SOURCE, f"row {bad}", "fields that contradict each other", "a packet of the threshold-sum format")
     return charges
@@ -98,7 +115,14 @@ def truncated_word(charges: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @njit(cache=True, nogil=True)
 def fill(
-    charges: NDArray[np.int64], threshold: NDArray[np.int64], drop: int, use_sum: bool, in_place: bool, offset: int, rows: NDArray[np.uint8]
+    charges: NDArray[np.int64],
+    threshold: NDArray[np.int64],
+    drop: int,
+    use_sum: bool,
+    in_place: bool,
+    reversed_map: bool,
+    offset: int,
+    rows: NDArray[np.uint8],
 ) -> NDArray[np.int64]:
     """Writes the fields of modules into rows of zeros from bit `offset` on; returns how many bits each has. Compiled, unchecked."""
     bits = np.zeros(charges.shape[0], dtype=np.int64)
@@ -118,10 +142,10 @@ def fill(
             at = put(row, at, n, 3)
         if n:
             for cell in range(N_CELLS):
-                sent = charge[cell] >= threshold[cell]
+                at_map = N_CELLS - 1 - cell if reversed_map else cell
                 if kind == MANY_CELLS:
-                    at = put(row, at, np.int64(sent), 1)
-                elif sent:
+                    at = put(row, at, np.int64(charge[at_map] >= threshold[at_map]), 1)
+                elif charge[cell] >= threshold[cell]:
                     at = put(row, at, cell, 6)
         end = at + 7 * n
         for cell in range(N_CELLS):
@@ -140,7 +164,7 @@ def _truncated(charges: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @njit(cache=True, nogil=True)
-def _read(rows: NDArray[np.uint8], offset: int, drop: int, charges: NDArray[np.int64]) -> int:
+def _read(rows: NDArray[np.uint8], offset: int, drop: int, reversed_map: bool, charges: NDArray[np.int64]) -> int:
     length = 8 * rows.shape[1]
     cells = np.zeros(N_CELLS, dtype=np.int64)
     for module in range(rows.shape[0]):
@@ -148,7 +172,7 @@ def _read(rows: NDArray[np.uint8], offset: int, drop: int, charges: NDArray[np.i
         kind, at, n = get(row, offset, 3), offset + HEAD_BITS, 0
         if kind == MANY_CELLS and at + N_CELLS <= length:
             for cell in range(N_CELLS):
-                if get(row, at + cell, 1):
+                if get(row, at + (N_CELLS - 1 - cell if reversed_map else cell), 1):
                     cells[n] = cell
                     n += 1
             at += N_CELLS

@@ -1,0 +1,176 @@
+"""The original network trained by TensorFlow + QKeras and by hgcae, and the default preset, on the same electrons: `make docs-original`.
+
+    python benchmarks/bench_original.py --peer PYTHON -o FOLDER
+
+Parts that are finished are kept: the same command goes on. FOLDER/original.json is what `docs/refresh_original.py` reads.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import bench_train
+import machine
+import numpy as np
+import reference
+import typer
+
+from hgcae import store
+from hgcae.events import Events
+from hgcae.frontend.floatcode import DROPPED_BITS, FLOAT_4E3M
+from hgcae.geometry.hierarchy import PROTOTYPE
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.files import set_weight_arrays
+from hgcae.simulate import GunSettings, SimulateSettings, simulate
+from hgcae.train.run import RunSettings, prepare
+from hgcae.train.schedule import Schedule, Stage, open_original_schedule
+from hgcae.train.trainer import Trainer
+
+COURSE_EVENTS, COURSE_SEED, COURSE_BATCH, COURSE_EPOCHS = 96, 3, 8, 9
+LONG_EVENTS, LONG_SEED, LONG_BATCH = 4000, 13, 4
+JUDGED_EVENTS, JUDGED_SEED = 200, 14
+ALONE = {"ROC": 2, "MODULE": 2, "TRIPLET": 2, "STAGE1": 2, "STAGE2": 4}
+"""Epochs of each level alone: 196 to 600 in the original table."""
+EMPTY_SHARE = {"STAGE1": 0.03, "STAGE2": 0.03}
+
+
+def long_schedule() -> Schedule:
+    """Returns the original table, shortened: a joint epoch for each level but the lowest, then each level alone."""
+    names = PROTOTYPE.names
+
+    def stage(level: str, trains: tuple[str, ...], epochs: int) -> Stage:
+        return Stage(loss_level=level, trains=trains, epochs=epochs, batch=LONG_BATCH, empty_share=EMPTY_SHARE.get(level, 1.0))
+
+    joint = [stage(name, names[: i + 1], 1) for i, name in reversed(list(enumerate(names))) if i]
+    return Schedule(stages=(*joint, *(stage(name, (name,), n) for name, n in ALONE.items())))
+
+
+def sample(folder: Path, n: int, seed: int) -> Path:
+    """Returns a file of simulated electrons of 1 to 500 GeV, flat in energy."""
+    path = folder / f"electrons{n}-{seed}.parquet"
+    if not path.exists():
+        settings = SimulateSettings(gun=GunSettings(energy_gev=(1.0, 500.0)), seed=seed)
+        store.write(path, simulate(settings, n), {"settings": settings.model_dump(mode="json")})
+    return path
+
+
+def train(trainer: Trainer) -> list[dict[str, Any]]:
+    """Trains, from where the folder's training is; returns its history with processor time, by epoch."""
+    path = trainer.folder / "seconds.json"
+    spent: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    before = time.process_time()
+
+    def on_epoch(_: Trainer, row: dict[str, Any]) -> None:
+        nonlocal before
+        spent[str(row["epoch"])] = time.process_time() - before
+        before = time.process_time()
+        path.write_text(json.dumps(spent), encoding="utf-8")
+        print(f"  epoch {row['epoch']} {row['loss_level']}: {row['loss_train']:.5f} {row['loss_test']:.5f}", flush=True)
+
+    trainer.on_epoch = on_epoch
+    trainer.train_stages()
+    return [row | {"cpu_seconds": spent.get(str(row["epoch"]))} for row in trainer.history]
+
+
+def course(folder: Path, python: Path) -> dict[str, Any]:
+    """A short training by both from the same weights: test losses after every epoch."""
+    path = sample(folder, COURSE_EVENTS, COURSE_SEED)
+    schedule = open_original_schedule(PROTOTYPE, COURSE_BATCH)
+    trainer = prepare(RunSettings(input=str(path), preset="original", schedule=schedule), folder / "course")
+    trainer.last_epoch = COURSE_EPOCHS
+    start = Autoencoder(PROTOTYPE, trainer.model.settings, trainer.model.calibration, {}, seed=1)
+    return {
+        "reference": cached(folder / "course-reference.json", lambda: peer(python, start, trainer, COURSE_EPOCHS, COURSE_BATCH)),
+        "hgcae": train(trainer),
+        "zero": zero_loss(trainer.model, trainer.test),
+    }
+
+
+def peer(
+    python: Path, model: Autoencoder, trainer: Trainer, epochs: int, batch: int, most: int | None = None, weights: Path | None = None
+) -> dict[str, Any]:
+    """Runs the reference on a trainer's events and the first epochs of its table."""
+    stages, left = [], epochs
+    for stage in trainer.settings.schedule.stages:
+        n = min(stage.epochs, left)
+        left -= n
+        stages += [{"level": stage.loss_level, "trains": stage.trains, "epochs": n}] if n else []
+    events = trainer.train.take(0, most or len(trainer.train))
+    return reference.run(python, model, events, trainer.test, {"batch": batch, "stages": stages}, weights)
+
+
+def long(folder: Path, python: Path, reference_events: int) -> dict[str, Any]:
+    """The long training by hgcae, and the first epoch of the reference, on fewer events; losses by level of other events."""
+    settings = RunSettings(input=str(sample(folder, LONG_EVENTS, LONG_SEED)), preset="original", schedule=long_schedule())
+    trainer = prepare(settings, folder / "long")
+    start = Autoencoder(PROTOTYPE, trainer.model.settings, trainer.model.calibration, {}, seed=1)
+    history = train(trainer)
+    weights = folder / "long-reference.npz"
+    theirs = cached(
+        folder / "long-reference.json", lambda: peer(python, start, trainer, len(PROTOTYPE.names), LONG_BATCH, reference_events, weights)
+    )
+    judged = store.Reader(sample(folder, JUDGED_EVENTS, JUDGED_SEED)).read()
+    found = {"hgcae": history, "reference": theirs, "reference_events": reference_events, "zero": zero_loss(trainer.model, trainer.test)}
+    found["levels"] = {"zero": zero_loss(trainer.model, judged), "hgcae": losses(trainer.model, trainer.model, judged)}
+    with np.load(weights) as file:
+        set_weight_arrays(start, {name: _like(start, name, array) for name, array in file.items()}, weights)
+    found["levels"]["reference"] = losses(start, start, judged)
+    default = prepare(RunSettings(input=settings.input), folder / "l1")
+    found["l1"] = train(default)
+    found["levels"]["l1"] = losses(default.model, trainer.model, judged)
+    return found
+
+
+def _like(model: Autoencoder, name: str, array: Any) -> Any:
+    """Returns a kernel of the reference in hgcae's shape: convolutions are dense kernels over windows here."""
+    level, kind, number = name.split("/")
+    return array.reshape(getattr(model.level(level), kind).trainable_variables[int(number)].shape)
+
+
+def losses(model: Autoencoder, original: Autoencoder, events: Events) -> dict[str, float]:
+    """Returns the mean squared error of codes, decoded from each level of a model."""
+    true = original.digi(events).to_dense().reshape(len(events), -1)
+    found = {}
+    for name in PROTOTYPE.names:
+        total = 0.0
+        for first in range(0, len(events), 20):
+            decoded = model.reconstruct(events[first : first + 20], name).to_dense().reshape(-1, true.shape[1])
+            whole = np.arange(1 << FLOAT_4E3M.bits)
+            codes = np.interp(decoded, FLOAT_4E3M.decode(whole, DROPPED_BITS), whole)
+            total += float(np.square(codes - true[first : first + 20]).sum())
+        found[name] = total / true.size
+    return found
+
+
+def zero_loss(model: Autoencoder, events: Events) -> float:
+    """Returns the loss of a decoder that gives nothing."""
+    codes = model.digi(events).charge.astype(np.float64)
+    return float(np.square(codes).sum()) / (len(events) * events.hierarchy.n_cells())
+
+
+def cached(path: Path, make: Any) -> dict[str, Any]:
+    """Returns what was written before, or makes and writes it."""
+    if not path.exists():
+        path.write_text(json.dumps(make()), encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def main(
+    peer_python: Annotated[Path, typer.Option("--peer", help="Interpreter of an environment that has TensorFlow and QKeras.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of samples, trainings and results.")],
+    reference_events: Annotated[int, typer.Option(help="Events of the long sample on which the reference trains.")] = 80,
+) -> None:
+    """Trains all, compares, and writes FOLDER/original.json."""
+    output.mkdir(parents=True, exist_ok=True)
+    result = {"machine": machine.machine(), "versions": machine.versions()}
+    result["same"] = cached(output / "same.json", lambda: bench_train.same(peer_python))
+    result["course"] = course(output, peer_python)
+    result["long"] = long(output, peer_python, reference_events)
+    (output / "original.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,95 @@
+"""How a command is stopped: Ctrl-C and SIGTERM end it at once where that is safe, and otherwise at the next safe point.
+
+An exception that a signal raises inside a callback of JAX is printed and forgotten, and the command would go on. So a signal is noted,
+too, and `check`, which is called wherever work is divided (steps, batches, pieces, files), raises what was lost.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_REPEATED_S = 1.0
+"""A signal may come twice, to the process and to its group; after so many seconds it is another one."""
+_CALLS_BACK = ("jax", "jaxlib", "keras", "gc", "weakref")
+"""Packages in whose code nothing is raised."""
+_asked: list[tuple[int, float]] = []
+
+
+class Stopped(SystemExit, KeyboardInterrupt):
+    """The command was asked to stop. Those who run tasks know it as an interrupt, and processes end by it without a traceback."""
+
+
+def asked() -> int | None:
+    """Returns the number of the signal that asked this process to stop, if one did."""
+    return _asked[0][0] if _asked else None
+
+
+def check() -> None:
+    """Marks a safe point.
+
+    Raises:
+        Stopped: The process was asked to stop.
+    """
+    if _asked:
+        raise Stopped(128 + _asked[0][0])
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Lets signals stop what runs inside; a second Ctrl-C ends the process at once. Signals that are ignored stay so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _on_signal) for number in signals}
+    try:
+        yield
+    finally:
+        _asked.clear()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def attend() -> None:
+    """Makes this process one that works for its parent: Ctrl-C is the parent's to hear, and whoever kills the parent ends it, too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Lets this process, if another one made it for its work, end when that one does: it would hold its locks and do unwanted work."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def wait() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait, daemon=True).start()
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    now = time.monotonic()
+    if _asked and now - _asked[0][1] < _REPEATED_S:
+        return
+    if _asked:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    _asked.append((number, now))
+    if not _called_back(frame):
+        check()
+
+
+def _called_back(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in _CALLS_BACK:
+            return True
+        frame = frame.f_back
+    return False

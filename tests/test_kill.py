@@ -1,0 +1,220 @@
+"""Commands that are killed at random moments, as batch systems do it: the same command ends with the same bytes as if nothing had been.
+
+`make kill` kills each of them 20 times. Every test tells how often, and in how many folders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.codec import random_modules
+from hgcae.events import Events
+from hgcae.geometry.hierarchy import PROTOTYPE
+from hgcae.sources.calq_csv import CalqCsv
+from hgcae.sources.modules import SAMPLES
+from hgcae.store.arrays import read_arrays
+from hgcae.train import checkpoint
+from train.toys import STEADY, write_run
+from workflow.toys import RESULTS, write_workflow
+
+KILLS = int(os.environ.get("KILLS", "4"))
+"""Kills of each verb."""
+IN_A_ROW = 5
+"""Kills before the command is left alone."""
+STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+HGCAE = [sys.executable, "-m", "hgcae"]
+SURROUNDINGS = os.environ | {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
+TIMES = ("seconds", "events_per_s", "compilations")
+"""Of an epoch, what depends on how busy the machine was, and on how often the command was started."""
+
+
+@dataclass
+class Verb:
+    """A command, and where it writes.
+
+    Args:
+        arguments: Of the command that writes into a folder.
+        results: Folders of results, below that folder.
+    """
+
+    arguments: Callable[[Path], list[str]]
+    results: tuple[str, ...] = (".",)
+
+    def command(self, folder: Path) -> list[str]:
+        return [*HGCAE, *self.arguments(folder)]
+
+    def content(self, folder: Path) -> dict[str, bytes]:
+        """What it wrote, times left out: content by path."""
+        paths = [path for name in self.results for path in sorted((folder / name).rglob("*")) if path.is_file()]
+        return {str(path.relative_to(folder)): timeless(path) for path in paths}
+
+
+def timeless(path: Path) -> bytes:
+    if path.name == checkpoint.HISTORY:
+        return json.dumps([_without_times(json.loads(line)) for line in path.read_text().splitlines()]).encode()
+    if path.name == checkpoint.NAME:
+        header, arrays = read_arrays(path, checkpoint.KIND, checkpoint.VERSION)
+        header["history"] = [_without_times(row) for row in header["history"]]
+        return json.dumps([header, list(arrays)]).encode() + b"".join(values.tobytes() for values in arrays.values())
+    return path.read_bytes()
+
+
+def _without_times(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in TIMES}
+
+
+def train(shared: Path) -> Verb:
+    stages = tuple(stage.model_copy(update={"steps": 100, "epochs": 4}) for stage in STEADY)
+    settings = write_run(shared, stages)
+    return Verb(lambda folder: ["train", "--settings", str(settings), "-o", str(folder), "--no-pictures"])
+
+
+def evaluate(shared: Path) -> Verb:
+    settings = write_run(shared, STEADY)
+    subprocess.run([*HGCAE, "train", "--settings", settings, "-o", shared / "run", "--no-pictures"], env=SURROUNDINGS, check=True)
+    return Verb(lambda folder: ["evaluate", str(shared / "run"), "-o", str(folder)])
+
+
+def compare(shared: Path) -> Verb:
+    (shared / SAMPLES["ttbar"]).parent.mkdir(parents=True)
+    modules = Events.from_dense(random_modules(400).reshape(-1, 3, 4, 4), PROTOTYPE.rooted("MODULE"))
+    CalqCsv().write(shared / SAMPLES["ttbar"], [modules])
+    options = ["--sample", "ttbar", "--links", "3", "--codec", "best_choice", "--codec", "latent", "--codec", "econ-ae", "--steps", "200"]
+    return Verb(lambda folder: ["compare", "--data", str(shared), *options, "-o", str(folder)])
+
+
+def run(shared: Path) -> Verb:
+    stage = {"epochs": 2, "batch": 8, "steps": 20, "sampling": "charge", "learning_rate": 5e-3}
+    stages = [stage | {"loss_level": name, "trains": [name]} for name in ("ROC", "MODULE")]
+    sections = {
+        "train": {"sample": "electrons", "settings": {"root": "MODULE", "latent": 4, "bits": 6, "schedule": {"stages": stages}}},
+        "evaluate": {"settings": {"bootstrap_replicas": 2}},
+        "compress": {"sample": "electrons", "level": "MODULE"},
+    }
+    return Verb(
+        lambda folder: ["run", str(write_workflow(folder, **sections)), "--workers", "2", "--set", "batch.retries=0"],
+        tuple(f"store/{name}" for name in RESULTS),
+    )
+
+
+VERBS = (train, evaluate, compare, run)
+
+
+@dataclass
+class Whole:
+    """A verb, what it makes when nobody disturbs it, and how long that takes."""
+
+    verb: Verb
+    content: dict[str, bytes]
+    seconds: float
+
+
+@pytest.fixture(scope="module", params=VERBS, ids=lambda verb: verb.__name__)
+def whole(request, tmp_path_factory) -> Whole:
+    verb = request.param(tmp_path_factory.mktemp("shared"))
+    folder = tmp_path_factory.mktemp("whole") / "out"
+    finish(verb, folder.with_name("first"))  # what is compiled once is kept
+    start = time.monotonic()
+    finish(verb, folder)
+    return Whole(verb, verb.content(folder), time.monotonic() - start)
+
+
+def finish(verb: Verb, folder: Path) -> None:
+    done = subprocess.run(verb.command(folder), env=SURROUNDINGS, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def stopped(command: list[str], number: int, wait: float, everybody: bool) -> subprocess.CompletedProcess[str] | None:
+    """Sends a signal so long after a command hears signals; None where it had ended before. `everybody`: its processes get it, too."""
+    hears = ["env", "--default-signal=INT"]  # a shell starts what it runs in the background deaf to interrupts
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([*hears, *command], env=SURROUNDINGS, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    while process.poll() is None and not catches_sigterm(process.pid):
+        time.sleep(0.01)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(wait)
+    if process.poll() is None:
+        (os.killpg if everybody else os.kill)(process.pid, number)
+    out, err = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, out, err) if process.returncode else None
+
+
+def catches_sigterm(number: int) -> bool:
+    with contextlib.suppress(OSError):
+        caught = re.search(r"SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{number}/status").read_text())
+        return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+    return False
+
+
+def hidden(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob(".*")]
+
+
+def check_same(whole: Whole, folder: Path) -> None:
+    finish(whole.verb, folder)
+    found = whole.verb.content(folder)
+    assert set(found) == set(whole.content)
+    assert [name for name in found if found[name] != whole.content[name]] == []
+
+
+@pytest.mark.slow
+def test_a_killed_command_ends_as_if_nothing_had_been(whole, tmp_path, capsys):
+    rng, kills, folders = np.random.default_rng(KILLS), 0, 0
+    while kills < KILLS:
+        folder = tmp_path / str(folders)
+        for _ in range(min(IN_A_ROW, KILLS - kills)):
+            moment, everybody = rng.uniform(0, whole.seconds), bool(rng.integers(2))
+            done = stopped(whole.verb.command(folder), signal.SIGKILL, moment, everybody)
+            assert done is None or done.returncode == -signal.SIGKILL, done.stderr
+            kills += done is not None
+        check_same(whole, folder)
+        folders += 1
+    with capsys.disabled():
+        print(f"\n{kills} kills in {folders} folders: {len(whole.content)} files each as in {whole.seconds:.1f} s without")  # noqa: T201
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", STOPS, ids=lambda number: number.name)
+def test_a_stopped_command_says_so(number, whole, tmp_path, capsys):
+    rng, stops, folder = np.random.default_rng(number), 0, tmp_path / "out"
+    for _ in range(KILLS // 2):
+        done = stopped(whole.verb.command(folder), number, rng.uniform(0, whole.seconds), bool(rng.integers(2)))
+        if done is None:
+            continue
+        assert done.returncode == STOPS[number], done.stderr
+        assert done.stderr.splitlines()[-1] == "hgcae: stopped; what is finished is kept, the same command does the rest"
+        assert "Traceback" not in done.stderr
+        assert hidden(folder) == []
+        stops += 1
+    check_same(whole, folder)
+    with capsys.disabled():
+        print(f"\n{stops} times {number.name}")  # noqa: T201
+
+
+@pytest.mark.slow
+def test_two_in_one_folder_are_one_too_many(whole, tmp_path):
+    command = whole.verb.command(tmp_path / "out")
+    first = subprocess.Popen(command, env=SURROUNDINGS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not hidden(tmp_path) and first.poll() is None:
+        time.sleep(0.01)
+    second = subprocess.run(command, env=SURROUNDINGS, capture_output=True, text=True, check=False)
+    if first.poll() is not None:
+        pytest.skip("the first had ended before the second began")
+    assert second.returncode == 2
+    assert re.fullmatch(rf"hgcae: error: .*: process {first.pid} on .* is at work there; .*\n", second.stderr.splitlines()[-1] + "\n")
+    assert first.wait() == 0
+    assert whole.verb.content(tmp_path / "out") == whole.content
