@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import importlib
 import json
 import os
@@ -319,6 +320,36 @@ class TestConvert:
         for target, message in {"out.zip": "out.zip: format: ", "none/../out": "format: found no ending"}.items():
             assert re.search(message, fails("convert", "modules.parquet", target))
         assert "root: found MODULE (3, 4, 4), expected STAGE2" in fails("convert", "modules.parquet", "out.pickle", "--root", "STAGE2")
+
+    def test_what_files_really_are(self, fails, modules, tmp_path):
+        os.mkfifo(tmp_path / "pipe.csv")
+        os.mkfifo(tmp_path / "pipe")
+        for name in ("a.csv.gz", "a.csv", "a.pickle", "a.parquet", "a.yaml"):
+            (tmp_path / name).write_bytes(gzip.compress(b"content"))
+        for source, message in {
+            "pipe.csv": "pipe.csv: file: found a pipe, expected a regular file",
+            "pipe": "pipe: file: found a pipe, expected a regular file",
+            "/dev/null": "/dev/null: file: found a device",
+            "a.csv.gz": "a.csv.gz: content: found a file compressed by gzip",
+            "a.csv": "a.csv: content: found a file compressed by gzip",
+            "a.pickle": "a.pickle: content: found a file compressed by gzip",
+            "a.parquet": "a.parquet: content: found a file compressed by gzip",
+        }.items():
+            assert message in fails("convert", source, "out.parquet")
+            assert message in fails("info", source)
+        assert "a.yaml: content: found a file compressed by gzip" in fails("info", "a.yaml")
+
+    def test_what_is_left_out_is_said(self, hgcae, tmp_path):
+        header = ",".join([*CHARGE_COLUMNS, "sample", "is\x1b[31mLD"])
+        (tmp_path / "a.csv").write_text(f"{header}\n{'1,' * 48}ttbar,True\n")
+        result = hgcae("convert", "a.csv", "b.parquet")
+        assert result.status == 0
+        assert re.fullmatch(r"hgcae: note: a.csv: left out, because .*: sample, is\\x1b\[31mLD\n", result.err)
+
+    @pytest.mark.parametrize("name", ["a\x1b[31m", "a\x07\x08", "a\u202egpj", "a\udcff"])
+    def test_nothing_that_a_terminal_obeys_is_printed(self, fails, name):
+        assert name.encode("unicode_escape").decode() in fails("convert", f"{name}.csv", "b.parquet")
+        assert name.encode("unicode_escape").decode() in fails("simulate", "-n", 1, "-o", "a.parquet", "--set", f"gun.{name}=1")
 
     def test_an_existing_file_survives_a_mistake(self, hgcae, tmp_path):
         (tmp_path / "a.csv").write_text("nothing\n")

@@ -22,6 +22,22 @@ def test_a_format_error_names_file_place_finding_and_expectation():
     assert (error.source, error.where, error.found, error.expected) == ("module.csv", "line 7, CALQ_3", "-2", "a charge of 0 or more")
 
 
+def test_a_long_message_loses_its_middle():
+    for error in (errors.SettingsError("a" + "x" * 10_000 + "b"), errors.DataFormatError("a", "b", "x" * 10_000, "b")):
+        assert len(str(error)) < 2000
+        assert str(error)[0] == "a"
+        assert str(error)[-1] == "b"
+        assert " ... " in str(error)
+
+
+@pytest.mark.parametrize(("name", "near"), [("MODUL", "MODULE"), ("module", "MODULE"), ("xyz", None), (None, None), ("x" * 10**6, None)])
+def test_the_nearest_known_name(name, near):
+    message = errors.unknown("level", name, ["ROC", "MODULE"])
+    assert message.startswith("unknown level ")
+    assert "expected one of ROC, MODULE" in message
+    assert message.endswith("(did you mean MODULE?)") == (near is not None)
+
+
 def test_a_format_error_survives_the_way_between_processes():
     error = errors.DataFormatError("a.parquet", "row group 2", "x", "y")
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes

@@ -60,6 +60,17 @@ def test_round_trip_is_exact(scratch, events, chunk, group):
     assert all(piece.charge.dtype == events.charge.dtype for piece in pieces)
 
 
+def test_values_that_their_bytes_cannot_hold_are_refused(path, monkeypatch):
+    """Equal values take no bytes, so a small file can claim any number of them."""
+    hierarchy = Hierarchy.of(ROC=2**16)
+    store.write(path, [Events.from_dense(np.ones((1, 2**16), np.int32), hierarchy)])
+    assert len(store.Reader(path).read().cell) == 2**16
+    monkeypatch.setattr("hgcae.store.parquet._MOST_VALUES", 1000)
+    monkeypatch.setattr("hgcae.store.parquet._MOST_VALUES_PER_BYTE", 10)
+    with pytest.raises(DataFormatError, match="row group 0: found 1 rows, 65536 values in .* bytes, expected values that their bytes can"):
+        store.Reader(path)
+
+
 @pytest.mark.parametrize(("start", "stop"), [(0, 0), (0, 5000), (1023, 1025), (4999, 9999), (-3, 5000), (2000, 1000)])
 def test_take_gives_the_rows_of_a_slice(path, start, stop):
     events = modules(5000)

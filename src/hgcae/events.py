@@ -152,7 +152,8 @@ class Events:
 
     def __getitem__(self, key: int | slice | NDArray[Any] | Sequence[int]) -> Events:
         """Returns a subset of events, chosen by a number, a slice, an index array or a mask."""
-        index = np.atleast_1d(np.arange(len(self))[key])
+        # Not from all numbers: a piece of many events must not cost as much as all of them.
+        index = np.arange(*key.indices(len(self))) if isinstance(key, slice) else np.atleast_1d(np.arange(len(self))[key])
         particles, particle_offsets = self.particles, self.particle_offsets
         if particle_offsets is not None:
             pick, particle_offsets = ragged_take(particle_offsets, index)
@@ -254,7 +255,7 @@ class Events:
 
 def ragged_take(offsets: NDArray[np.int64], index: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Returns the flat positions of the chosen rows of a ragged array, and the offsets of the result."""
-    counts = np.diff(offsets)[index]
+    counts = offsets[index + 1] - offsets[index]
     new = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return np.arange(new[-1]) + np.repeat(offsets[:-1][index] - new[:-1], counts), new
 

@@ -101,6 +101,7 @@ def test_a_sub_hierarchy_keeps_missing_parts_only_as_the_root():
         ((Level("roc", (4,)),), {}, r"in capitals.*\['roc'\]"),
         ((Level("CELL", (4,)),), {}, "none of them CELL"),
         ((Level("ROC", (4, 0)),), {}, r"at least one child.*\(4, 0\)"),
+        ((Level("ROC", (2**20,)), Level("MODULE", (2**8,))), {}, "found 268435456 trigger cells, expected at most 134217728"),
         ((Level("ROC", (4,)),), {"CELL": (4,)}, r"missing units of CELL: found \[4\], expected indices below 4"),
         ((Level("ROC", (4,)), Level("MODULE", (3,))), {"ROC": (0, -1)}, r"missing units of ROC: found \[0, -1\]"),
         ((Level("ROC", (4,)),), {"MODULE": (0,)}, "unknown level 'MODULE', expected one of ROC"),

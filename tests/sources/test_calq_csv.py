@@ -224,6 +224,7 @@ def bad(row: int, cell: int, value: object) -> str:
         (table([[1] * 49], [*CHARGE_COLUMNS, "CALQ_5"]), "line 1: found none or several of CALQ_5,"),
         (table([[1] * 48]).replace(",", ";"), "line 1: found none of CALQ_0"),
         ("", "line 1: found an empty file"),
+        (table([], [*CHARGE_COLUMNS, *map(str, range(10**5))]), "line 1: found 100048 columns, expected at most 10000"),
     ],
 )
 def test_errors_name_the_place(read, text, message):

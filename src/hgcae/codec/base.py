@@ -41,10 +41,10 @@ class ModuleCodec(ABC):
     """Name in tables and configurations."""
 
     def __init__(self, links: int) -> None:
-        if links < 1:
+        if links < 1 or int(links) != links:
             msg = f"codec {self.name}: links: found {links}, expected at least 1"
             raise SettingsError(msg)
-        self.links = links
+        self.links = int(links)
 
     @property
     @abstractmethod

@@ -58,7 +58,7 @@ class _TriggerCellCodec(ModuleCodec):
                 expected = ", ".join(map(repr, allowed)) if name == "edge" else f"{allowed[0]} to {allowed[-1]}"
                 msg = f"codec {self.name}: {name}: found {found!r}, expected {expected}"
                 raise SettingsError(msg)
-        self.drop, self.edge, self.spread = drop, edge, bool(spread)
+        self.drop, self.edge, self.spread = int(drop), edge, bool(spread)
 
     @abstractmethod
     def _sent(self, payload: Payload) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-MOST_BYTES = 2**22
-MOST_NODES = 200_000
+MOST_BYTES = 2**20
+"""A detector of 50 layers has 8,000."""
+MOST_NODES = 100_000
 """Values, those behind aliases and merge keys counted wherever they are used."""
 MOST_DEPTH = 50
 """Groups within groups."""

@@ -15,6 +15,7 @@ import io
 import math
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -36,6 +37,7 @@ from hgcae.sources.base import Source
 
 CHARGE_COLUMNS = tuple(f"CALQ_{cell}" for cell in range(module.N_CELLS))
 """Names of the charge columns, in the order of the trigger cells."""
+MOST_COLUMNS = 10_000
 _CHARGE_COLUMNS = frozenset(CHARGE_COLUMNS)
 
 _EXACT_BELOW = 2.0**53
@@ -117,6 +119,8 @@ class _Table:
         n_lines, row = next(read_rows(path), (0, []))
         names = tuple(name.strip() for name in row)
         wrong = [name for name in CHARGE_COLUMNS if names.count(name) != 1]
+        if len(names) > MOST_COLUMNS:
+            raise DataFormatError(path, "line 1", f"{len(names)} columns", f"at most {MOST_COLUMNS}")
         if wrong:
             few = "none" if len(wrong) == len(CHARGE_COLUMNS) else "none or several"
             found = f"{few} of {', '.join(wrong)}" if names else "an empty file"
@@ -125,7 +129,8 @@ class _Table:
 
     def batches(self, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Streams the columns of the given names, each of which is there once; an empty field is a number that is not known."""
-        places = {name: f"f{self.names.index(name)}" for name in types}
+        number = {name: i for i, name in enumerate(self.names)}
+        places = {name: f"f{number[name]}" for name in types}
         options = pa_csv.ConvertOptions(
             column_types={place: types[name] for name, place in places.items()},
             include_columns=list(places.values()),
@@ -147,8 +152,9 @@ class _Table:
         Raises:
             DataFormatError: Names the first line with something that is not a charge, or a whole charge that no type holds exactly.
         """
-        other = [name for name in dict.fromkeys(self.names) if name not in CHARGE_COLUMNS]
-        fitting = {name: list(_OTHER_TYPES) for name in other if self.names.count(name) == 1}
+        times = Counter(self.names)
+        other = [name for name in times if name not in _CHARGE_COLUMNS]
+        fitting = {name: list(_OTHER_TYPES) for name in other if times[name] == 1}
         charge_types = [np.dtype(kind) for kind in (np.int32, np.float32, np.float64)]
         for batch in self.batches(dict.fromkeys(CHARGE_COLUMNS, pa.float64()) | dict.fromkeys(fitting, pa.string())):
             charge = _charges(batch)

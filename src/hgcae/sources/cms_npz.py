@@ -71,6 +71,8 @@ _TABLE: Mapping[str, tuple[str, int, int]] = {
 }
 """Columns of the table of trigger cells: kinds of numbers, lowest and highest value."""
 _NO_MODULE = -99
+MOST_EVENTS = 2**17
+"""Events of an archive, which may be empty and then take no bytes."""
 _FIRST_BYTES = 256
 _CHUNK = 10
 """Events whose modules are split at a time."""
@@ -138,6 +140,8 @@ def _load(path: str | Path) -> dict[str, NDArray[Any]]:
     if not rises or offsets[0] != 0 or offsets[-1] != n_entries or len(energy) != n_entries:
         found = f"{len(offsets)} offsets, {n_entries} indices, {len(energy)} energies"
         raise DataFormatError(path, "tc_offsets", found, "offsets that rise from 0 to the number of entries")
+    if len(offsets) > MOST_EVENTS + 1:
+        raise DataFormatError(path, "tc_offsets", f"{len(offsets) - 1} events", f"at most {MOST_EVENTS}")
     if index.dtype.kind not in "iu":
         raise DataFormatError(path, "tc_index", str(index.dtype), "whole numbers")
     _check(path, "tc_index", (index >= 0) & (index < n_cells), index, f"a row below {n_cells}")

@@ -51,3 +51,9 @@ def test_other_files_are_refused(tmp_path, content, message):
     (tmp_path / "in.csv").write_text(content)
     with pytest.raises(DataFormatError, match=message):
         read_words(tmp_path / "in.csv", "RX_DATA")
+
+
+def test_blanks_in_the_header_change_no_word(tmp_path):
+    """0010 is 16, whatever stands before the names."""
+    (tmp_path / "in.csv").write_text(", ".join(f"RX_DATA_{i}" for i in range(12)) + "\n" + ",".join(["0010"] * 12) + "\n")
+    assert read_words(tmp_path / "in.csv", "RX_DATA").tolist() == [[16] * 12]

@@ -33,13 +33,14 @@ def read_words(path: str | Path, name: Literal["RX_DATA", "TX_DATA"]) -> NDArray
         DataFormatError: Other columns, or something that is not a word of 1 to 8 hexadecimal digits; names line and column.
     """
     names = [f"{name}_{i}" for i in range(COLUMNS[name])]
-    _, found = next(read_rows(path), (0, []))
+    n_lines, found = next(read_rows(path), (0, []))
     if found != names:
         raise DataFormatError(path, "line 1", ",".join(found)[:80] or "an empty file", f"{names[0]} to {names[-1]}")
     convert = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     parse = pa_csv.ParseOptions(ignore_empty_lines=False, newlines_in_values=False)
+    read = pa_csv.ReadOptions(skip_rows=n_lines, column_names=names)
     try:
-        table = pa_csv.read_csv(path, convert_options=convert, parse_options=parse)
+        table = pa_csv.read_csv(path, read_options=read, convert_options=convert, parse_options=parse)
     except pa.ArrowException as error:
         raise _bad_line(path, names, str(error)) from None
     if not len(table):
