@@ -84,7 +84,7 @@ def test_nothing_is_called(tmp_path, trap, protocol, function, name):
         np.zeros(2, "V4"),
         np.float64(3),
         np.dtype("f4").type,
-        np.matrix([[1]]),
+        np.array([[1]]).view(np.matrix),
         np.rec.array([(1, 2)], dtype=[("a", "i4"), ("b", "i4")]),
         np.ma.array([1], mask=[True]),
         collections.OrderedDict(a=1),

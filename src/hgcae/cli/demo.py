@@ -13,7 +13,6 @@ from hgcae import __version__
 from hgcae.cli import console
 from hgcae.outputs import claimed
 from hgcae.parallel import usable_cores
-from hgcae.store.results import write_results_file
 
 
 def demo(
@@ -49,6 +48,7 @@ def demo(
     from hgcae.geometry.detector import Detector
     from hgcae.plots import draw_event
     from hgcae.store import Reader, write
+    from hgcae.store.results import write_results_file
     from hgcae.train.run import RunSettings, Split, schedule_of, splits
     from hgcae.workflow.opened import OpenRun
     from hgcae.workflow.page import write_page

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hgcae.errors import DataFormatError, GeometryError
-from hgcae.store.results import read_results_file
 
 if TYPE_CHECKING:
     from hgcae.plots.eventdata import Displays
@@ -98,6 +97,8 @@ def _extras(folders: Sequence[Path], model: str) -> dict[str, Any]:
     Raises:
         DataFormatError: They are damaged, or those of another model.
     """
+    from hgcae.store.results import read_results_file
+
     found = {name: folder / name for name in _EXTRAS for folder in folders if (folder / name).exists()}
     return {
         _EXTRAS[name]: results_of_model(read_results_file(path, f"results of hgcae {path.stem}"), model, path)
