@@ -81,7 +81,7 @@ def course(folder: Path, python: Path) -> dict[str, Any]:
     schedule = open_original_schedule(PROTOTYPE, COURSE_BATCH)
     trainer = prepare(RunSettings(input=str(path), preset="original", schedule=schedule), folder / "course")
     trainer.last_epoch = COURSE_EPOCHS
-    start = Autoencoder(PROTOTYPE, trainer.model.settings, trainer.model.calibration, {}, seed=1)
+    start = start_of(trainer)
     return {
         "reference": cached(folder / "course-reference.json", lambda: peer(python, start, trainer, COURSE_EPOCHS, COURSE_BATCH)),
         "hgcae": train(trainer),
@@ -102,26 +102,47 @@ def peer(
     return reference.run(python, model, events, trainer.test, {"batch": batch, "stages": stages}, weights)
 
 
-def long(folder: Path, python: Path, reference_events: int) -> dict[str, Any]:
-    """The long training by hgcae, and the first epoch of the reference, on fewer events; losses by level of other events."""
-    settings = RunSettings(input=str(sample(folder, LONG_EVENTS, LONG_SEED)), preset="original", schedule=long_schedule())
-    trainer = prepare(settings, folder / "long")
-    start = Autoencoder(PROTOTYPE, trainer.model.settings, trainer.model.calibration, {}, seed=1)
-    history = train(trainer)
-    weights = folder / "long-reference.npz"
-    theirs = cached(
-        folder / "long-reference.json", lambda: peer(python, start, trainer, len(PROTOTYPE.names), LONG_BATCH, reference_events, weights)
+def long_trainer(folder: Path) -> Trainer:
+    """Returns the trainer of the long training by hgcae."""
+    path = sample(folder, LONG_EVENTS, LONG_SEED)
+    return prepare(RunSettings(input=str(path), preset="original", schedule=long_schedule()), folder / "long")
+
+
+def long(folder: Path) -> dict[str, Any]:
+    """The long training by hgcae."""
+    trainer = long_trainer(folder)
+    return {"history": train(trainer), "zero": zero_loss(trainer.model, trainer.test)}
+
+
+def long_reference(folder: Path, python: Path, events: int) -> dict[str, Any]:
+    """The first epochs of the long training by the reference, from the same weights, on the first of the same events."""
+    trainer, weights = long_trainer(folder), folder / "long-reference.npz"
+    found = cached(
+        folder / "long-reference.json",
+        lambda: peer(python, start_of(trainer), trainer, len(PROTOTYPE.names), LONG_BATCH, events, weights),
     )
+    return found | {"events": events}
+
+
+def start_of(trainer: Trainer) -> Autoencoder:
+    """Returns the model of a run of the original preset with its initial weights."""
+    return Autoencoder(PROTOTYPE, trainer.model.settings, trainer.model.calibration, {}, trainer.settings.seed)
+
+
+def default(folder: Path) -> dict[str, Any]:
+    """The default preset on the same events."""
+    return {"history": train(prepare(RunSettings(input=str(sample(folder, LONG_EVENTS, LONG_SEED))), folder / "l1"))}
+
+
+def levels(folder: Path) -> dict[str, Any]:
+    """Losses by level of other events, of all that were trained."""
     judged = store.Reader(sample(folder, JUDGED_EVENTS, JUDGED_SEED)).read()
-    found = {"hgcae": history, "reference": theirs, "reference_events": reference_events, "zero": zero_loss(trainer.model, trainer.test)}
-    found["levels"] = {"zero": zero_loss(trainer.model, judged), "hgcae": losses(trainer.model, trainer.model, judged)}
+    mine, weights = Autoencoder.load(folder / "long"), folder / "long-reference.npz"
+    found = {"zero": zero_loss(mine, judged), "hgcae": losses(mine, mine, judged)}
+    theirs = Autoencoder.load(folder / "long")
     with np.load(weights) as file:
-        set_weight_arrays(start, {name: _like(start, name, array) for name, array in file.items()}, weights)
-    found["levels"]["reference"] = losses(start, start, judged)
-    default = prepare(RunSettings(input=settings.input), folder / "l1")
-    found["l1"] = train(default)
-    found["levels"]["l1"] = losses(default.model, trainer.model, judged)
-    return found
+        set_weight_arrays(theirs, {name: _like(theirs, name, array) for name, array in file.items()}, weights)
+    return found | {"reference": losses(theirs, mine, judged), "l1": losses(Autoencoder.load(folder / "l1"), mine, judged)}
 
 
 def _like(model: Autoencoder, name: str, array: Any) -> Any:
@@ -169,7 +190,10 @@ def main(
     parts = {
         "same": lambda: cached(output / "same.json", lambda: bench_train.same(peer_python)),
         "course": lambda: course(output, peer_python),
-        "long": lambda: long(output, peer_python, reference_events),
+        "long": lambda: long(output),
+        "long_reference": lambda: long_reference(output, peer_python, reference_events),
+        "l1": lambda: default(output),
+        "levels": lambda: levels(output),
     }
     for name, part in parts.items():
         result[name] = part()

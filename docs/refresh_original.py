@@ -70,42 +70,45 @@ what JAX compiles in the first epoch of a stage.
 
 
 def long(result: Row) -> str:
-    """The long training, and what each level loses."""
-    mine, theirs = result["hgcae"], result["reference"]["history"]
-    rows = [[str(r["epoch"]), r["loss_level"], ", ".join(r["trains"]), f"{r['loss_test']:.4f}", seconds(r), f"{r['step']:,}"] for r in mine]
-    head = ["epoch", "loss at", "learns", "test loss", "CPU s", "steps so far"]
-    last = [r["loss_test"] for r in mine if r["loss_level"] == "STAGE2"]
-    peer_rows = [[str(r["epoch"]), r["loss_level"], f"{r['loss_test']:.4f}", f"{r['cpu_seconds']:.0f}", str(r["steps"])] for r in theirs]
-    levels = result["levels"]
-    kinds = {"hgcae, original": "hgcae", "TF + QKeras, original": "reference", "hgcae, `l1`": "l1"}
-    times = {
-        "hgcae": sum(r["cpu_seconds"] or 0 for r in mine),
-        "reference": sum(r["cpu_seconds"] for r in theirs),
-        "l1": sum(r["cpu_seconds"] or 0 for r in result["l1"]),
-    }
-    table = [[kind, *(f"{levels[key][n]:.3f}" for n in levels["hgcae"]), f"{times[key]:,.0f}"] for kind, key in kinds.items()]
-    verdict = "below" if last[-1] < AUTHORS else "not below"
+    """The long training by hgcae."""
+    history = result["history"]
+    rows = [
+        [str(r["epoch"]), r["loss_level"], ", ".join(r["trains"]), f"{r['loss_test']:.4f}", seconds(r), f"{r['step']:,}"] for r in history
+    ]
+    *_, last = [r["loss_test"] for r in history if r["loss_level"] == "STAGE2"]
+    verdict = "below" if last < AUTHORS else "not below"
     return f"""## 4,000 electrons
 
 The original table, shortened: batch 4, an epoch each for the joint stages, then each level alone; at STAGE1 and STAGE2 the loss of a step
 decodes 3 % of the empty ROCs, weighted (`empty_share`), so that it is the exact one on average; test losses are exact. A decoder that gives
 nothing has {result["zero"]:.4f} on the 16 test events.
 
-{markdown(head, rows)}
+{markdown(["epoch", "loss at", "learns", "test loss", "CPU s", "steps so far"], rows)}
 
-STAGE2 ends at {last[-1]:.4f}, {verdict} the {AUTHORS} that the original authors reached on events of their own (falling from 3.63).
+The last loss at STAGE2 is {last:.4f}, {verdict} the {AUTHORS} that the original authors reached on events of their own (falling from
+3.63)."""
 
-TensorFlow + QKeras from the same weights, on the first {result["reference_events"]} of the same training events:
 
-{markdown(["epoch", "loss at", "test loss", "CPU s", "steps"], peer_rows)}
+def long_reference(result: Row) -> str:
+    """The beginning of the same training by the reference."""
+    rows = [[str(r["epoch"]), r["loss_level"], f"{r['loss_test']:.4f}", seconds(r), str(r["steps"])] for r in result["history"]]
+    return f"""TensorFlow + QKeras from the same weights, on the first {result["events"]} of the same training events:
 
-### Loss by level
+{markdown(["epoch", "loss at", "test loss", "CPU s", "steps"], rows)}"""
+
+
+def levels(result: Row, everything: Row) -> str:
+    """What each level loses, by who trained it."""
+    kinds = {"hgcae, original": ("hgcae", "long"), "TF + QKeras, original": ("reference", "long_reference"), "hgcae, `l1`": ("l1", "l1")}
+    times = {part: sum(row.get("cpu_seconds") or 0 for row in everything[part]["history"]) for _, part in kinds.values()}
+    rows = [[kind, *(f"{loss:.3f}" for loss in result[key].values()), f"{times[part]:,.0f}"] for kind, (key, part) in kinds.items()]
+    return f"""### Loss by level
 
 Mean squared error of codes per trigger cell, decoded from each level, of 200 electrons that nobody was trained on; nothing has
-{levels["zero"]:.3f}. Charges that `l1` decodes are taken as codes, too; it learns shares of charge, not codes, and was trained for
+{result["zero"]:.3f}. Charges that `l1` decodes are taken as codes, too; it learns shares of charge, not codes, and was trained for
 `--epochs demo`.
 
-{markdown(["trained by", *levels["hgcae"], "CPU s"], table)}"""
+{markdown(["trained by", *result["hgcae"], "CPU s"], rows)}"""
 
 
 def seconds(row: Row) -> str:
@@ -124,7 +127,7 @@ def main(arguments: Sequence[str]) -> None:
 Measured on {where["date"]} by `make docs-original`: {where["cores"]} cores ({where["cpu"]}), which others used at the same time, so times
 are those of the processor. The network of the original program ([Model](model.md)), trained on 4E3M codes by hgcae and, from a program that
 was made from the layer table (`benchmarks/peers/tf_qkeras.py`), by TensorFlow and QKeras ({peers})."""
-    parts = {"same": same, "course": course, "long": long}
+    parts = {"same": same, "course": course, "long": long, "long_reference": long_reference, "levels": lambda part: levels(part, result)}
     page = "\n\n".join([top, *(part(result[name]) for name, part in parts.items() if name in result)])
     (DOCS / "original.md").write_text(page + "\n", encoding="utf-8")
 

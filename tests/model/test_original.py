@@ -68,7 +68,8 @@ class TestReference:
             np.testing.assert_array_equal(codes.reshape(expected.shape), expected, err_msg=name)
             assert len(np.unique(expected)) > 5, name
 
-    @pytest.mark.parametrize("level", [pytest.param(name, marks=[] if name == "MODULE" else pytest.mark.slow) for name in NAMES])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("level", NAMES)
     def test_a_level_alone(self, model, events, level):
         loop, batches = self.stage(model, events, level, (level,))
         losses = [float(loop.step(batch)) for batch in batches.draw(np.random.default_rng(0), REFERENCE.STEPS)]
