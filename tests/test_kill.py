@@ -57,13 +57,17 @@ class Verb:
     def content(self, folder: Path) -> dict[str, bytes]:
         """What it wrote, times left out: content by path."""
         paths = [path for name in self.results for path in sorted((folder / name).rglob("*")) if path.is_file()]
-        return {str(path.relative_to(folder)): timeless(path) for path in paths}
+        # Settings and pages name the folder.
+        return {str(path.relative_to(folder)): timeless(path).replace(str(folder).encode(), b"FOLDER") for path in paths}
 
 
 def timeless(path: Path) -> bytes:
-    if path.name != "history.jsonl":
+    """The content of a file without the times in it: of epochs, of a training's last epoch, and of the training on a page."""
+    if path.suffix == ".html":
+        return re.sub(rb"<dt>training, .*?</dd>|<table.*?</table>|\"history\": ?\[.*?\]", b"", path.read_bytes(), flags=re.DOTALL)
+    if path.name not in ("history.jsonl", "done.json"):
         return path.read_bytes()
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [json.loads(line) for line in (path.read_text().splitlines() if path.name == "history.jsonl" else [path.read_text()])]
     return json.dumps([{key: value for key, value in row.items() if key not in TIMES} for row in rows]).encode()
 
 
