@@ -38,8 +38,8 @@ IN_A_ROW = 5
 STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 HGCAE = [sys.executable, "-m", "hgcae"]
 SURROUNDINGS = os.environ | {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
-TIMES = ("seconds", "events_per_s", "compilations")
-"""Of an epoch, what depends on how busy the machine was, and on how often the command was started."""
+TIMES = ("seconds", "events_per_s", "compilations", "checksum")
+"""Of an epoch, what depends on how busy the machine was, and on how often the command was started; and the checksum over it."""
 
 
 @dataclass
@@ -60,16 +60,21 @@ class Verb:
     def content(self, folder: Path) -> dict[str, bytes]:
         """What it wrote, times left out: content by path."""
         paths = [path for name in self.results for path in sorted((folder / name).rglob("*")) if path.is_file()]
-        return {str(path.relative_to(folder)): timeless(path) for path in paths}
+        # Settings and pages name the folder.
+        return {str(path.relative_to(folder)): timeless(path).replace(str(folder).encode(), b"FOLDER") for path in paths}
 
 
 def timeless(path: Path) -> bytes:
-    if path.name == checkpoint.HISTORY:
-        return json.dumps([_without_times(json.loads(line)) for line in path.read_text().splitlines()]).encode()
+    """The content of a file without the times in it: of epochs, of a training's last epoch, and of the training on a page."""
+    if path.suffix == ".html":
+        return re.sub(rb"<dt>training, .*?</dd>|<table.*?</table>|\"history\": ?\[.*?\]", b"", path.read_bytes(), flags=re.DOTALL)
     if path.name == checkpoint.NAME:
         header, arrays = read_arrays(path, checkpoint.KIND, checkpoint.VERSION)
         header["history"] = [_without_times(row) for row in header["history"]]
         return json.dumps([header, list(arrays)]).encode() + b"".join(values.tobytes() for values in arrays.values())
+    if path.name in (checkpoint.HISTORY, "done.json"):
+        texts = path.read_text().splitlines() if path.name == checkpoint.HISTORY else [path.read_text()]
+        return json.dumps([_without_times(json.loads(text)) for text in texts]).encode()
     return path.read_bytes()
 
 
