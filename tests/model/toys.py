@@ -105,7 +105,9 @@ def autoencoder(settings: ModelSettings, hierarchy: Hierarchy = STACK, seed: int
     model = Autoencoder(hierarchy, settings, measured or calibration(hierarchy), positions, seed, ("toy", "0"))
     rng = np.random.default_rng(seed)
     arrays = files.weight_arrays(model)
-    files.set_weight_arrays(model, {k: v if v.ndim > 1 else rng.normal(0, 0.2, v.shape).astype(v.dtype) for k, v in arrays.items()})
+    # A single bias is that of the ReLU at the end of plain decoders, which must let something through.
+    biases = {k: rng.normal(5.0 if v.size == 1 else 0.0, 0.2, v.shape).astype(v.dtype) for k, v in arrays.items() if v.ndim == 1}
+    files.set_weight_arrays(model, arrays | biases)
     return model
 
 
