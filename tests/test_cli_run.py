@@ -26,10 +26,10 @@ def test_without_the_extra_the_error_names_it(tmp_path):
         name for name in sys.modules if name.startswith("hgcae.workflow.") and name.split(".")[2] in ("run", "tasks", "step", "batch")
     ]
 
-    def without(name, *rest):
+    def without(name, *rest, **more):
         if name.split(".")[0] in ("law", "luigi"):
             raise ImportError(name, name=name.split(".")[0])
-        return real(name, *rest)
+        return real(name, *rest, **more)
 
     with patch.dict(sys.modules), patch.object(builtins, "__import__", without):
         for name in (*loaded, *hidden):

@@ -206,8 +206,11 @@ class TestClaimed:
             import os, pathlib, time
             from hgcae.outputs import claimed
             with claimed(pathlib.Path({str(path)!r})):
+                reading, writing = os.pipe()
                 if os.fork() == 0:
+                    os.write(writing, b"awake")
                     time.sleep(30)
+                os.read(reading, 1)
                 os._exit(9)
         """
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9

@@ -170,5 +170,5 @@ class TestLevels:
     def test_unknown_settings(self, tmp_path, override):
         path = tmp_path / "model.yaml"
         path.write_text(l1_preset(MODULE).to_yaml())
-        with pytest.raises(SettingsError, match=r"model\.yaml: levels\.ROC"):
+        with pytest.raises(SettingsError, match=r"model\.yaml: (unknown key )?levels\.ROC"):
             ModelSettings.from_yaml(path, [override])

@@ -326,5 +326,5 @@ class TestSettings:
         ],
     )
     def test_mistakes(self, values):
-        with pytest.raises(SettingsError, match=f"run.yaml: {[*values, 'input'][1 if len(values) > 1 else 0]}"):
+        with pytest.raises(SettingsError, match=f"run.yaml: (unknown key )?{[*values, 'input'][1 if len(values) > 1 else 0]}"):
             RunSettings.load(values, source="run.yaml")
