@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pytest
 
-from hgcae.cli import dimension_points, merge_points
+from hgcae.cli import dimension_points, merge_points, processes
 from hgcae.errors import WorkerError
 
 PROGRAM = """
@@ -59,7 +59,7 @@ class Broken:
 
 @pytest.mark.parametrize(("module", "point"), [(dimension_points, object()), (merge_points, ("merged", 1))])
 def test_a_worker_that_was_killed_is_named(monkeypatch, module, point):
-    monkeypatch.setattr(module, "ProcessPoolExecutor", Broken)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Broken)
     monkeypatch.setattr(merge_points, "_rounds", lambda *_: [[("merged", 1, 0)]])
     with pytest.raises(WorkerError, match="a worker process died, possibly out of memory.*rerun with fewer workers"):
         list(module.make_points(None, [point], 2, lambda *_: None))
