@@ -39,7 +39,7 @@ def test_processes_outlast_many_points(tmp_path):
 class Broken:
     """A pool whose processes the system has killed."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         pass
 
     def __enter__(self) -> Self:
