@@ -32,8 +32,8 @@ def same(result: Row) -> str:
     return f"""## The same step by step
 
 {result["steps"]} steps of batch size {result["batch"]} at every level, the levels below frozen, from the same weights. The aim is 1e-5.
-The two add float32 numbers in different orders, so weights differ in their last digits, and after some steps single numbers of a code are rounded
-differently. Whether that is all of the difference at ROC has not been traced.
+The two add float32 numbers in different orders, so weights differ in their last digits, and after some steps single numbers of a code
+are rounded differently. Whether that is all of the difference at ROC has not been traced.
 
 {markdown(head, rows)}"""
 

@@ -14,7 +14,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hgcae.errors import DataFormatError, SettingsError, nearest
-from hgcae.outputs import atomic_path  # noqa: F401 - many take it from here
 from hgcae.reading.files import read_regular
 from hgcae.reading.plain_yaml import MOST_BYTES, parse_yaml
 

@@ -161,8 +161,8 @@ def judged(
 def report(results: Sequence[ModuleResult], folder: Path) -> None:
     """Writes the table as Markdown, and draws the figures."""
     from hgcae.evaluate import module_markdown
+    from hgcae.outputs import atomic_path
     from hgcae.plots import emd_occupancy_figure, rate_distortion_figure
-    from hgcae.settings import atomic_path
 
     with atomic_path(folder / "results.md") as temporary:
         temporary.write_text(module_markdown(results), encoding="utf-8")

@@ -68,7 +68,7 @@ def decode(
     import numpy as np
 
     from hgcae.frontend.econt import EcontConfig, Emulator, read_words
-    from hgcae.settings import atomic_path
+    from hgcae.outputs import atomic_path
 
     settings = EcontConfig.from_yaml(config, assignments or (), encoder)
     values = Emulator(settings).decode(read_words(words, "TX_DATA"), words)

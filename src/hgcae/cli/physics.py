@@ -209,8 +209,8 @@ def kept(path: Path, provenance: Mapping[str, Any], note: str, make: Callable[[]
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
     """Draws the figures of a verdict, writes its tables, and prints them, or everything as JSON."""
     from hgcae.evaluate import physics_markdown, physics_tables
+    from hgcae.outputs import atomic_path
     from hgcae.plots import pairs_figure, profiles_figure, response_figure, separation_figure, shapes_figure
-    from hgcae.settings import atomic_path
 
     for draw, name in (
         (response_figure, "response"),

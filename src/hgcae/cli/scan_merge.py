@@ -123,8 +123,8 @@ def _collect(bench: Bench, wanted: Sequence[tuple[str, int]], failures: Sequence
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
     """Writes tables and figure, and prints the first table, or everything as JSON."""
     from hgcae.evaluate.merging import border_table, markdown, merge_table
+    from hgcae.outputs import atomic_path
     from hgcae.plots import merging_figure
-    from hgcae.settings import atomic_path
 
     if results["points"]:
         merging_figure(results["points"], folder / "merging.png")

@@ -20,8 +20,9 @@ from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
 from hgcae.model.presets import ModelSettings
 from hgcae.model.training_data import TrainingData
+from hgcae.outputs import atomic_path
 from hgcae.reading.plain_json import read_json
-from hgcae.settings import atomic_path, fingerprint
+from hgcae.settings import fingerprint
 from hgcae.store.arrays import pack, unpack
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from hgcae.errors import DataFormatError, MissingToolError, SettingsError
-from hgcae.settings import atomic_path
+from hgcae.outputs import atomic_path
 
 _PALETTE_FRAMES = 4
 

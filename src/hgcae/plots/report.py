@@ -11,12 +11,12 @@ from string import Template
 from typing import Any
 
 from hgcae.errors import DataFormatError
+from hgcae.outputs import atomic_path
 from hgcae.plots.eventdata import Displays
 from hgcae.plots.pagetables import fit_table, head_table, nested, stage_table, summary_table, text
 from hgcae.plots.panels import Panel, energy_panels, head_panels, history_panel, position_panels, rate_panels
 from hgcae.plots.results import LEVEL_COLOURS
 from hgcae.plots.traces import SYMBOLS
-from hgcae.settings import atomic_path
 
 _MARKS = dict(zip(SYMBOLS, "●■▲◆▼", strict=True))
 

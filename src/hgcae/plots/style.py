@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hgcae.errors import SettingsError
-from hgcae.settings import atomic_path
+from hgcae.outputs import atomic_path
 
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
 """Colours that people with colour blindness tell apart; the CMS palette (M. A. Petroff, arXiv:2107.02270)."""

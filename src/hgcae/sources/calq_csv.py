@@ -31,8 +31,8 @@ from hgcae.errors import DataFormatError, HgcaeWarning
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
+from hgcae.outputs import atomic_path
 from hgcae.reading.tables import read_rows
-from hgcae.settings import atomic_path
 from hgcae.sources.base import Source
 
 CHARGE_COLUMNS = tuple(f"CALQ_{cell}" for cell in range(module.N_CELLS))

@@ -31,7 +31,7 @@ from hgcae.errors import DataFormatError, HgcaeWarning
 from hgcae.events import DEPOSIT_COLUMNS, DigiFormat, DigiKind, Events
 from hgcae.frontend.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
-from hgcae.settings import atomic_path
+from hgcae.outputs import atomic_path
 from hgcae.sources import meta, numpy_pickle
 from hgcae.sources.base import Source
 

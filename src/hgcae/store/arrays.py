@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
+from hgcae.outputs import atomic_path
 from hgcae.reading.npz import read_npz
 from hgcae.reading.plain_json import parse_json
-from hgcae.settings import atomic_path
 
 _MAGIC = b"hgcae:sha256:"
 _SEAL_BYTES = len(_MAGIC) + hashlib.sha256().digest_size * 2

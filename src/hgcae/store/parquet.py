@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from hgcae.errors import DataFormatError, GeometryError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.outputs import atomic_path
 from hgcae.reading.plain_json import parse_json
-from hgcae.settings import atomic_path, fingerprint
+from hgcae.settings import fingerprint
 from hgcae.store.layout import FORMAT, SCHEMA_VERSION, Layout
 from hgcae.store.seal import read_seal, row_group_checksum, seal
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hgcae.errors import DataFormatError
+from hgcae.outputs import atomic_path
 from hgcae.reading.plain_json import read_json
-from hgcae.settings import atomic_path, fingerprint
+from hgcae.settings import fingerprint
 
 _CHECKSUM = "checksum"
 

@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.settings import atomic_path
+from hgcae.outputs import atomic_path
 from hgcae.store.arrays import read_arrays, write_arrays
 
 KIND, VERSION = "a checkpoint of hgcae", 1

@@ -20,7 +20,8 @@ from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame, frames
 from hgcae.model.presets import ModelSettings, Precision, l1_preset, original_preset
 from hgcae.model.training_data import TrainingData
-from hgcae.settings import Settings, atomic_path, fingerprint
+from hgcae.outputs import atomic_path
+from hgcae.settings import Settings, fingerprint
 from hgcae.store import Reader
 from hgcae.train.checkpoint import Checkpoint
 from hgcae.train.losses import LossSettings

@@ -6,7 +6,7 @@ import io
 import zipfile
 from pathlib import Path
 
-from hgcae.settings import atomic_path
+from hgcae.outputs import atomic_path
 from hgcae.store.arrays import check_zip, seal_zip
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -13,8 +13,9 @@ from hgcae.errors import SettingsError
 from hgcae.events import DigiKind
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
+from hgcae.outputs import atomic_path
 from hgcae.reading.files import open_regular
-from hgcae.settings import Settings, atomic_path, override, read_yaml
+from hgcae.settings import Settings, override, read_yaml
 from hgcae.simulate import SimulateSettings
 from hgcae.workflow.digest import file_digest
 

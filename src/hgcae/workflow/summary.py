@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hgcae.settings import atomic_path
+from hgcae.outputs import atomic_path
 from hgcae.store.results import read_results_file, write_results_file
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
 from hgcae.frontend.econt.cells import MAX_LINKS, N_INPUTS
+from hgcae.outputs import atomic_path
 from hgcae.reading.tables import read_rows
-from hgcae.settings import atomic_path
 
 COLUMNS = {"RX_DATA": N_INPUTS, "TX_DATA": MAX_LINKS}
 """Columns of a file by what they are called: inputs, outputs."""
