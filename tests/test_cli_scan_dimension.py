@@ -175,7 +175,7 @@ class TestResume:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--sample", "muon"], "unknown sample .muon., expected one of electron"),
+        (["--sample", "muon"], "unknown sample 'muon', expected one of electron"),
         (["--level", "CRATE"], "unknown level 'CRATE'"),
         (["--set", "samples={'a b': {}}"], "is no name for a file"),
         (["--set", "root.latent=[0]"], "root.latent.0"),
