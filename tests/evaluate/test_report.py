@@ -144,6 +144,13 @@ def test_files_that_are_no_results_are_refused(tmp_path):
         read_results(path)
 
 
+def test_results_of_another_verb_are_refused(tmp_path):
+    path = tmp_path / "results.json"
+    write_results_file(path, {"schema": 2, "cases": [], "figures": {}})
+    with pytest.raises(DataFormatError, match="schema: found 2, expected 2, with levels"):
+        read_results(path)
+
+
 def test_the_judge_does_not_import_what_it_judges():
     code = (
         "import sys, hgcae.evaluate; print(sorted({m.split('.')[0] for m in sys.modules} & {'keras', 'jax', 'hgq', 'matplotlib', 'luigi'}))"

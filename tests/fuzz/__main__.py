@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
 from fuzz.runner import outcomes, try_one
 from fuzz.targets import TARGETS
+from hgcae.errors import HgcaeWarning
 from hgcae.parallel import usable_cores
 
 
@@ -23,6 +25,7 @@ def main() -> int:
     parser.add_argument("--case", type=int, help="try only this case, in this process, and keep its files")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-case"), help="folder of the files of that case")
     options = parser.parse_args()
+    warnings.simplefilter("ignore", HgcaeWarning)
     if options.case is not None:
         outcome = try_one(options.seed, options.case, options.keep)
         print(f"{TARGETS[options.case % len(TARGETS)].name}: {outcome.kind}: {outcome.what}\nfiles in {options.keep}")

@@ -200,6 +200,7 @@ def read_results(path: str | Path) -> dict[str, Any]:
         DataFormatError: Not a result file, a changed one, or one of another version.
     """
     results = read_results_file(path, "the results of an evaluation")
-    if results.get("schema") != SCHEMA:
-        raise DataFormatError(path, "schema", repr(results.get("schema")), str(SCHEMA))
+    found = results.get("schema")
+    if found != SCHEMA or "levels" not in results:
+        raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, with levels")
     return results
