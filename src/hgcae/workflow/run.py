@@ -14,9 +14,8 @@ from typing import Any, Literal
 from hgcae import stopping
 from hgcae.errors import DataFormatError, HgcaeError, SettingsError, unknown
 from hgcae.workflow import tasks
-from hgcae.workflow.batch import check_store
 from hgcae.workflow.settings import WorkflowSettings
-from hgcae.workflow.step import CmdlineParser, Step, luigi
+from hgcae.workflow.step import CmdlineParser, Step, check_store, luigi
 
 STEPS = ("Simulate", "Convert", "Train", "Evaluate", "Scan", "Compress", "Export", "Compare", "Report")
 """Names of all steps, in the order of the data."""

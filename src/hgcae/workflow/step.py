@@ -28,11 +28,12 @@ except ImportError as error:
     msg = f"{error.name} is not installed: workflows need the extra hgcae[workflow]"
     raise MissingToolError(msg) from None
 
-from hgcae.workflow.batch import Farm
+from hgcae.workflow.batch import Farm, check_store
 
 T = TypeVar("T", bound="Step")
 
-__all__ = ["THREAD_VARIABLES", "CmdlineParser", "FolderStep", "Step", "law", "luigi"]
+__all__ = ["THREAD_VARIABLES", "CmdlineParser", "FolderStep", "Step", "check_store", "law", "luigi"]
+"""All that needs law is taken from here, behind the error that names its extra."""
 
 THREAD_VARIABLES = (THREADS, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")
 """What bounds the threads of this package, of NumPy's and SciPy's linear algebra, of numba, and of XLA
