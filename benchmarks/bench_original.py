@@ -8,6 +8,8 @@ Parts that are finished are kept: the same command goes on. FOLDER/original.json
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,16 +21,20 @@ import reference
 import typer
 
 from hgcae import store
+from hgcae.cli.original import original_settings
 from hgcae.events import Events
 from hgcae.frontend.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.files import set_weight_arrays
 from hgcae.simulate import GunSettings, SimulateSettings, simulate
+from hgcae.sources import DigiPickle
 from hgcae.train.run import RunSettings, prepare
-from hgcae.train.schedule import Schedule, Stage, open_original_schedule
+from hgcae.train.schedule import Schedule, Stage
 from hgcae.train.trainer import Trainer
 
+COMMAND = Path(__file__).parents[1] / "train_experimental_cnn.py"
+LATENT = 8
 COURSE_EVENTS, COURSE_SEED, COURSE_BATCH, COURSE_EPOCHS = 96, 3, 8, 9
 LONG_EVENTS, LONG_SEED, LONG_BATCH = 4000, 13, 4
 JUDGED_EVENTS, JUDGED_SEED = 200, 14
@@ -76,15 +82,17 @@ def train(trainer: Trainer) -> list[dict[str, Any]]:
 
 
 def course(folder: Path, python: Path) -> dict[str, Any]:
-    """A short training by both from the same weights: test losses after every epoch."""
-    path = sample(folder, COURSE_EVENTS, COURSE_SEED)
-    schedule = open_original_schedule(PROTOTYPE, COURSE_BATCH)
-    trainer = prepare(RunSettings(input=str(path), preset="original", schedule=schedule), folder / "course")
-    trainer.last_epoch = COURSE_EPOCHS
+    """A short training on a pickle by the original command, and by the reference from the same weights: test losses after every epoch."""
+    data, model = folder / "course.pickle", folder / "course"
+    DigiPickle("codes").write(data, [store.Reader(sample(folder, COURSE_EVENTS, COURSE_SEED)).read()])
+    options = ["--batchSize", str(COURSE_BATCH), "--NEpochs", str(COURSE_EPOCHS), "--GPU", "-1"]
+    outputs = ["--modelFile", str(model), "--costFigure", str(folder / "course.png"), "--animFile", str(folder / "course.gif")]
+    subprocess.run([sys.executable, COMMAND, "--dataTrain", data, *options, *outputs], check=True)
+    trainer = prepare(original_settings(model / "events.parquet", COURSE_BATCH, LATENT), model)
     start = start_of(trainer)
     return {
         "reference": cached(folder / "course-reference.json", lambda: peer(python, start, trainer, COURSE_EPOCHS, COURSE_BATCH)),
-        "hgcae": train(trainer),
+        "hgcae": [json.loads(line) for line in (model / "history.jsonl").read_text(encoding="utf-8").splitlines()],
         "zero": zero_loss(trainer.model, trainer.test),
     }
 

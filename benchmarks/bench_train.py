@@ -115,23 +115,30 @@ def step_operations(model: Autoencoder, level: str, batch: Batch) -> float:
 def compare(found: dict[str, Any], peer: dict[str, Any]) -> None:
     """Adds how far losses and codes are from the peer's to what was found, and drops the codes of both."""
     mine, theirs = found.pop("codes"), peer.pop("codes")
-    n = min(len(found["losses"]), len(peer["losses"]))
-    difference = np.abs(np.subtract(found["losses"][:n], peer["losses"][:n]))
-    found["largest_loss_difference"] = float(difference.max())
+    found["largest_loss_difference"] = loss_difference(found, peer)
     found["differing_codes"] = [float(np.mean(a != np.array(b, dtype=np.float32))) for a, b in zip(mine, theirs, strict=True)]
 
 
+def loss_difference(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """Returns the largest difference between the losses of two trainings, step by step."""
+    n = min(len(one["losses"]), len(other["losses"]))
+    return float(np.abs(np.subtract(one["losses"][:n], other["losses"][:n])).max())
+
+
 def same(python: Path) -> dict[str, Any]:
-    """Compares losses and codes of a few steps at every level with those of TensorFlow and QKeras."""
+    """Compares losses and codes of a few steps at every level with those of TensorFlow and QKeras, and theirs with and without oneDNN."""
     events = samples.electrons(2 * SAME_BATCH)
     model = samples.model_for(original_preset, events)
     task = {"batch": SAME_BATCH, "steps": {"levels": model.hierarchy.names, "count": SAME_STEPS}}
-    theirs, rows = reference.run(python, model, events, events[:0], task)["levels"], {}
+    plain, usual = (reference.run(python, model, events, events[:0], task, environment=e)["levels"] for e in (reference.PLAIN, {}))
+    rows = {}
     for name in model.hierarchy.names:
         rows[name] = train(model, events, name, SAME_STEPS // 2, SAME_BATCH)
-        compare(rows[name], theirs[name])
+        compare(rows[name], plain[name])
+        rows[name]["of_the_peer_itself"] = loss_difference(plain[name], usual[name])
         difference, differing = rows[name]["largest_loss_difference"], rows[name]["differing_codes"]
         print(f"  {name}: losses {difference:.2g} apart at most, codes {differing[0]:.2g} before, {differing[1]:.2g} after", flush=True)
+        print(f"    the peer with and without oneDNN: {rows[name]['of_the_peer_itself']:.2g}", flush=True)
     return {"batch": SAME_BATCH, "steps": SAME_STEPS, "levels": rows}
 
 

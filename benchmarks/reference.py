@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,8 @@ SMALL = Hierarchy.of(ROC=(4, 4), MODULE=3, TRIPLET=3, STAGE1=2, STAGE2=2)
 """All five levels, the upper two with two children only."""
 BATCH = 2
 STEPS = 10
+PLAIN = {"TF_ENABLE_ONEDNN_OPTS": "0"}
+"""Environment of TensorFlow's own kernels; those of oneDNN, which it otherwise prefers, are faster and add in other orders."""
 
 
 def dense(model: Autoencoder, events: Events) -> NDArray[np.float32]:
@@ -48,6 +51,7 @@ def run(
     test: Events,
     task: Mapping[str, Any],
     weights: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Runs the reference on events of a model, from its weights; see `peers/tf_qkeras.py`.
 
@@ -58,6 +62,7 @@ def run(
         test: Test events.
         task: What to do: `batch`, and `steps` or `stages`.
         weights: Where to write the weights of the end; None = nowhere.
+        environment: What its environment has besides that of this process.
     """
     sizes = {"levels": {level.name: level.children for level in model.hierarchy.levels}}
     latent = model.level(model.hierarchy.root).latent
@@ -65,7 +70,7 @@ def run(
         given, sample, found = (Path(folder) / name for name in ("task.json", "sample.npz", "result.json"))
         given.write_text(json.dumps({**sizes, "latent": latent, "weights": weights is not None, **task}), encoding="utf-8")
         np.savez(sample, train=dense(model, train), test=dense(model, test), **weight_arrays(model))
-        subprocess.run([python, PROGRAM, given, sample, found], check=True)
+        subprocess.run([python, PROGRAM, given, sample, found], check=True, env=os.environ | dict(environment or {}))
         if weights is not None:
             shutil.copyfile(found.with_suffix(".npz"), weights)
         return json.loads(found.read_text(encoding="utf-8"))
