@@ -115,7 +115,7 @@ test: lint ## Check the code, then run all tests but the slowest
 	$(BIN)/pytest $(COVERED)
 
 test-slow: $(TOOLS) ## Run the slowest tests: whole programs that are killed, resumed, scanned
-	$(BIN)/pytest -m slow $(COVERED) $(if $(COVER),--cov-append)
+	$(BIN)/pytest -m slow --dist=loadscope $(COVERED) $(if $(COVER),--cov-append)
 
 kill: $(TOOLS) ## Kill train, evaluate, compare and run 20 times each: the same command ends with the same bytes
 	KILLS=$(KILLS) $(BIN)/pytest -m slow --numprocesses=1 tests/test_kill.py

@@ -1,6 +1,7 @@
 """Commands that are killed at random moments, as batch systems do it: the same command ends with the same bytes as if nothing had been.
 
-`make kill` kills each of them 20 times. Every test tells how often, and in how many folders.
+`make kill` kills each of them 20 times. Every test tells how often, and in how many folders. Each command has a class of its own, so that
+processes of the tests share them (`--dist=loadscope`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +34,16 @@ from hgcae.train import checkpoint
 from train.toys import STEADY, write_run
 from workflow.toys import RESULTS, write_workflow
 
-KILLS = int(os.environ.get("KILLS", "4"))
+pytestmark = pytest.mark.slow
+KILLS = int(os.environ.get("KILLS", "2"))
 """Kills of each verb."""
+PATIENCE_S = 300
+"""A command that takes longer than that hangs: its threads are printed, and the test fails."""
 IN_A_ROW = 5
 """Kills before the command is left alone."""
 STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 HGCAE = [sys.executable, "-m", "hgcae"]
-SURROUNDINGS = os.environ | {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
+SURROUNDINGS = os.environ | {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
 TIMES = ("seconds", "events_per_s", "compilations", "checksum")
 """Of an epoch, what depends on how busy the machine was, and on how often the command was started; and the checksum over it."""
 
@@ -70,7 +75,9 @@ class Verb:
 def timeless(path: Path) -> bytes:
     """The content of a file without the times in it: of epochs, of a training's last epoch, and of the training on a page."""
     if path.suffix == ".html":
-        return re.sub(rb"<dt>training, .*?</dd>|<table.*?</table>|\"history\": ?\[.*?\]", b"", path.read_bytes(), flags=re.DOTALL)
+        page = re.sub(rb"<dt>training, .*?</dd>", b"", path.read_bytes(), flags=re.DOTALL)
+        # The last column of the table of stages.
+        return re.sub(rb'<table class="stages">.*?</table>', lambda table: re.sub(rb"<td>[\d,]+</td></tr>", b"", table[0]), page)
     if path.name == checkpoint.NAME:
         header, arrays = read_arrays(path, checkpoint.KIND, checkpoint.VERSION)
         header["history"] = [_without_times(row) for row in header["history"]]
@@ -120,9 +127,6 @@ def run(shared: Path) -> Verb:
     )
 
 
-VERBS = (train, evaluate, compare, run)
-
-
 @dataclass
 class Whole:
     """A verb, what it makes when nobody disturbs it, and how long that takes."""
@@ -132,34 +136,39 @@ class Whole:
     seconds: float
 
 
-@pytest.fixture(scope="module", params=VERBS, ids=lambda verb: verb.__name__)
-def whole(request, tmp_path_factory) -> Whole:
-    verb = request.param(tmp_path_factory.mktemp("shared"))
-    folder = tmp_path_factory.mktemp("whole") / "out"
-    finish(verb, folder.with_name("first"))  # what is compiled once is kept
-    start = time.monotonic()
-    finish(verb, folder)
-    return Whole(verb, verb.content(folder), time.monotonic() - start)
+def end(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    """Waits for a command and for whoever else writes where it does."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)
+        out, err = process.communicate()
+        pytest.fail(f"{process.args} hangs; its threads:\n{err}")
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def begin(command: list[str]) -> subprocess.Popen[str]:
+    # A shell starts what it runs in the background deaf to interrupts.
+    command = ["env", "--default-signal=INT", *command]
+    return subprocess.Popen(command, env=SURROUNDINGS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def finish(verb: Verb, folder: Path) -> None:
-    done = subprocess.run(verb.command(folder), env=SURROUNDINGS, capture_output=True, text=True, check=False)
+    done = end(begin(verb.command(folder)))
     assert done.returncode == 0, done.stderr
 
 
 def stopped(command: list[str], number: int, wait: float, everybody: bool) -> subprocess.CompletedProcess[str] | None:
     """Sends a signal so long after a command hears signals; None where it had ended before. `everybody`: its processes get it, too."""
-    hears = ["env", "--default-signal=INT"]  # a shell starts what it runs in the background deaf to interrupts
-    pipe = subprocess.PIPE
-    process = subprocess.Popen([*hears, *command], env=SURROUNDINGS, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    process = begin(command)
     while process.poll() is None and not catches_sigterm(process.pid):
         time.sleep(0.01)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(wait)
     if process.poll() is None:
         (os.killpg if everybody else os.kill)(process.pid, number)
-    out, err = process.communicate()
-    return subprocess.CompletedProcess(command, process.returncode, out, err) if process.returncode else None
+    done = end(process)
+    return done if done.returncode else None
 
 
 def moment(whole: Whole, rng: np.random.Generator, late: bool) -> float:
@@ -186,47 +195,80 @@ def check_same(whole: Whole, folder: Path) -> None:
     assert [name for name in found if found[name] != whole.content[name]] == []
 
 
-@pytest.mark.slow
-def test_a_killed_command_ends_as_if_nothing_had_been(whole, tmp_path, capsys):
-    rng, kills, folders, done = np.random.default_rng(KILLS), 0, 0, object()
-    while kills < KILLS:
-        folder = tmp_path / str(folders)
-        for _ in range(min(IN_A_ROW, KILLS - kills)):
-            when, everybody = moment(whole, rng, late=done is None), bool(rng.integers(2))
-            done = stopped(whole.verb.command(folder), signal.SIGKILL, when, everybody)
-            assert done is None or done.returncode == -signal.SIGKILL, done.stderr
-            kills += done is not None
+class Contract(ABC):
+    """What every command does that is killed, stopped, or started twice."""
+
+    @staticmethod
+    @abstractmethod
+    def verb(shared: Path) -> Verb:
+        """Returns the command; what it reads lies in a folder."""
+
+    @pytest.fixture(scope="class")
+    def whole(self, tmp_path_factory) -> Whole:
+        verb = self.verb(tmp_path_factory.mktemp("shared"))
+        folder = tmp_path_factory.mktemp("whole") / "out"
+        finish(verb, folder.with_name("first"))  # what is compiled once is kept
+        start = time.monotonic()
+        finish(verb, folder)
+        return Whole(verb, verb.content(folder), time.monotonic() - start)
+
+    def test_killed_it_ends_as_if_nothing_had_been(self, whole, tmp_path, capsys):
+        rng, kills, folders, done = np.random.default_rng(KILLS), 0, 0, object()
+        while kills < KILLS:
+            folder = tmp_path / str(folders)
+            for _ in range(min(IN_A_ROW, KILLS - kills)):
+                when, everybody = moment(whole, rng, late=done is None), bool(rng.integers(2))
+                done = stopped(whole.verb.command(folder), signal.SIGKILL, when, everybody)
+                assert done is None or done.returncode == -signal.SIGKILL, done.stderr
+                kills += done is not None
+            check_same(whole, folder)
+            folders += 1
+        tell(capsys, f"{kills} kills in {folders} folders: {len(whole.content)} files each as without")
+
+    @pytest.mark.parametrize("number", STOPS, ids=lambda number: number.name)
+    def test_stopped_it_says_so(self, number, whole, tmp_path, capsys):
+        rng, stops, folder, done = np.random.default_rng(number), 0, tmp_path / "out", object()
+        for _ in range(max(1, KILLS // 2)):
+            done = stopped(whole.verb.command(folder), number, moment(whole, rng, late=done is None), bool(rng.integers(2)))
+            if done is None or (done.returncode == -number and whole.verb.content(folder) == whole.content):
+                continue  # all was done, and Python itself was about to end
+            assert done.returncode == STOPS[number], done.stderr
+            assert done.stderr.splitlines()[-1] == "hgcae: stopped; what is finished is kept, the same command does the rest"
+            assert "Traceback" not in done.stderr
+            assert hidden(folder) == []
+            stops += 1
         check_same(whole, folder)
-        folders += 1
+        tell(capsys, f"{stops} times {number.name}")
+
+
+class Exclusive(Contract):
+    """What a command does besides that does not wait for others."""
+
+    def test_two_in_one_folder_are_one_too_many(self, whole, tmp_path):
+        verb, folder = whole.verb, tmp_path / "out"
+        with claimed(folder / verb.claims):
+            second = end(begin(verb.command(folder)))
+        assert second.returncode == 2
+        assert re.fullmatch(rf"hgcae: error: .*: process {os.getpid()} on .* is at work there; .*", second.stderr.splitlines()[-1])
+        check_same(whole, folder)
+
+
+def tell(capsys, text: str) -> None:
     with capsys.disabled():
-        print(f"\n{kills} kills in {folders} folders: {len(whole.content)} files each as without")  # noqa: T201
+        print(f"\n{text}")  # noqa: T201
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", STOPS, ids=lambda number: number.name)
-def test_a_stopped_command_says_so(number, whole, tmp_path, capsys):
-    rng, stops, folder, done = np.random.default_rng(number), 0, tmp_path / "out", object()
-    for _ in range(KILLS // 2):
-        done = stopped(whole.verb.command(folder), number, moment(whole, rng, late=done is None), bool(rng.integers(2)))
-        if done is None:
-            continue
-        assert done.returncode == STOPS[number], done.stderr
-        assert done.stderr.splitlines()[-1] == "hgcae: stopped; what is finished is kept, the same command does the rest"
-        assert "Traceback" not in done.stderr
-        assert hidden(folder) == []
-        stops += 1
-    check_same(whole, folder)
-    with capsys.disabled():
-        print(f"\n{stops} times {number.name}")  # noqa: T201
+class TestTrain(Exclusive):
+    verb = staticmethod(train)
 
 
-@pytest.mark.slow
-def test_two_in_one_folder_are_one_too_many(whole, tmp_path):
-    verb, folder = whole.verb, tmp_path / "out"
-    if verb.claims is None:
-        pytest.skip("runs of a workflow wait for each other")
-    with claimed(folder / verb.claims):
-        second = subprocess.run(verb.command(folder), env=SURROUNDINGS, capture_output=True, text=True, check=False)
-    assert second.returncode == 2
-    assert re.fullmatch(rf"hgcae: error: .*: process {os.getpid()} on .* is at work there; .*", second.stderr.splitlines()[-1])
-    check_same(whole, folder)
+class TestEvaluate(Exclusive):
+    verb = staticmethod(evaluate)
+
+
+class TestCompare(Exclusive):
+    verb = staticmethod(compare)
+
+
+class TestRun(Contract):
+    verb = staticmethod(run)

@@ -103,6 +103,26 @@ def test_a_second_signal_ends_at_once():
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
+def test_who_never_comes_to_a_safe_point_is_ended():
+    done = run(
+        """
+        import os, signal, threading
+        from hgcae import stopping
+        from hgcae.cli.console import run_app
+
+        def app():
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                threading.Event().wait()  # a library's own
+
+        stopping.GRACE_S = 0.5
+        run_app(app, "hgcae")
+        """
+    )
+    assert (done.returncode, done.stderr) == (143, "hgcae: stopped; what is finished is kept, the same command does the rest\n")
+
+
 def test_signals_that_are_ignored_stay_so():
     done = run(
         """

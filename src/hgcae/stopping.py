@@ -1,7 +1,8 @@
 """How a command is stopped: Ctrl-C and SIGTERM end it at once where that is safe, and otherwise at the next safe point.
 
 An exception that a signal raises inside a callback of JAX is printed and forgotten, and the command would go on. So a signal is noted,
-too, and `check`, which is called wherever work is divided (steps, batches, pieces, files), raises what was lost.
+too, and `check`, which is called wherever work is divided (steps, batches, pieces, files), raises what was lost. A command that has not
+ended half a minute later, because a library waits for what never comes, ends as if it had been killed: files are whole all the same.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import FrameType
@@ -19,6 +20,8 @@ _REPEATED_S = 1.0
 """A signal may come twice, to the process and to its group; after so many seconds it is another one."""
 _LOOK_S = 0.2
 """Time between two looks whether the parent is still there."""
+GRACE_S = 30.0
+"""Time from a signal to the end of the process, whatever it waits for."""
 _CALLS_BACK = ("jax", "jaxlib", "keras", "gc", "weakref")
 """Packages in whose code nothing is raised."""
 _asked: list[tuple[int, float]] = []
@@ -44,16 +47,23 @@ def check() -> None:
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Lets signals stop what runs inside; a second Ctrl-C ends the process at once. Signals that are ignored stay so."""
+def stoppable(say: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Lets signals stop what runs inside; a second Ctrl-C ends the process at once. Signals that are ignored stay so.
+
+    Args:
+        say: Tells the user that the process was stopped; called where it ends by itself, see `GRACE_S`.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     signals = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _on_signal) for number in signals}
+    done = threading.Event()
+    threading.Thread(target=_end_in_time, args=(done, say), daemon=True).start()
     try:
         yield
     finally:
+        done.set()
         _asked.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -81,6 +91,13 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def _end_in_time(done: threading.Event, say: Callable[[], None]) -> None:
+    while not done.wait(_LOOK_S):
+        if _asked and time.monotonic() - _asked[0][1] > GRACE_S:
+            say()
+            os._exit(128 + _asked[0][0])
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

@@ -74,7 +74,10 @@ def run_app(app: Callable[[], object], name: str) -> None:
         note(f"{name}: error: {' '.join(message.split())}")
         raise SystemExit(2)
 
-    with stopping.stoppable(), warnings.catch_warnings():
+    def say_stopped() -> None:
+        note(f"{name}: stopped; what is finished is kept, the same command does the rest")
+
+    with stopping.stoppable(say_stopped), warnings.catch_warnings():
         warnings.filterwarnings("default", category=HgcaeWarning)
         warnings.showwarning = show_warning
         try:
@@ -82,7 +85,7 @@ def run_app(app: Callable[[], object], name: str) -> None:
         except BaseException as error:
             number = stopping.asked()
             if number is not None:
-                note(f"{name}: stopped; what is finished is kept, the same command does the rest")
+                say_stopped()
                 raise SystemExit(128 + number) from None
             if isinstance(error, HgcaeError):
                 fail(str(error))
