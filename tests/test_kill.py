@@ -204,8 +204,9 @@ class Contract(ABC):
         """Returns the command; what it reads lies in a folder."""
 
     @pytest.fixture(scope="class")
-    def whole(self, tmp_path_factory) -> Whole:
-        verb = self.verb(tmp_path_factory.mktemp("shared"))
+    @classmethod
+    def whole(cls, tmp_path_factory) -> Whole:
+        verb = cls.verb(tmp_path_factory.mktemp("shared"))
         folder = tmp_path_factory.mktemp("whole") / "out"
         finish(verb, folder.with_name("first"))  # what is compiled once is kept
         start = time.monotonic()
