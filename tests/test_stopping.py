@@ -123,6 +123,32 @@ def test_who_never_comes_to_a_safe_point_is_ended():
     assert (done.returncode, done.stderr) == (143, "hgcae: stopped; what is finished is kept, the same command does the rest\n")
 
 
+def test_signals_that_are_put_off_stop_at_the_end_and_not_who_was_forked_meanwhile():
+    done = run(
+        """
+        import os, signal, time
+        from hgcae import stopping
+        with stopping.stoppable():
+            try:
+                with stopping.deferred():
+                    receiver, sender = os.pipe()
+                    child = os.fork()
+                    if not child:
+                        os.read(receiver, 1)
+                        os._exit(7)
+                    for process in (child, os.getpid()):
+                        os.kill(process, signal.SIGTERM)
+                    time.sleep(0.2)
+                    os.write(sender, b"!")
+                    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+                print("goes on")
+            except stopping.Stopped as stopped:
+                print(stopped.code)
+        """
+    )
+    assert (done.stdout.split(), done.stderr) == (["7", "143"], "")
+
+
 def test_signals_that_are_ignored_stay_so():
     done = run(
         """

@@ -69,6 +69,26 @@ def stoppable(say: Callable[[], None] = lambda: None) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Puts signals off until the end. Processes that are forked inside and run on are deaf to them; they end when their parent does."""
+    process = os.getpid()
+
+    def note(number: int, _: FrameType | None) -> None:
+        if os.getpid() == process and not _asked:
+            _asked.append((number, time.monotonic()))
+
+    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is _on_signal]
+    for number in heard:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, _on_signal)
+    check()
+
+
 def attend() -> None:
     """Makes this process one that works for its parent: Ctrl-C is the parent's to hear, and whoever kills the parent ends it, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

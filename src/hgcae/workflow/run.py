@@ -15,7 +15,7 @@ from hgcae import stopping
 from hgcae.errors import DataFormatError, HgcaeError, SettingsError, unknown
 from hgcae.workflow import tasks
 from hgcae.workflow.settings import WorkflowSettings
-from hgcae.workflow.step import CmdlineParser, Step, check_store, luigi
+from hgcae.workflow.step import CmdlineParser, RemoteScheduler, Scheduler, Step, Worker, check_store, luigi
 
 STEPS = ("Simulate", "Convert", "Train", "Evaluate", "Scan", "Compress", "Export", "Compare", "Report")
 """Names of all steps, in the order of the data."""
@@ -207,8 +207,29 @@ def _build(steps: list[Step], options: Options) -> bool:
             scheduler_host=host,
             scheduler_port=port,
             log_level="WARNING",
+            worker_scheduler_factory=_Workers(),
         )
     return done is True
+
+
+class _Workers:
+    """Makes luigi's parts as luigi does, but for the process in which a worker keeps what is complete: it outlives signals to the group.
+
+    Steps that found it gone would print their own errors while they stop.
+    """
+
+    def create_local_scheduler(self) -> Scheduler:
+        """Returns the scheduler of one run."""
+        return Scheduler(prune_on_get_work=True, record_task_history=False)
+
+    def create_remote_scheduler(self, url: str) -> RemoteScheduler:
+        """Returns the scheduler of a luigid."""
+        return RemoteScheduler(url)
+
+    def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> Worker:
+        """Returns a worker."""
+        with stopping.deferred():
+            return Worker(scheduler=scheduler, worker_processes=worker_processes, assistant=assistant)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,9 @@ try:
     import law
     import luigi
     from luigi.cmdline_parser import CmdlineParser
+    from luigi.rpc import RemoteScheduler
+    from luigi.scheduler import Scheduler
+    from luigi.worker import Worker
 except ImportError as error:
     msg = f"{error.name} is not installed: workflows need the extra hgcae[workflow]"
     raise MissingToolError(msg) from None
@@ -32,7 +35,18 @@ from hgcae.workflow.batch import Farm, check_store
 
 T = TypeVar("T", bound="Step")
 
-__all__ = ["THREAD_VARIABLES", "CmdlineParser", "FolderStep", "Step", "check_store", "law", "luigi"]
+__all__ = [
+    "THREAD_VARIABLES",
+    "CmdlineParser",
+    "FolderStep",
+    "RemoteScheduler",
+    "Scheduler",
+    "Step",
+    "Worker",
+    "check_store",
+    "law",
+    "luigi",
+]
 """All that needs law is taken from here, behind the error that names its extra."""
 
 THREAD_VARIABLES = (THREADS, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")
