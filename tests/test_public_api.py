@@ -7,6 +7,8 @@ import subprocess
 import sys
 import types
 
+import pytest
+
 import hgcae
 
 HEAVY = ("hgq", "jax", "keras", "luigi", "matplotlib", "numba", "pyarrow", "scipy", "sklearn", "typer")
@@ -14,6 +16,15 @@ HEAVY = ("hgq", "jax", "keras", "luigi", "matplotlib", "numba", "pyarrow", "scip
 
 def test_importing_the_package_loads_nothing_heavy():
     script = f"import sys, hgcae; print(*(name for name in {HEAVY} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", ["hgcae.codec", "hgcae.coding.sums", "hgcae.integer.encoder"])
+def test_codes_and_codecs_load_no_network_and_no_plots(name):
+    """What they import by name is checked by import-linter; this is what they load."""
+    heavy = ("hgq", "jax", "keras", "luigi", "matplotlib")
+    script = f"import sys, {name}; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

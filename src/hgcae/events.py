@@ -42,7 +42,7 @@ DEPOSIT_COLUMNS: Mapping[str, str] = {
 
 
 DigiKind = Literal["codes", "charges"]
-"""What the array `digi` of a pickle holds: 4E3M codes of half the ADC counts (see `hgcae.frontend.floatcode`), or charges."""
+"""What the array `digi` of a pickle holds: 4E3M codes of half the ADC counts (see `hgcae.coding.floatcode`), or charges."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from hgcae.codec import CODECS, ModuleCodec, Payload, codec_from_config
+from hgcae.coding.floatcode import LARGEST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.train.module_codecs import FACTORIES
 
 

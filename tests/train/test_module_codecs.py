@@ -16,10 +16,10 @@ from hgcae.codec.hierarchy import HierarchyCodec
 from hgcae.codec.images import CELLS_88
 from hgcae.codec.latent import LatentCodec
 from hgcae.codec.pca import BUDGETS, images
+from hgcae.coding.fixedpoint import to_integers
 from hgcae.errors import SettingsError
 from hgcae.evaluate import emd, telescope_loss
 from hgcae.geometry import module
-from hgcae.model.integer import to_integers
 from hgcae.model.presets import SharesSettings
 from hgcae.model.shares import SharesLevel
 from hgcae.sources.modules import module_sample

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.coding.floatcode import LARGEST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry import module
 
 

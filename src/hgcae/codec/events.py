@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.codec.base import ModuleCodec
+from hgcae.coding.floatcode import LARGEST_CHARGE
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
-from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry import module
 
 _PIECE_MODULES = 2**16

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae import stopping
+from hgcae.coding.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.errors import GeometryError, SettingsError
 from hgcae.events import Events
-from hgcae.frontend.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model import files
 from hgcae.model.calibration import Calibration

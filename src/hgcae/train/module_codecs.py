@@ -21,11 +21,12 @@ from hgcae.codec.layers import Layer
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.numbers import QuantisedEncoder
 from hgcae.codec.pca import BUDGETS, PcaCodec, images
+from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.model.calibration import Calibration
-from hgcae.model.layers import FixedPoint, quantised_dense
+from hgcae.model.layers import quantised_dense
 from hgcae.model.presets import ModelSettings, SharesSettings, l1_preset
 from hgcae.model.runtime import neutral
 from hgcae.model.shares import SharesLevel
