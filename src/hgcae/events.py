@@ -89,6 +89,11 @@ class Events:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def __repr__(self) -> str:
+        """What it holds, in one line."""
+        known = ["truth"] * (self.particle_offsets is not None) + ([f"detector {self.detector[0]}"] if self.detector else [])
+        return f"Events({', '.join([f'{len(self):,} x {self.hierarchy.root}', f'{len(self.cell):,} charges', *known])})"
+
     @property
     def counts(self) -> NDArray[np.int64]:
         """Number of charged cells of each event: (n,)."""

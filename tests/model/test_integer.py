@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hgcae.integer.encoder import IntegerEncoder, PlainTables
-from hgcae.integer.network import Affine, Network, affine, convolution
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hgcae.coding.fixedpoint import FixedPoint
+from hgcae.coding.fixedpoint import FixedPoint, to_integers
 from hgcae.errors import BitExactError
+from hgcae.integer.encoder import IntegerEncoder, PlainTables
 from hgcae.integer.kernels import TILE
-from hgcae.coding.fixedpoint import to_integers
+from hgcae.integer.network import Affine, Network, affine, convolution
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.presets import l1_preset, original_preset
 from model.toys import STACK, autoencoder, plain_settings, shares_settings

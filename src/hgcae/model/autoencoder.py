@@ -87,6 +87,11 @@ class Autoencoder:
         _initialise(self.levels.values(), seed)
         self._compiled: dict[str, dict[str, Callable[..., Any]]] = {name: {} for name in self.levels}
 
+    def __repr__(self) -> str:
+        """Levels with the bits of their codes, in one line."""
+        levels = ", ".join(f"{name} {self.bits_per_unit(name)} bits" for name in self.hierarchy.names)
+        return f"Autoencoder({levels}{f', detector {self.detector[0]}' if self.detector else ''})"
+
     def _shares_level(self, name: str, children: int, settings: SharesSettings, below: SharesLevel | None) -> SharesLevel:
         weight = self.calibration.root_weight if name == self.hierarchy.root else None
         child_weight = None if weight is None else np.asarray(weight)
