@@ -82,7 +82,7 @@ def first_modules(chunks: Iterable[Events], most: int, source: object = "events"
 
 
 @dataclass
-class Delivery:
+class TransmissionStats:
     """Sends a stream of events by a codec, and counts what that takes and loses.
 
     Args:
