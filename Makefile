@@ -35,9 +35,8 @@ SCRATCH := $(VENV)/scratch
 # TensorFlow 2.15 and QKeras, to compare with: they do not fit beside what the package needs, nor on a newer Python.
 PEERS := .venv-peers
 PEER_PYTHON ?= python3.11
-# What the tests need beyond the plain installation, and what else constraints.txt pins for users.
+# What the tests need beyond the plain installation.
 TEST_EXTRAS := dev,scan,workflow
-PINNED_EXTRAS := $(TEST_EXTRAS),root,firmware
 # Without byte code the installation takes half the time; modules are compiled when they are first imported.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
@@ -149,7 +148,7 @@ bench: $(TOOLS) ## Time everything that needs no peer, then write docs/benchmark
 
 constraints: ## Raise the pinned versions to the newest that fit together
 	$(PYTHON) -m venv --clear $(SCRATCH)
-	$(SCRATCH)/bin/python $(PIP) --editable '.[$(PINNED_EXTRAS)]'
+	$(SCRATCH)/bin/python $(PIP) --editable '.[$(TEST_EXTRAS)]'
 	$(SCRATCH)/bin/python -m pip freeze --exclude-editable > $(SCRATCH)/all.txt
 	grep -E '^[A-Za-z0-9._-]+==[0-9][^ ]*$$' $(SCRATCH)/all.txt > $(SCRATCH)/constraints.txt
 	mv $(SCRATCH)/constraints.txt constraints.txt

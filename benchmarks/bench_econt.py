@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.frontend import econt
-from hgcae.frontend.floatcode import FLOAT_4E3M
 
 REPEATS = 7
 THRESHOLD = 14

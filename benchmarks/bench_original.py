@@ -22,8 +22,8 @@ import typer
 
 from hgcae import store
 from hgcae.cli.original import original_settings
+from hgcae.coding.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.events import Events
-from hgcae.frontend.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.files import set_weight_arrays

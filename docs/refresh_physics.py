@@ -71,7 +71,7 @@ def answers(results: Mapping[str, Any]) -> str:
     split = ", ".join(f"{name} {row['two_or_more']['mean']:.1%}" for name, row in results["split"]["electron"].items())
     lines.append(f"* **One electron** is taken for two or more: {split}.")
     near = ", ".join(f"{name} {row['efficiency']['mean']:.0%}" for name, row in results["pairs"]["2.5"].items())
-    five = ", ".join(f"{name} {row['found']['mean']:.1f}" for name, row in results["crowds"]["five"].items())
+    five = ", ".join(f"{name} {row['found']['mean']:.1f}" for name, row in results["multi_particle"]["five"].items())
     lines.append(
         "* **How levels fail**: a code of a module or triplet merges showers that are near; one of a whole sector or event invents maxima"
         f"\n  where no shower is. Pairs 2.5 cm apart, which cannot be told apart, are found as two: {near}. Showers found of five: {five}."

@@ -15,7 +15,7 @@ from hgcae.errors import WorkerError
 
 PROGRAM = """
 from pathlib import Path
-from hgcae.cli.dimension_points import Bench, POINTS, make_points
+from hgcae.cli.dimension_points import ScanContext, POINTS, make_points
 from hgcae.evaluate import EvaluateSettings
 from hgcae.train.dimension import PointSettings
 
@@ -23,7 +23,7 @@ base = {"base": "0", "sample": "none", "sample_fingerprint": "0", "judge": "0"}
 size = {"level": "ROC", "latent": 2, "bits": 4, "barycentre": False, "depth": False, "epochs": 1}
 points = [PointSettings(**base, **size, seed=seed) for seed in range(3 * POINTS)]
 seen = []
-problems = list(make_points(Bench(Path("nowhere"), Path("."), EvaluateSettings()), points, 2, lambda done, name: seen.append(done)))
+problems = list(make_points(ScanContext(Path("nowhere"), Path("."), EvaluateSettings()), points, 2, lambda done, name: seen.append(done)))
 assert seen == list(range(1, len(points) + 1)), seen
 assert len(problems) == len(points) and all("nowhere" in line for line in problems), problems[:3]
 """

@@ -21,8 +21,8 @@ import pytest
 from hgcae import __version__, store
 from hgcae.cli import main
 from hgcae.codec.events import charged_modules, sent
+from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.events import Events
-from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.settings import fingerprint
 from hgcae.simulate import SimulateSettings

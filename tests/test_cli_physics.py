@@ -78,8 +78,8 @@ def test_the_whole_command_and_again(hgcae, folder):
         assert abs(shift) < 5 * error
     assert set(results["separation"]) == {"electron", "photon"}
     assert set(results["pairs"]) == {"2.5", "5", "10", "15", "20"}
-    assert results["dark"]["empty"]["ROC"]["largest_gev"] == 0
-    assert results["dark"]["noise"]["uncompressed"]["mean_gev"] > 0
+    assert results["no_particle"]["empty"]["ROC"]["largest_gev"] == 0
+    assert results["no_particle"]["noise"]["uncompressed"]["mean_gev"] > 0
     assert len(re.findall("^simulating", err, re.MULTILINE)) == len(guns(PhysicsSettings(), 20))
     # All events are there: only the verdict is made again.
     status, out, err = hgcae("run", "-o", "out", *SMALL)

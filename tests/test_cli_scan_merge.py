@@ -79,11 +79,11 @@ def test_a_scan_from_electrons_to_figure_and_again(command):
 def test_a_point_that_fails_does_not_stop_the_others(command):
     measure = merge_points.measure
 
-    def fails(bench, variant, seed):
+    def fails(context, variant, seed):
         if variant.name == "flat 4 x 6":
             msg = "no luck"
             raise SettingsError(msg)
-        return measure(bench, variant, seed)
+        return measure(context, variant, seed)
 
     with patch.object(merge_points, "measure", side_effect=fails):
         status, _, err = command("-o", command.folder, *QUICK)
@@ -104,9 +104,9 @@ def test_rounds_train_shared_stages_once(command, tmp_path):
     command("-o", command.folder, "--n-train", 20, "--n-test", 10, "--variant", "flat")
     from hgcae.evaluate import EvaluateSettings
 
-    bench = merge_points.Bench(command.folder, 1.0, EvaluateSettings(), 2.0)
+    context = merge_points.MergeContext(command.folder, 1.0, EvaluateSettings(), 2.0)
     chosen = ["merged", "neighbours", "joint"]
-    rounds = list(merge_points._rounds(bench, [(name, seed) for seed in (1, 2) for name in chosen]))
+    rounds = list(merge_points._rounds(context, [(name, seed) for seed in (1, 2) for name in chosen]))
     assert rounds[:4] == [
         [("merged", 1, 1)],
         [("joint", 1, 2), ("merged", 1, 2)],

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 from hgcae.errors import BitExactError, DataFormatError, GeometryError, HgcaeError, MissingToolError, SettingsError, WorkerError
 from hgcae.events import Events
+from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy, Level
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any
 
     from hgcae.events import DigiKind
     from hgcae.model.autoencoder import Autoencoder
@@ -21,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BitExactError",
     "DataFormatError",
+    "Detector",
     "Events",
     "GeometryError",
     "HgcaeError",
@@ -31,7 +35,12 @@ __all__ = [
     "WorkerError",
     "load",
     "read",
+    "write",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def load(path: str | Path) -> Autoencoder:
@@ -58,3 +67,19 @@ def read(path: str | Path, digi: DigiKind | None = None) -> Events:
     from hgcae.sources import read_events
 
     return Events.concatenate(list(read_events(path, digi=digi)))
+
+
+def write(path: str | Path, events: Events, provenance: Mapping[str, Any] | None = None) -> None:
+    """Writes events in the format that the ending of the name says, whole or not at all.
+
+    Args:
+        path: The file: .parquet (hgcae's own), .pickle or .csv.
+        events: The events.
+        provenance: What made them; only Parquet keeps it.
+
+    Raises:
+        DataFormatError: The format is unknown or cannot hold the events.
+    """
+    from hgcae.sources import write_events
+
+    write_events(path, [events], provenance)

@@ -42,7 +42,7 @@ DEPOSIT_COLUMNS: Mapping[str, str] = {
 
 
 DigiKind = Literal["codes", "charges"]
-"""What the array `digi` of a pickle holds: 4E3M codes of half the ADC counts (see `hgcae.frontend.floatcode`), or charges."""
+"""What the array `digi` of a pickle holds: 4E3M codes of half the ADC counts (see `hgcae.coding.floatcode`), or charges."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,11 @@ class Events:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def __repr__(self) -> str:
+        """What it holds, in one line."""
+        known = ["truth"] * (self.particle_offsets is not None) + ([f"detector {self.detector[0]}"] if self.detector else [])
+        return f"Events({', '.join([f'{len(self):,} x {self.hierarchy.root}', f'{len(self.cell):,} charges', *known])})"
 
     @property
     def counts(self) -> NDArray[np.int64]:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from contracts.codec import CodecContract, random_modules
 from hgcae.codec import ModuleCodec
 from hgcae.codec.econt import WHOLE_MODULE, BestChoiceCodec, RepeaterCodec, SuperCellCodec, ThresholdSumCodec
+from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M
 from hgcae.errors import SettingsError
 from hgcae.frontend import econt
 from hgcae.frontend.econt.cells import POSTMUX_OF_CALQ
-from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M
 from hgcae.train.module_codecs import make_codec
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.codec import random_modules
 from hgcae.codec import events as module_events
-from hgcae.codec.events import Delivery, first_modules, sent
+from hgcae.codec.events import TransmissionStats, first_modules, sent
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
@@ -56,7 +56,7 @@ def test_a_stream_is_sent_in_pieces(monkeypatch):
     expected, bits = sent(events, codec)
     # Five modules an event: three events at a time.
     monkeypatch.setattr(module_events, "_PIECE_MODULES", 17)
-    delivery = Delivery(codec)
+    delivery = TransmissionStats(codec)
     pieces = list(delivery.send([events[:7], events[7:7], events[7:]]))
     assert [len(piece) for piece in pieces] == [3, 3, 1, 0, 3, 2]
     np.testing.assert_array_equal(Events.concatenate(pieces).to_dense(), expected.to_dense())

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from hgcae.codec import CODECS, ModuleCodec, Payload, codec_from_config
+from hgcae.coding.floatcode import LARGEST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.train.module_codecs import FACTORIES
 
 
@@ -56,10 +56,28 @@ class CodecContract:
         again = codec_from_config(config)
         assert type(again) is type(made)
         assert (again.links, again.max_bits, again.get_config()) == (made.links, made.max_bits, made.get_config())
+        assert again == made
+        assert hash(again) == hash(made)
         payload = made.encode(random_modules())
         for found, expected in zip(again.encode(random_modules()), payload, strict=True):
             np.testing.assert_array_equal(found, expected)
         np.testing.assert_array_equal(again.decode(payload), made.decode(payload))
+
+    def test_prints_as_the_call_that_makes_it_in_one_line(self, made):
+        text = repr(made)
+        assert text.startswith(f"{type(made).__name__}(links={made.links}")
+        assert "\n" not in text
+        assert len(text) < 300
+        if "..." not in text:
+            assert eval(text, {type(made).__name__: type(made)}) == made  # noqa: S307 - what was just printed
+
+    def test_codecs_of_other_links_are_others(self, made):
+        class Named:
+            def get_config(self) -> dict[str, Any]:
+                return made.get_config()
+
+        assert made != Named()
+        assert made != 3
 
     def test_wrong_configurations_are_refused(self, made):
         config = made.get_config()

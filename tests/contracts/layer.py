@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.model.autoencoder import stateless
-from hgcae.model.layers import FixedPoint
 from hgcae.model.original import WeightScale, scaled_arrays
 
 EXACT = 2**24

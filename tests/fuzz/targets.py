@@ -33,6 +33,7 @@ from hgcae.codec.cms import CmsCodec, graph_layers
 from hgcae.codec.latent import LatentCodec
 from hgcae.codec.layers import Layer
 from hgcae.codec.numbers import QuantisedEncoder
+from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import read_module_results, read_physics, read_results, read_stress
 from hgcae.evaluate.points import read_point, write_point
@@ -44,7 +45,6 @@ from hgcae.frontend.econt import EcontConfig, Emulator, read_words, weights_from
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.model import files
-from hgcae.model.layers import FixedPoint
 from hgcae.reading.plain_json import read_json
 from hgcae.settings import override
 from hgcae.simulate import SimulateSettings

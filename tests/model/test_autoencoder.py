@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from hgcae.coding.floatcode import FLOAT_4E3M
+from hgcae.coding.sums import UNITS, WEIGHT_ONE
 from hgcae.errors import DataFormatError, GeometryError
 from hgcae.events import Events
-from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model import autoencoder as module
 from hgcae.model import files
@@ -18,7 +19,6 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.shares import SharesLevel
 from hgcae.model.sparse import Codes
-from hgcae.model.sums import UNITS, WEIGHT_ONE
 from model.toys import MODULE, STACK, WEIGHT, autoencoder, plain_settings, shares_settings, showers, unpruned
 
 PAIRS = [(level, root) for i, root in enumerate(STACK.names) for level in STACK.names[: i + 1]]

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hgcae.coding.sums import UNITS
 from hgcae.errors import GeometryError
 from hgcae.model.calibration import Calibration
-from hgcae.model.sums import UNITS, from_charge
+from hgcae.model.sums import from_charge
 from model.toys import STACK, WEIGHT, showers
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hgcae.coding.sums import UNITS
 from hgcae.errors import GeometryError
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.heads import Heads, energy_features
-from hgcae.model.sums import UNITS
 from hgcae.truth import contained
 from model.toys import STACK, autoencoder, plain_settings, shares_settings, showers
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hgcae.coding.fixedpoint import FixedPoint, to_integers
 from hgcae.errors import BitExactError
-from hgcae.model import integer
+from hgcae.integer.encoder import IntegerEncoder, PlainTables
+from hgcae.integer.kernels import TILE
+from hgcae.integer.network import Affine, Network, affine, convolution
 from hgcae.model.autoencoder import Autoencoder
-from hgcae.model.integer import Affine, IntegerEncoder, Network, PlainTables
-from hgcae.model.kernels import TILE
-from hgcae.model.layers import FixedPoint
 from hgcae.model.presets import l1_preset, original_preset
 from model.toys import STACK, autoencoder, plain_settings, shares_settings
 
@@ -108,9 +108,9 @@ def test_a_dense_layer_between_any_formats(seed, before_fraction, after_fraction
     weight, before, after = (FixedPoint(bits=12, integer=11 - f) for f in (4, before_fraction, after_fraction))
     kernel, bias = rng.normal(0, 4, (3, 2)), rng.normal(0, 20, 2)
     x = rng.integers(-200, 200, (50, 3))
-    found = one_layer(integer.affine(kernel, bias, weight, before, after, relu=False)).integers(x)
-    w, b = (integer.to_integers(a, weight) * weight.step for a in (kernel, bias))
-    np.testing.assert_array_equal(found, integer.to_integers(x * before.step @ w + b, after))
+    found = one_layer(affine(kernel, bias, weight, before, after, relu=False)).integers(x)
+    w, b = (to_integers(a, weight) * weight.step for a in (kernel, bias))
+    np.testing.assert_array_equal(found, to_integers(x * before.step @ w + b, after))
 
 
 def test_a_convolution_is_a_dense_kernel():
@@ -118,4 +118,4 @@ def test_a_convolution_is_a_dense_kernel():
     image, kernel = rng.integers(-9, 9, (5, 4, 4, 3)), rng.integers(-9, 9, (2, 2, 3, 7))
     windows = np.lib.stride_tricks.sliding_window_view(image, (2, 2), axis=(1, 2))
     expected = np.einsum("nrcixy,xyif->nrcf", windows, kernel)
-    np.testing.assert_array_equal(image.reshape(5, -1) @ integer.convolution(kernel, 4), expected.reshape(5, -1))
+    np.testing.assert_array_equal(image.reshape(5, -1) @ convolution(kernel, 4), expected.reshape(5, -1))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from contracts.layer import EXACT, Formats, products, requantised
+from hgcae.coding.sums import UNITS, WEIGHT_ONE
 from hgcae.model.autoencoder import stateless
 from hgcae.model.shares import SharesLevel
-from hgcae.model.sums import UNITS, WEIGHT_ONE
 from model.toys import STACK
 
 ROOTS = np.array([round(np.sqrt(n / 128) * 128) for n in range(256)])

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.model.files import weight_arrays
-from hgcae.model.layers import FixedPoint
 from hgcae.model.original import Quantised, QuantisedDense, scaled_arrays, scaled_kernel
 from hgcae.model.sparse import Tree
 from hgcae.train.batches import Batches

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.errors import SettingsError
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
-from hgcae.model.layers import FixedPoint
 from hgcae.model.original import Quantised, QuantisedDense
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels, l1_preset, original_preset
 from model.toys import MODULE, STACK, cell_xy, shares_settings

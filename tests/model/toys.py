@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.coding.sums import UNITS
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import unit_xy_cm
@@ -16,7 +17,6 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings
-from hgcae.model.sums import UNITS
 
 MODULE = Hierarchy.of(ROC=(4, 4), MODULE=3)
 STACK = Hierarchy.of(ROC=(4, 4), MODULE=3, STACK=5)

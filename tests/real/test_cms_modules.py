@@ -13,7 +13,7 @@ from hgcae.evaluate import EvaluateSettings
 from hgcae.sources import read_events
 from hgcae.train.run import RunSettings, schedule_of, splits
 from hgcae.train.schedule import Schedule
-from hgcae.workflow.opened import OpenRun
+from hgcae.workflow.loaded import LoadedRun
 from model.toys import MODULE
 
 STEPS = 300
@@ -29,8 +29,8 @@ def levels(data_dir: Path, tmp_path_factory) -> dict:
     brief = tuple(stage.model_copy(update={"epochs": 1, "steps": STEPS}) for stage in schedule_of(settings, MODULE).stages[:2])
     trainer = train_run(settings.model_copy(update={"schedule": Schedule(stages=brief)}), folder / "run", pictures=False)
     assert len(trainer.test) == 3838
-    opened = OpenRun(settings, trainer.model, *splits(settings), len(trainer.test))
-    return judge(opened, EvaluateSettings(bootstrap_replicas=20), folder)["levels"]
+    loaded = LoadedRun(settings, trainer.model, *splits(settings), len(trainer.test))
+    return judge(loaded, EvaluateSettings(bootstrap_replicas=20), folder)["levels"]
 
 
 @pytest.mark.parametrize("level", ["ROC", "MODULE"])

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.errors import SettingsError
-from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.detector import Detector
 from hgcae.simulate.digitise import Digitiser, DigitiseSettings, normal_above
 from hgcae.simulate.stack import Hits, no_hits

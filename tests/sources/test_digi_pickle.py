@@ -16,9 +16,9 @@ from hypothesis.extra import numpy as arrays
 from contracts.events import assert_same, assert_same_values, sparse_events
 from contracts.source import WrittenSourceContract
 from hgcae import store
+from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.errors import DataFormatError, HgcaeWarning
 from hgcae.events import DEPOSIT_COLUMNS, PARTICLE_COLUMNS, DigiFormat, DigiKind, Events
-from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.simulate import SimulateSettings, simulate
 from hgcae.sources import digi_pickle

@@ -18,7 +18,7 @@ from hgcae.model.frames import frames
 from hgcae.model.presets import ModelSettings, SharesSettings
 from hgcae.simulate import GunSettings
 from hgcae.train import dimension
-from hgcae.train.dimension import Base, Grid, LevelData, LowerGrid, ScanSettings, known_codes, make_sample, plan, stage_of
+from hgcae.train.dimension import FrozenModel, Grid, LevelData, LowerGrid, ScanSettings, known_codes, make_sample, plan, stage_of
 from model.toys import autoencoder, plain_settings, sum_errors
 
 GUN = GunSettings(energy_gev=(30, 300), radius_cm=0.5)
@@ -26,7 +26,7 @@ SETTINGS = ScanSettings(samples={"electron": GUN}, n_train=30, n_test=12, epochs
 
 
 @pytest.fixture(scope="module")
-def base() -> Base:
+def base() -> FrozenModel:
     detector = Detector.load("testbeam")
     hierarchy = detector.hierarchy
     levels = {
@@ -37,7 +37,7 @@ def base() -> Base:
     positions = frames(hierarchy, root_xy_cm(hierarchy, detector))
     named = (detector.name, detector.fingerprint())
     model = Autoencoder(hierarchy, ModelSettings(preset="l1", levels={**levels}), measured, positions, 1, named)
-    return Base(model, "0123456789abcdef", detector)
+    return FrozenModel(model, "0123456789abcdef", detector)
 
 
 @pytest.fixture(scope="module")
@@ -171,14 +171,14 @@ class TestTraining:
 class TestBase:
     def test_a_saved_run(self, base, tmp_path):
         base.model.save(tmp_path / "model")
-        found = Base.load(tmp_path)
+        found = FrozenModel.load(tmp_path)
         assert found.detector.name == "testbeam"
-        assert found.checksum == Base.load(tmp_path).checksum
+        assert found.checksum == FrozenModel.load(tmp_path).checksum
 
     def test_units_of_no_detector(self, tmp_path):
         autoencoder(plain_settings()).save(tmp_path / "model")
         with pytest.raises(SettingsError, match="detector"):
-            Base.load(tmp_path)
+            FrozenModel.load(tmp_path)
 
 
 def test_a_name_that_is_no_file():

@@ -16,7 +16,7 @@ from hgcae.geometry.detector import Detector
 from hgcae.model import files
 from hgcae.model.presets import ModelSettings, SharesSettings, check_levels
 from hgcae.settings import fingerprint
-from hgcae.train.merging import Variant, Workshop, variants
+from hgcae.train.merging import StageCache, Variant, variants
 from hgcae.train.schedule import Schedule, Stage
 
 DETECTOR = Detector.load("prototype")
@@ -35,7 +35,7 @@ def stage(*trains: str, compare: Literal["cells", "children"] = "cells") -> Stag
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory) -> Workshop:
+def workshop(tmp_path_factory) -> StageCache:
     """Thirty events with a few charged neighbouring modules in two layers each."""
     folder = tmp_path_factory.mktemp("merging")
     rng = np.random.default_rng(1)
@@ -50,7 +50,7 @@ def workshop(tmp_path_factory) -> Workshop:
     charge = np.concatenate(charges).astype(np.float32)
     events = Events(DETECTOR.hierarchy, np.array(offsets), np.concatenate(cells).astype(np.int32), charge, detector=name)
     store.write(folder / "train.parquet", [events])
-    return Workshop(folder / "train.parquet", DETECTOR, folder / "stages")
+    return StageCache(folder / "train.parquet", DETECTOR, folder / "stages")
 
 
 def test_every_variant_sends_one_of_two_budgets():

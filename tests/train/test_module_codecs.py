@@ -16,19 +16,19 @@ from hgcae.codec.hierarchy import HierarchyCodec
 from hgcae.codec.images import CELLS_88
 from hgcae.codec.latent import LatentCodec
 from hgcae.codec.pca import BUDGETS, images
+from hgcae.coding.fixedpoint import to_integers
 from hgcae.errors import SettingsError
 from hgcae.evaluate import emd, telescope_loss
 from hgcae.geometry import module
-from hgcae.model.integer import to_integers
 from hgcae.model.presets import SharesSettings
 from hgcae.model.shares import SharesLevel
 from hgcae.sources.modules import module_sample
 from hgcae.train import module_codecs
 from hgcae.train.minimise import draw_weights, minimise
-from hgcae.train.module_codecs import FACTORIES, Fit, make_codec
+from hgcae.train.module_codecs import FACTORIES, FitOptions, make_codec
 from hgcae.train.module_losses import absolute_difference, sliced_distance, slices, telescope
 
-BRIEF = Fit(seed=3, steps=30)
+BRIEF = FitOptions(seed=3, steps=30)
 
 
 @cache
@@ -64,7 +64,7 @@ def test_nothing_to_fit_to(name):
 
 @pytest.mark.parametrize("name", LEARNED)
 def test_the_same_seed_makes_the_same_codec(name):
-    fit = Fit(seed=5, steps=3)
+    fit = FitOptions(seed=5, steps=3)
     train = random_modules(300)
     assert make_codec(name, 2, train, fit).get_config() == make_codec(name, 2, train, fit).get_config()
 
@@ -277,7 +277,7 @@ def test_training_lowers_the_loss_and_leaves_constants_alone():
 def test_half_a_minute_beats_cms(data_dir: Path):
     """On modules of crowded events, with all bits counted."""
     sample = module_sample("events", data_dir)
-    fit = Fit(steps=1500, data=data_dir)
+    fit = FitOptions(steps=1500, data=data_dir)
     test = sample.test[::40]
     distance = {}
     for name in ("cms-pu", "latent"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hgcae.codec import ModuleCodec
     from hgcae.evaluate import ModuleResult
-    from hgcae.train.module_codecs import Fit
+    from hgcae.train.module_codecs import FitOptions
 
 LINKS = (2, 3, 4, 5)
 
@@ -89,7 +89,7 @@ def compare(
     from hgcae.evaluate import write_module_results
     from hgcae.settings import fingerprint
     from hgcae.sources.modules import data_fingerprints, module_sample
-    from hgcae.train.module_codecs import FACTORIES, Fit, available
+    from hgcae.train.module_codecs import FACTORIES, FitOptions, available
 
     if data is None:
         msg = "the folder of real data is not known: give --data DIR, or set HGCAE_DATA"
@@ -103,7 +103,7 @@ def compare(
     results, made = [], {}
     with claimed(output / "results.json"):
         with console.progress(len(pairs), "codecs") as progress:
-            for name, codec, result in judged(sample.value, pairs, modules.train, test, Fit(seed, steps, data)):
+            for name, codec, result in judged(sample.value, pairs, modules.train, test, FitOptions(seed, steps, data)):
                 results.append(result)
                 made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
                 progress(len(results), name)
@@ -138,7 +138,7 @@ def drawn(modules: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]
 
 
 def judged(
-    sample: str, pairs: Sequence[tuple[str, int]], train: NDArray[np.int64], test: NDArray[np.int64], fit: Fit
+    sample: str, pairs: Sequence[tuple[str, int]], train: NDArray[np.int64], test: NDArray[np.int64], fit: FitOptions
 ) -> Iterator[tuple[str, ModuleCodec, ModuleResult]]:
     """Makes each codec and yields it with its name in the comparison and its verdict.
 

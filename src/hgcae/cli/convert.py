@@ -13,7 +13,7 @@ from hgcae.cli import console
 from hgcae.errors import DataFormatError, SettingsError
 
 if TYPE_CHECKING:
-    from hgcae.codec.events import Delivery
+    from hgcae.codec.events import TransmissionStats
     from hgcae.events import Events
 
 FIT_MODULES = 50_000
@@ -111,20 +111,20 @@ def convert(
 
 def _delivery(
     name: str, links: int, training: Iterable[Events], source: Path, fit: Path, data: Path | None
-) -> tuple[Delivery, dict[str, Any]]:
+) -> tuple[TransmissionStats, dict[str, Any]]:
     """Makes a codec; returns what sends events by it, and what names it."""
-    from hgcae.codec.events import Delivery, first_modules
+    from hgcae.codec.events import TransmissionStats, first_modules
     from hgcae.settings import fingerprint
-    from hgcae.train.module_codecs import Fit, make_codec
+    from hgcae.train.module_codecs import FitOptions, make_codec
 
     modules = first_modules(training, FIT_MODULES, fit)
-    codec = make_codec(name, links, modules, Fit(data=data))
+    codec = make_codec(name, links, modules, FitOptions(data=data))
     config = fingerprint(codec.get_config())
     made = {"name": name, "links": links, "fingerprint": config, "fit": fit.name, "fit_modules": len(modules)}
-    return Delivery(codec, source), made
+    return TransmissionStats(codec, source), made
 
 
-def _delivered(delivery: Delivery) -> dict[str, Any]:
+def _delivered(delivery: TransmissionStats) -> dict[str, Any]:
     return {
         "payload_bits_per_event": {"mean": delivery.bits_per_event, "max": delivery.most_bits},
         "charge_kept": delivery.charge_kept,

@@ -50,7 +50,7 @@ def demo(
     from hgcae.store import Reader, write
     from hgcae.store.results import write_results_file
     from hgcae.train.run import RunSettings, Split, schedule_of, splits
-    from hgcae.workflow.opened import OpenRun
+    from hgcae.workflow.loaded import LoadedRun
     from hgcae.workflow.page import write_page
 
     clock = _Clock()
@@ -73,14 +73,14 @@ def demo(
         trainer = train_run(run, output / "run")
         clock.lap("training")
         console.note("judging them")
-        opened = OpenRun(run, trainer.model, splits(run)[0], Split(Reader(files["test"][0]), 0, n_test), n_test)
-        results = judge(opened, EvaluateSettings(), output)
-        event = opened.sample[:1]
+        loaded = LoadedRun(run, trainer.model, splits(run)[0], Split(Reader(files["test"][0]), 0, n_test), n_test)
+        results = judge(loaded, EvaluateSettings(), output)
+        event = loaded.sample[:1]
         for name in trainer.model.hierarchy.names:
             draw_event(event, trainer.model.reconstruct(event, name), detector, output / f"event_{name}.png", title=f"decoded from {name}")
         report(results, output, as_json=as_json)
         clock.lap("judgement")
-        page = write_page(opened, results, output / "report.html", output / "run", [output], note=console.note)
+        page = write_page(loaded, results, output / "report.html", output / "run", [output], note=console.note)
         clock.lap("report")
         figures = {
             "seconds": clock.laps,

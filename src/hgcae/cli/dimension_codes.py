@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hgcae.cli.dimension_points import Bench
+    from hgcae.cli.dimension_points import ScanContext
     from hgcae.events import Events
     from hgcae.model.sparse import Codes
-    from hgcae.train.dimension import Base, ScanSettings
+    from hgcae.train.dimension import FrozenModel, ScanSettings
 
 SHOWER_NUMBERS = 7
 """Numbers of one shower: energy, depth and shape of its profile, impact x and y, two angles. It is the dimension of the control samples."""
@@ -23,11 +23,11 @@ NARROW_CM = 1.0
 """Radius of the impacts of showers that overlap."""
 
 
-def meaning(settings: ScanSettings, base: Base, bench: Bench) -> dict[str, Any]:
+def meaning(settings: ScanSettings, base: FrozenModel, context: ScanContext) -> dict[str, Any]:
     """Returns what the numbers of the root's code mean, by sample: `names`, `correlations`, and, of the first sample, a `traversal`."""
     import numpy as np
 
-    from hgcae.evaluate.meaning import correlations, near_energy, quantities, traversal
+    from hgcae.evaluate.interpret import correlations, near_energy, quantities, traversal
     from hgcae.geometry.detector import detector_to_dict
     from hgcae.model.sparse import Codes
 
@@ -39,7 +39,7 @@ def meaning(settings: ScanSettings, base: Base, bench: Bench) -> dict[str, Any]:
 
     result: dict[str, Any] = {}
     for number, sample in enumerate(settings.samples):
-        test, codes = _test_codes(base, bench, sample, root)
+        test, codes = _test_codes(base, context, sample, root)
         values = quantities(test, base.detector)
         entry = {"names": _names(base), "correlations": correlations(codes.code, {k: v[codes.event] for k, v in values.items()})}
         energy = test.true_energy_gev
@@ -53,23 +53,23 @@ def meaning(settings: ScanSettings, base: Base, bench: Bench) -> dict[str, Any]:
     return result
 
 
-def _names(base: Base) -> list[str]:
+def _names(base: FrozenModel) -> list[str]:
     """Returns the names of the numbers of the root's code."""
     level: Any = base.model.settings.levels[base.model.hierarchy.root]
     explicit = ["sum", *["barycentre x", "barycentre y", "mean depth"][: len(level.coordinates)]]
     return explicit + [f"learned {i}" for i in range(1, level.latent - len(explicit) + 1)]
 
 
-def _test_codes(base: Base, bench: Bench, sample: str, level: str) -> tuple[Events, Codes]:
+def _test_codes(base: FrozenModel, context: ScanContext, sample: str, level: str) -> tuple[Events, Codes]:
     """Returns the test events of a sample, and their codes of a level of the base run."""
     from hgcae.store import Reader
     from hgcae.train.dimension import known_codes
 
-    test = Reader(bench.folder / "samples" / f"{sample}-test.parquet").read()
-    return test, known_codes(base, test, level, bench.folder / "codes" / f"{sample}-test-{level}.npz")
+    test = Reader(context.folder / "samples" / f"{sample}-test.parquet").read()
+    return test, known_codes(base, test, level, context.folder / "codes" / f"{sample}-test-{level}.npz")
 
 
-def intrinsic_dimensions(settings: ScanSettings, base: Base, bench: Bench) -> dict[str, Any]:
+def intrinsic_dimensions(settings: ScanSettings, base: FrozenModel, context: ScanContext) -> dict[str, Any]:
     """Returns the intrinsic dimension of the cells of events and of the codes of units of each level, by sample, with control samples."""
     from hgcae.evaluate.points import known_point, write_point
     from hgcae.train.dimension import sample_fingerprint
@@ -81,17 +81,17 @@ def intrinsic_dimensions(settings: ScanSettings, base: Base, bench: Bench) -> di
             made = sample_fingerprint(settings, sample, base.detector)
             for what in ("CELLS", "CELLS_NARROW", *base.model.hierarchy.names):
                 key = {"intrinsic": made, "base": base.checksum, "what": what, "n": settings.intrinsic_points, "seed": settings.seed}
-                content, _ = known_point(bench.points, key)
+                content, _ = known_point(context.points, key)
                 if content is None:
-                    content = dict(_estimate(settings, base, bench, sample, what))
-                    write_point(bench.points, key, content)
+                    content = dict(_estimate(settings, base, context, sample, what))
+                    write_point(context.points, key, content)
                 result.setdefault(sample, {})[what] = content
                 done += 1
                 progress(done, f"{sample} {what}")
     return result
 
 
-def _estimate(settings: ScanSettings, base: Base, bench: Bench, sample: str, what: str) -> dict[str, Any]:
+def _estimate(settings: ScanSettings, base: FrozenModel, context: ScanContext, sample: str, what: str) -> dict[str, Any]:
     import numpy as np
 
     from hgcae.errors import DataFormatError
@@ -99,11 +99,11 @@ def _estimate(settings: ScanSettings, base: Base, bench: Bench, sample: str, wha
 
     n = settings.intrinsic_points
     if what.startswith("CELLS"):
-        events = _events(settings, base, bench, sample, n, narrow=what == "CELLS_NARROW")
+        events = _events(settings, base, context, sample, n, narrow=what == "CELLS_NARROW")
         weight = np.repeat(base.detector.layer_mev_per_mip, base.detector.cells_per_layer)
         points, ambient = shower_points(events, weight), base.model.hierarchy.n_cells()
     else:
-        _, codes = _test_codes(base, bench, sample, what)
+        _, codes = _test_codes(base, context, sample, what)
         level: Any = base.model.level(what)
         # Units in proportion to their charge: most of all units hold a single cell.
         total = base.model.run("state", what, codes.code)[:, 0].astype(np.float64)
@@ -117,7 +117,7 @@ def _estimate(settings: ScanSettings, base: Base, bench: Bench, sample: str, wha
         return {"n": len(points), "ambient": ambient, "problem": str(error)}
 
 
-def _events(settings: ScanSettings, base: Base, bench: Bench, sample: str, n: int, *, narrow: bool) -> Events:
+def _events(settings: ScanSettings, base: FrozenModel, context: ScanContext, sample: str, n: int, *, narrow: bool) -> Events:
     """Returns test events, or others whose impacts lie so near to each other that the showers overlap."""
     from hgcae.events import Events
     from hgcae.simulate import simulate
@@ -125,7 +125,7 @@ def _events(settings: ScanSettings, base: Base, bench: Bench, sample: str, n: in
     from hgcae.train.dimension import simulation
 
     if not narrow:
-        reader = Reader(bench.folder / "samples" / f"{sample}-test.parquet")
+        reader = Reader(context.folder / "samples" / f"{sample}-test.parquet")
         return reader.take(0, min(n, len(reader)))
     how = simulation(settings, sample, base.detector, "test")
     gun = how.gun.model_copy(update={"radius_cm": NARROW_CM})

@@ -18,11 +18,11 @@ from hgcae.errors import HgcaeError, WorkerError
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
     from hgcae.evaluate.eventwise import Reference
-    from hgcae.train.dimension import Base, LevelData, PointSettings
+    from hgcae.train.dimension import FrozenModel, LevelData, PointSettings
 
 
 @dataclass(frozen=True)
-class Bench:
+class ScanContext:
     """Where points are made: the base run, the folder of the scan, and how it is judged."""
 
     run: Path
@@ -35,17 +35,17 @@ class Bench:
         return self.folder / "points"
 
 
-def make_points(bench: Bench, points: Sequence[PointSettings], workers: int, progress: Callable[[int, str], None]) -> Iterator[str]:
+def make_points(context: ScanContext, points: Sequence[PointSettings], workers: int, progress: Callable[[int, str], None]) -> Iterator[str]:
     """Makes points, and yields what went wrong: one line for each that failed, while the others go on.
 
     Raises:
         WorkerError: A process died.
     """
     if workers == 1:
-        yield from _watched(((point, _make(bench, point)) for point in points), progress)
+        yield from _watched(((point, _make(context, point)) for point in points), progress)
         return
     with processes(workers) as pool:
-        waiting = {pool.submit(_make, bench, point): point for point in points}
+        waiting = {pool.submit(_make, context, point): point for point in points}
         try:
             yield from _watched(((waiting[future], future.result()) for future in as_completed(waiting)), progress)
         except BrokenProcessPool:
@@ -67,14 +67,14 @@ def _watched(results: Iterator[tuple[PointSettings, str]], progress: Callable[[i
             yield f"{point.sample} {point.level} {point.latent} x {point.bits} bits, seed {point.seed}: {problem}"
 
 
-def _make(bench: Bench, point: PointSettings) -> str:
+def _make(context: ScanContext, point: PointSettings) -> str:
     """Makes a point and its file; returns what went wrong, or nothing."""
     import jax
 
     from hgcae.evaluate.points import write_point
 
     try:
-        write_point(bench.points, point.model_dump(mode="json"), measure(bench, point))
+        write_point(context.points, point.model_dump(mode="json"), measure(context, point))
     except (HgcaeError, OSError, MemoryError, ArithmeticError, ValueError, TypeError, RuntimeError) as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     finally:
@@ -83,7 +83,7 @@ def _make(bench: Bench, point: PointSettings) -> str:
     return ""
 
 
-def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
+def measure(context: ScanContext, point: PointSettings) -> dict[str, Any]:
     """Trains and judges a point.
 
     Returns:
@@ -92,13 +92,13 @@ def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
     """
     from hgcae.model.compiled import keep_compiled
 
-    keep_compiled(bench.folder / "compiled")
-    data, reference = _data(bench, point.sample, point.level)
+    keep_compiled(context.folder / "compiled")
+    data, reference = _data(context, point.sample, point.level)
     start, cpu = time.perf_counter(), time.process_time()
     model, loss = data.train_level(point)
     trained = time.perf_counter()
     train, test = data.encode(model)
-    model.heads.fit(model, data.train, {data.level: train}, _base(bench.run).detector)
+    model.heads.fit(model, data.train, {data.level: train}, _base(context.run).detector)
     estimates = {"energy_gev": model.heads.energies(model, test)} if model.heads.energy else {}
     if model.heads.kinematics:
         estimates = model.heads.momenta(model, test)
@@ -108,19 +108,19 @@ def measure(bench: Bench, point: PointSettings) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _data(bench: Bench, sample: str, level: str) -> tuple[LevelData, Reference]:
+def _data(context: ScanContext, sample: str, level: str) -> tuple[LevelData, Reference]:
     """Reads what the points of a sample and a level share; the last is kept."""
     from hgcae.evaluate.eventwise import Reference
     from hgcae.train.dimension import LevelData
 
-    base = _base(bench.run)
-    data = LevelData.load(base, sample, level, bench.folder)
-    return data, Reference(data.test, base.detector, bench.judge)
+    base = _base(context.run)
+    data = LevelData.load(base, sample, level, context.folder)
+    return data, Reference(data.test, base.detector, context.judge)
 
 
 @lru_cache(maxsize=1)
-def _base(run: Path) -> Base:
+def _base(run: Path) -> FrozenModel:
     """Reads the base run; all points share its lower levels, and what they compile."""
-    from hgcae.train.dimension import Base
+    from hgcae.train.dimension import FrozenModel
 
-    return Base.load(run)
+    return FrozenModel.load(run)

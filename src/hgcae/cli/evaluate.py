@@ -13,7 +13,7 @@ from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
-    from hgcae.workflow.opened import OpenRun
+    from hgcae.workflow.loaded import LoadedRun
 
 
 def evaluate(
@@ -46,21 +46,21 @@ def evaluate(
       hgcae evaluate run -i photons.parquet -o photons --max-events 2000
     """
     from hgcae.evaluate import EvaluateSettings
-    from hgcae.workflow.opened import OpenRun
+    from hgcae.workflow.loaded import LoadedRun
 
     chosen = EvaluateSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
-    opened = OpenRun.of(run, events, max_events, console.note)
+    loaded = LoadedRun.of(run, events, max_events, console.note)
     with claimed((output or run) / "results.json"):
-        results = judge(opened, chosen, output or run)
+        results = judge(loaded, chosen, output or run)
         report(results, output or run, as_json=as_json)
 
 
-def judge(opened: OpenRun, settings: EvaluateSettings, folder: Path) -> dict[str, Any]:
+def judge(loaded: LoadedRun, settings: EvaluateSettings, folder: Path) -> dict[str, Any]:
     """Judges every level of a model with a progress bar, see `hgcae.workflow.judge`."""
     from hgcae.workflow import judge as workflow
 
-    with console.progress(len(opened.model.hierarchy.names), "levels") as progress:
-        return workflow.judge(opened, settings, folder, progress)
+    with console.progress(len(loaded.model.hierarchy.names), "levels") as progress:
+        return workflow.judge(loaded, settings, folder, progress)
 
 
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:

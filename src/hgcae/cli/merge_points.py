@@ -16,14 +16,14 @@ from hgcae.errors import HgcaeError, WorkerError
 if TYPE_CHECKING:
     from hgcae.evaluate import EvaluateSettings
     from hgcae.events import Events
-    from hgcae.train.merging import Variant, Workshop
+    from hgcae.train.merging import StageCache, Variant
 
 Task = tuple[str, int, int]
 """Name of a variant, seed, and number of stages; 0 stages = the whole point."""
 
 
 @dataclass(frozen=True)
-class Bench:
+class MergeContext:
     """Where points are made, and how they are judged.
 
     Args:
@@ -47,24 +47,26 @@ class Bench:
         """Returns all variants by name."""
         from hgcae.train.merging import variants
 
-        return {variant.name: variant for variant in variants(self.workshop().detector.hierarchy, self.length)}
+        return {variant.name: variant for variant in variants(self.stage_cache().detector.hierarchy, self.length)}
 
-    def workshop(self) -> Workshop:
+    def stage_cache(self) -> StageCache:
         """Returns what trains them."""
         from hgcae.geometry.detector import Detector
-        from hgcae.train.merging import Workshop
+        from hgcae.train.merging import StageCache
 
-        return Workshop(self.folder / "train.parquet", Detector.load("prototype"), self.folder / "stages")
+        return StageCache(self.folder / "train.parquet", Detector.load("prototype"), self.folder / "stages")
 
     def settings(self, variant: Variant, seed: int) -> dict[str, Any]:
         """Returns what decides a point; its fingerprint names the file."""
         from hgcae.store import Reader
 
         judged = [Reader(self.folder / "test.parquet").content_fingerprint, self.judge.fingerprint(), self.margin_cm]
-        return variant.settings(seed, self.workshop().data_fingerprint()) | {"judged": judged}
+        return variant.settings(seed, self.stage_cache().data_fingerprint()) | {"judged": judged}
 
 
-def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, progress: Callable[[int, str], None]) -> Iterator[str]:
+def make_points(
+    context: MergeContext, points: Sequence[tuple[str, int]], workers: int, progress: Callable[[int, str], None]
+) -> Iterator[str]:
     """Makes the points (variant, seed), and yields one line for each that failed, while the others go on.
 
     Several processes first train, depth by depth, the stages that variants of a seed share, so that none is trained twice.
@@ -75,13 +77,13 @@ def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, p
     done = 0
     if workers == 1:
         for done, (name, seed) in enumerate(points, 1):
-            if problem := make(bench, (name, seed, 0)):
+            if problem := make(context, (name, seed, 0)):
                 yield f"{name}, seed {seed}: {problem}"
             progress(done, name)
         return
     with processes(workers) as pool:
-        for tasks in _rounds(bench, points):
-            waiting = {pool.submit(make, bench, task): task for task in tasks}
+        for tasks in _rounds(context, points):
+            waiting = {pool.submit(make, context, task): task for task in tasks}
             try:
                 for future in as_completed(waiting):
                     name, seed, stages = waiting[future]
@@ -98,19 +100,19 @@ def make_points(bench: Bench, points: Sequence[tuple[str, int]], workers: int, p
                     future.cancel()
 
 
-def _rounds(bench: Bench, points: Sequence[tuple[str, int]]) -> Iterator[list[Task]]:
+def _rounds(context: MergeContext, points: Sequence[tuple[str, int]]) -> Iterator[list[Task]]:
     """Yields what may be done at the same time: for each seed all first stages, all second ones, ..., then the points."""
-    variants, workshop = bench.variants(), bench.workshop()
+    variants, cache = context.variants(), context.stage_cache()
     for seed in dict.fromkeys(seed for _, seed in points):
         chosen = [name for name, number in points if number == seed]
-        stages = {name: workshop.stages_of(variants[name], seed) for name in chosen}
+        stages = {name: cache.stages_of(variants[name], seed) for name in chosen}
         for depth in range(1, max(map(len, stages.values())) + 1):
             first = {stages[name][depth - 1]: name for name in reversed(chosen) if len(stages[name]) >= depth}
             yield [(name, seed, depth) for name in first.values()]
         yield [(name, seed, 0) for name in chosen]
 
 
-def make(bench: Bench, task: Task) -> str:
+def make(context: MergeContext, task: Task) -> str:
     """Trains stages, or makes a point and its file; returns what went wrong, or nothing."""
     import jax
 
@@ -118,13 +120,13 @@ def make(bench: Bench, task: Task) -> str:
     from hgcae.model.compiled import keep_compiled
 
     name, seed, stages = task
-    keep_compiled(bench.folder / "compiled")
+    keep_compiled(context.folder / "compiled")
     try:
-        variant = bench.variants()[name]
+        variant = context.variants()[name]
         if stages:
-            bench.workshop().trained(variant, seed, stages)
+            context.stage_cache().trained(variant, seed, stages)
         else:
-            write_point(bench.points, bench.settings(variant, seed), measure(bench, variant, seed))
+            write_point(context.points, context.settings(variant, seed), measure(context, variant, seed))
     except (HgcaeError, OSError, MemoryError, ArithmeticError, ValueError, TypeError, KeyError, RuntimeError) as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     finally:
@@ -132,15 +134,15 @@ def make(bench: Bench, task: Task) -> str:
     return ""
 
 
-def measure(bench: Bench, variant: Variant, seed: int) -> dict[str, Any]:
+def measure(context: MergeContext, variant: Variant, seed: int) -> dict[str, Any]:
     """Trains and judges a variant; returns plain values."""
     from hgcae.evaluate.borders import judge_regions
 
-    workshop = bench.workshop()
-    model, seconds = workshop.trained(variant, seed)
-    test = _test(bench.folder)
+    cache = context.stage_cache()
+    model, seconds = cache.trained(variant, seed)
+    test = _test(context.folder)
     decoded = model.reconstruct(test, variant.sent)
-    hierarchy = workshop.detector.hierarchy
+    hierarchy = cache.detector.hierarchy
     return {
         "variant": variant.name,
         "question": variant.question,
@@ -151,7 +153,7 @@ def measure(bench: Bench, variant: Variant, seed: int) -> dict[str, Any]:
         "link_bits": variant.link_bits(),
         "cpu_seconds": round(seconds, 1),
         "steps": {"+".join(stage.trains): stage.epochs * (stage.steps or 0) for stage in variant.stages},
-        "regions": judge_regions(test, decoded, hierarchy.names[2], workshop.detector, bench.judge, bench.margin_cm),
+        "regions": judge_regions(test, decoded, hierarchy.names[2], cache.detector, context.judge, context.margin_cm),
     }
 
 

@@ -191,8 +191,8 @@ def prepare(
             decoded[codec] = kept(path, told, f"{codec}: decoding {name}", lambda decoder=decoder, true=true: [decoder(true)])
         made[name] = Sample(true, decoded)
     pairs = {distance: made[f"pairs_{distance:g}cm"] for distance in SEPARATIONS_CM}
-    dark = {name: made[name] for name in ("noise", "empty")}
-    return PhysicsSamples({name: made[name] for name in SINGLES}, pairs, {"five": made["five"]}, dark)
+    no_particle = {name: made[name] for name in ("noise", "empty")}
+    return PhysicsSamples({name: made[name] for name in SINGLES}, pairs, {"five": made["five"]}, no_particle)
 
 
 def kept(path: Path, provenance: Mapping[str, Any], note: str, make: Callable[[], Any]) -> Events:

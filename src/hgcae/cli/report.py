@@ -13,7 +13,7 @@ from hgcae.errors import DataFormatError
 from hgcae.workflow.page import SHOWN
 
 if TYPE_CHECKING:
-    from hgcae.workflow.opened import OpenRun
+    from hgcae.workflow.loaded import LoadedRun
 
 
 def report(
@@ -45,25 +45,25 @@ def report(
     from hgcae.cli.evaluate import judge
     from hgcae.evaluate import EvaluateSettings, read_results
     from hgcae.model.files import model_fingerprint
-    from hgcae.workflow.opened import OpenRun
+    from hgcae.workflow.loaded import LoadedRun
     from hgcae.workflow.page import results_of_model, write_page
 
     folder = results or run
     path = folder / "results.json"
-    opened = OpenRun.of(run, events, max_events, console.note)
+    loaded = LoadedRun.of(run, events, max_events, console.note)
     if path.exists():
-        found = results_of_model(read_results(path), model_fingerprint(opened.model), path)
-        _check_events(found, opened, path)
+        found = results_of_model(read_results(path), model_fingerprint(loaded.model), path)
+        _check_events(found, loaded, path)
     else:
         console.note(f"{folder} holds no results.json: judging the run")
-        found = judge(opened, EvaluateSettings(), folder)
-    page = write_page(opened, found, output or run / "report.html", run, [run, folder], shown, console.note)
+        found = judge(loaded, EvaluateSettings(), folder)
+    page = write_page(loaded, found, output or run / "report.html", run, [run, folder], shown, console.note)
     console.show({"report": str(page), "megabytes": page.stat().st_size / 1e6, "levels": list(found["levels"])}, as_json=as_json)
 
 
-def _check_events(results: Mapping[str, Any], opened: OpenRun, path: Path) -> None:
+def _check_events(results: Mapping[str, Any], loaded: LoadedRun, path: Path) -> None:
     """Refuses results on events of another file than those that the page would show."""
-    found, expected = results["fingerprints"].get("events"), opened.events_fingerprint
-    if opened.test is not None and found != expected:
-        shown = f"{expected}, that of {opened.test.reader.path}; give the file of the results with --input"
+    found, expected = results["fingerprints"].get("events"), loaded.events_fingerprint
+    if loaded.test is not None and found != expected:
+        shown = f"{expected}, that of {loaded.test.reader.path}; give the file of the results with --input"
         raise DataFormatError(path, "fingerprints.events", str(found), shown)

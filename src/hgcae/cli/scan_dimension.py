@@ -14,8 +14,8 @@ from hgcae.errors import SettingsError, WorkerError, unknown
 from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
-    from hgcae.cli.dimension_points import Bench
-    from hgcae.train.dimension import Base, PointSettings, ScanSettings
+    from hgcae.cli.dimension_points import ScanContext
+    from hgcae.train.dimension import FrozenModel, PointSettings, ScanSettings
 
 QUICK: dict[str, Any] = {
     "samples": {"electron": {"particles": ["e-"]}},
@@ -64,25 +64,25 @@ def dimension(
       hgcae scan dimension run -o scan --workers 8
       hgcae scan dimension run -o scan --set root.seeds=5 --set n_test=5000
     """
-    from hgcae.cli.dimension_points import Bench
+    from hgcae.cli.dimension_points import ScanContext
     from hgcae.evaluate import EvaluateSettings
     from hgcae.evaluate.dimension import require
-    from hgcae.train.dimension import Base, ScanSettings, plan
+    from hgcae.train.dimension import FrozenModel, ScanSettings, plan
 
     if intrinsic:
         require()
     options = {"epochs": epochs, "levels": level or None, "root.seeds": seeds, "lower.seeds": seeds}
     values = console.settings_values(settings, options, assignments, QUICK if quick else None)
-    base, bench = Base.load(run), Bench(run, output, EvaluateSettings())
+    base, context = FrozenModel.load(run), ScanContext(run, output, EvaluateSettings())
     if quick:
         values.setdefault("levels", [base.model.hierarchy.root])
     chosen = _only(ScanSettings.load(values, source=settings or "settings"), sample)
-    points = plan(chosen, base, bench.judge.fingerprint())
+    points = plan(chosen, base, context.judge.fingerprint())
     with claimed(output / "scan.json"):
         _prepare(chosen, base, output, workers)
-        failed = _make(base, bench, points, workers)
-        floors = _floors(chosen, base, bench, workers)
-        found = _collect(chosen, base, bench, points, floors, failed, intrinsic=intrinsic)
+        failed = _make(base, context, points, workers)
+        floors = _floors(chosen, base, context, workers)
+        found = _collect(chosen, base, context, points, floors, failed, intrinsic=intrinsic)
         _report(found, output, as_json=as_json)
     if failed:
         msg = f"{output}: {len(failed)} of {len(points)} points failed; the same command tries them again"
@@ -97,7 +97,7 @@ def _only(settings: ScanSettings, names: Sequence[str] | None) -> ScanSettings:
     return settings.model_copy(update={"samples": {name: settings.samples[name] for name in names}})
 
 
-def _prepare(settings: ScanSettings, base: Base, folder: Path, workers: int) -> None:
+def _prepare(settings: ScanSettings, base: FrozenModel, folder: Path, workers: int) -> None:
     """Simulates the samples."""
     from hgcae.train.dimension import make_sample
 
@@ -106,7 +106,7 @@ def _prepare(settings: ScanSettings, base: Base, folder: Path, workers: int) -> 
             make_sample(settings, name, base.detector, folder, workers, progress)
 
 
-def _make(base: Base, bench: Bench, points: Sequence[PointSettings], workers: int) -> list[str]:
+def _make(base: FrozenModel, context: ScanContext, points: Sequence[PointSettings], workers: int) -> list[str]:
     """Makes the points that are not there; returns what went wrong, which it tells at once."""
     from hgcae.cli.dimension_points import make_points
     from hgcae.evaluate.points import known_point
@@ -114,7 +114,7 @@ def _make(base: Base, bench: Bench, points: Sequence[PointSettings], workers: in
 
     wanted = []
     for point in points:
-        content, problem = known_point(bench.points, point.model_dump(mode="json"))
+        content, problem = known_point(context.points, point.model_dump(mode="json"))
         if problem is not None:
             console.note(f"made again: {problem}")
         if content is None:
@@ -122,16 +122,16 @@ def _make(base: Base, bench: Bench, points: Sequence[PointSettings], workers: in
     console.note(f"{len(points)} points, {len(points) - len(wanted)} of them are there")
     # Made here, once, and not by all processes at the same time.
     for sample, level in dict.fromkeys((point.sample, point.level) for point in wanted):
-        make_codes(base, sample, level, bench.folder)
+        make_codes(base, sample, level, context.folder)
     failed = []
     with console.progress(len(wanted), "points") as progress:
-        for problem in make_points(bench, wanted, workers, progress):
+        for problem in make_points(context, wanted, workers, progress):
             console.note(f"failed: {problem}")
             failed.append(problem)
     return failed
 
 
-def _floors(settings: ScanSettings, base: Base, bench: Bench, workers: int) -> dict[str, Any]:
+def _floors(settings: ScanSettings, base: FrozenModel, context: ScanContext, workers: int) -> dict[str, Any]:
     """Returns the figures of the mean of repeated showers, by sample; each is a point, too."""
     import numpy as np
 
@@ -144,24 +144,24 @@ def _floors(settings: ScanSettings, base: Base, bench: Bench, workers: int) -> d
     floors = {}
     for sample in settings.samples:
         made = sample_fingerprint(settings, sample, base.detector)
-        what = {"floor": made, "copies": settings.copies, "judge": bench.judge.fingerprint()}
-        content, _ = known_point(bench.points, what)
+        what = {"floor": made, "copies": settings.copies, "judge": context.judge.fingerprint()}
+        content, _ = known_point(context.points, what)
         if content is None:
-            test = Reader(bench.folder / "samples" / f"{sample}-test.parquet").read()
+            test = Reader(context.folder / "samples" / f"{sample}-test.parquet").read()
             weight = np.repeat(base.detector.layer_mev_per_mip, base.detector.cells_per_layer)
             how = simulation(settings, sample, base.detector, "test")
             with console.progress(settings.copies, "showers of each event") as progress:
                 mean = mean_shower(test, settings.copies, settings.seed, weight, how, workers, progress)
-            content = {"figures": Reference(test, base.detector, bench.judge).figures(mean)}
-            write_point(bench.points, what, content)
+            content = {"figures": Reference(test, base.detector, context.judge).figures(mean)}
+            write_point(context.points, what, content)
         floors[sample] = content["figures"]
     return floors
 
 
 def _collect(
     settings: ScanSettings,
-    base: Base,
-    bench: Bench,
+    base: FrozenModel,
+    context: ScanContext,
     points: Sequence[PointSettings],
     floors: dict[str, Any],
     failed: Sequence[str],
@@ -178,7 +178,7 @@ def _collect(
 
     known = []
     for point in points:
-        content, _ = known_point(bench.points, point.model_dump(mode="json"))
+        content, _ = known_point(context.points, point.model_dump(mode="json"))
         if content is not None:
             known.append({"settings": point.model_dump(mode="json"), "content": content})
     seconds: dict[str, list[float]] = {}
@@ -196,10 +196,10 @@ def _collect(
         "failed": list(failed),
         "cpu_s_per_point": {name: round(sum(values) / len(values), 1) for name, values in seconds.items()},
         "answers": answers(known, floors),
-        "meaning": meaning(settings, base, bench),
-        "intrinsic": intrinsic_dimensions(settings, base, bench) if intrinsic else {},
+        "meaning": meaning(settings, base, context),
+        "intrinsic": intrinsic_dimensions(settings, base, context) if intrinsic else {},
     }
-    write_results_file(bench.folder / "scan.json", console.finite(found))
+    write_results_file(context.folder / "scan.json", console.finite(found))
     return found
 
 

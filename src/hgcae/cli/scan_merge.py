@@ -15,7 +15,7 @@ from hgcae.errors import SettingsError, WorkerError, unknown
 from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
-    from hgcae.cli.merge_points import Bench
+    from hgcae.cli.merge_points import MergeContext
 
 
 def merge(
@@ -51,21 +51,21 @@ def merge(
       hgcae scan merge -o merging
       hgcae scan merge -o quick --length 0.1 --seed 1 --variant merged --variant "flat 4 x 6"
     """
-    from hgcae.cli.merge_points import Bench, make_points
+    from hgcae.cli.merge_points import MergeContext, make_points
     from hgcae.evaluate import EvaluateSettings
     from hgcae.evaluate.points import known_point
 
     numbers = list(dict.fromkeys(seeds or (1, 2, 3)))
     _electrons(output, n_train, n_test)
-    bench = Bench(output, length, EvaluateSettings(bootstrap_replicas=30), margin_cm)
-    variants = bench.variants()
+    context = MergeContext(output, length, EvaluateSettings(bootstrap_replicas=30), margin_cm)
+    variants = context.variants()
     names = list(dict.fromkeys(chosen or variants))
     if strange := [name for name in names if name not in variants]:
         raise SettingsError(unknown("variant", strange[0], variants))
     wanted = [(name, seed) for seed in numbers for name in names]
     missing = []
     for name, seed in wanted:
-        content, problem = known_point(bench.points, bench.settings(variants[name], seed))
+        content, problem = known_point(context.points, context.settings(variants[name], seed))
         if problem is not None:
             console.note(f"made again: {problem}")
         if content is None:
@@ -74,10 +74,10 @@ def merge(
     failures = []
     with claimed(output / "results.json"):
         with console.progress(len(missing), "points") as progress:
-            for problem in make_points(bench, missing, workers, progress):
+            for problem in make_points(context, missing, workers, progress):
                 console.note(f"failed: {problem}")
                 failures.append(problem)
-        results = _collect(bench, wanted, failures, {"n_train": n_train, "n_test": n_test})
+        results = _collect(context, wanted, failures, {"n_train": n_train, "n_test": n_test})
         report(results, output, as_json=as_json)
     if failures:
         msg = f"{len(failures)} of {len(wanted)} points failed, the first: {failures[0]}"
@@ -100,24 +100,26 @@ def _electrons(folder: Path, n_train: int, n_test: int) -> None:
             write(path, stage.simulate(settings, n, workers=1, progress=progress), provenance)
 
 
-def _collect(bench: Bench, wanted: Sequence[tuple[str, int]], failures: Sequence[str], counts: Mapping[str, int]) -> dict[str, Any]:
+def _collect(
+    context: MergeContext, wanted: Sequence[tuple[str, int]], failures: Sequence[str], counts: Mapping[str, int]
+) -> dict[str, Any]:
     """Reads the points and writes `results.json`."""
     from hgcae.evaluate.points import known_point
     from hgcae.evaluate.report import versions
     from hgcae.store import Reader
     from hgcae.store.results import write_results_file
 
-    variants = bench.variants()
-    found = [known_point(bench.points, bench.settings(variants[name], seed))[0] for name, seed in wanted]
+    variants = context.variants()
+    found = [known_point(context.points, context.settings(variants[name], seed))[0] for name, seed in wanted]
     results = {
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
-        "settings": {"length": bench.length, "margin_cm": bench.margin_cm, "judge": bench.judge.model_dump(mode="json"), **counts},
-        "fingerprints": {name: Reader(bench.folder / f"{name}.parquet").content_fingerprint for name in ("train", "test")},
+        "settings": {"length": context.length, "margin_cm": context.margin_cm, "judge": context.judge.model_dump(mode="json"), **counts},
+        "fingerprints": {name: Reader(context.folder / f"{name}.parquet").content_fingerprint for name in ("train", "test")},
         "points": [content for content in found if content is not None],
         "failures": list(failures),
     }
-    return write_results_file(bench.folder / "results.json", results)
+    return write_results_file(context.folder / "results.json", results)
 
 
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:

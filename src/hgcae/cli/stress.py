@@ -67,15 +67,15 @@ def stress(
     from hgcae.model.files import model_fingerprint
     from hgcae.plots import stress_figure
     from hgcae.simulate.perturb import PERTURBATIONS
-    from hgcae.workflow.opened import OpenRun
+    from hgcae.workflow.loaded import LoadedRun
 
     names = tuple(only or ())
     known = [perturbation.name for perturbation in PERTURBATIONS] + list(FLIPS)
     if strange := [name for name in names if name not in known]:
         raise SettingsError(unknown("disturbance", strange[0], known))
-    opened = OpenRun.of(run, given, n_events, lambda _: None)
-    model, events, whole = opened.model, opened.sample, opened.whole
-    settings = _simulation(opened.test) if whole is not None and opened.test is not None else None
+    loaded = LoadedRun.of(run, given, n_events, lambda _: None)
+    model, events, whole = loaded.model, loaded.sample, loaded.whole
+    settings = _simulation(loaded.test) if whole is not None and loaded.test is not None else None
     folder = output or run
     with claimed(folder / "stress.json"):
         cases = _cases(model, events, settings, whole, Bootstrap(seed=seed), seed, names or tuple(known))
@@ -89,7 +89,7 @@ def stress(
             "fingerprints": {
                 "model": model_fingerprint(model),
                 "hierarchy": model.hierarchy.fingerprint(),
-                "events": opened.events_fingerprint,
+                "events": loaded.events_fingerprint,
             },
         }
         results = write_stress(folder / "stress.json", cases, provenance)
@@ -159,7 +159,7 @@ def _flipped(
 ) -> dict[str, Any]:
     import numpy as np
 
-    from hgcae.model.flips import flip_bits
+    from hgcae.model.bit_errors import flip_bits
 
     what, probability = FLIPS[name]
     flip = partial(flip_bits, rng=np.random.default_rng(seed), hierarchy=events.hierarchy, probability=probability)

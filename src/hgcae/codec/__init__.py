@@ -1,28 +1,48 @@
 """Codecs of silicon modules: one small module each, one way to make any of them again from its configuration.
 
-A codec joins all comparisons with one line in `CODECS` and one in `hgcae.train.module_codecs.FACTORIES`, which makes codecs from charges.
+A codec joins all comparisons with one line in `_HOMES` and one in `hgcae.train.module_codecs.FACTORIES`, which makes codecs from charges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 from hgcae.codec.base import ModuleCodec, Payload
-from hgcae.codec.cms import CmsCodec
-from hgcae.codec.econ_ae import EconAutoencoderCodec
-from hgcae.codec.econt import BestChoiceCodec, RepeaterCodec, SuperCellCodec, ThresholdSumCodec
-from hgcae.codec.hierarchy import HierarchyCodec
-from hgcae.codec.latent import LatentCodec
-from hgcae.codec.lattice import LatticeCodec
-from hgcae.codec.mean import MeanCodec
-from hgcae.codec.pca import PcaCodec
 from hgcae.errors import SettingsError, unknown
 
-_CONVENTIONAL = (MeanCodec, PcaCodec, LatticeCodec, BestChoiceCodec, ThresholdSumCodec, SuperCellCodec, RepeaterCodec)
-_LEARNED = (CmsCodec, EconAutoencoderCodec, LatentCodec, HierarchyCodec)
+_HOMES = {
+    "mean": ("mean", "MeanCodec"),
+    "pca": ("pca", "PcaCodec"),
+    "lattice": ("lattice", "LatticeCodec"),
+    "best_choice": ("econt", "BestChoiceCodec"),
+    "threshold_sum": ("econt", "ThresholdSumCodec"),
+    "super_trigger_cell": ("econt", "SuperCellCodec"),
+    "repeater": ("econt", "RepeaterCodec"),
+    "cms": ("cms", "CmsCodec"),
+    "econ-ae": ("econ_ae", "EconAutoencoderCodec"),
+    "latent": ("latent", "LatentCodec"),
+    "hierarchy": ("hierarchy", "HierarchyCodec"),
+}
+"""Module and class of each codec, by its name."""
 
-CODECS: Mapping[str, type[ModuleCodec]] = {codec.name: codec for codec in (*_CONVENTIONAL, *_LEARNED)}
+
+class _Codecs(Mapping[str, type[ModuleCodec]]):
+    """Classes that are imported when they are asked for: one needs Keras, the others do without."""
+
+    def __getitem__(self, name: str) -> type[ModuleCodec]:
+        home, codec = _HOMES[name]
+        return getattr(import_module(f"hgcae.codec.{home}"), codec)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOMES)
+
+    def __len__(self) -> int:
+        return len(_HOMES)
+
+
+CODECS: Mapping[str, type[ModuleCodec]] = _Codecs()
 """All codecs by name."""
 
 __all__ = ["CODECS", "ModuleCodec", "Payload", "codec_from_config"]

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.coding.floatcode import LARGEST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry import module
 
 
@@ -45,6 +45,17 @@ class ModuleCodec(ABC):
             msg = f"codec {self.name}: links: found {links}, expected at least 1"
             raise SettingsError(msg)
         self.links = int(links)
+
+    def __repr__(self) -> str:
+        """The call that makes an equal codec; trained arrays are left out."""
+        return f"{type(self).__name__}({', '.join(f'{key}={_shown(value)}' for key, value in self.get_config().items() if key != 'name')})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same configuration: they encode alike."""
+        return isinstance(other, ModuleCodec) and self.get_config() == other.get_config()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.links))
 
     @property
     @abstractmethod
@@ -89,6 +100,10 @@ class ModuleCodec(ABC):
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             msg = f"codec {cls.name}: {error}"
             raise SettingsError(msg) from None
+
+
+def _shown(value: Any) -> str:
+    return "..." if isinstance(value, Mapping | list) else repr(value)
 
 
 def checked_charges(charges: NDArray[Any], name: str) -> NDArray[np.int64]:

@@ -28,8 +28,8 @@ from hgcae.codec.graphdef import Node, read_graph
 from hgcae.codec.images import power_of_two
 from hgcae.codec.layers import Layer, network, run
 from hgcae.codec.numbers import NumbersCodec
+from hgcae.coding.floatcode import FLOAT_5E4M
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.floatcode import FLOAT_5E4M
 from hgcae.geometry import module
 
 ALLOCATIONS: Mapping[str, str] = {"pu": "PUdriven", "signal": "Signaldriven"}

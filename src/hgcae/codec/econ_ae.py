@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from hgcae.codec.images import CELLS_88, power_of_two
 from hgcae.codec.layers import Layer, network, run, taps
 from hgcae.codec.numbers import NumbersCodec, QuantisedEncoder
+from hgcae.coding.fixedpoint import FixedPoint, integer_range
+from hgcae.coding.floatcode import FLOAT_5E4M
 from hgcae.errors import SettingsError
-from hgcae.frontend.floatcode import FLOAT_5E4M
-from hgcae.model import integer
-from hgcae.model.layers import FixedPoint
+from hgcae.integer.encoder import IntegerEncoder, PlainTables
 
 OUTPUT_BITS: Mapping[int, int] = {2: 3, 3: 5, 4: 7, 5: 9}
 """Bits of each output by the number of links."""
@@ -80,10 +80,10 @@ class EconAutoencoderCodec(NumbersCodec):
             raise SettingsError(msg)
 
     @cached_property
-    def _integer_encoder(self) -> integer.IntegerEncoder:
-        low, high = integer.integer_range(self.encoder.feature)
-        tables = integer.PlainTables(np.ones(TAPS.size), low, high)
-        return integer.IntegerEncoder(self.encoder.network(), tables, np.ones(N_OUTPUTS))
+    def _integer_encoder(self) -> IntegerEncoder:
+        low, high = integer_range(self.encoder.feature)
+        tables = PlainTables(np.ones(TAPS.size), low, high)
+        return IntegerEncoder(self.encoder.network(), tables, np.ones(N_OUTPUTS))
 
     def numbers(self, charges: NDArray[np.int64]) -> NDArray[np.integer]:
         """Returns the outputs of the encoder: (n, 16)."""

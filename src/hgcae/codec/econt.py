@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
+from hgcae.coding.bitpack import unpack
+from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E3M, LARGEST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend import econt
-from hgcae.frontend.bits import unpack
 from hgcae.frontend.econt.cells import MAX_DROP, MAX_LINKS, POSTMUX_OF_CALQ
 from hgcae.frontend.econt.repeater import BITS as REPEATER_BITS
 from hgcae.frontend.econt.super_cells import super_cell_format
 from hgcae.frontend.econt.threshold_sum import FEW, HEAD_BITS, MAX_BITS, packet_bits
-from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, LARGEST_CHARGE
 from hgcae.geometry.module import N_CELLS
 
 Edge = Literal["middle", "low"]

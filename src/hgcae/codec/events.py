@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.codec.base import ModuleCodec
+from hgcae.coding.floatcode import LARGEST_CHARGE
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
-from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry import module
 
 _PIECE_MODULES = 2**16
@@ -82,7 +82,7 @@ def first_modules(chunks: Iterable[Events], most: int, source: object = "events"
 
 
 @dataclass
-class Delivery:
+class TransmissionStats:
     """Sends a stream of events by a codec, and counts what that takes and loses.
 
     Args:

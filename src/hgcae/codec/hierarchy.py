@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from hgcae.codec.arrays import from_plain, to_plain
 from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
+from hgcae.coding import bitpack
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
-from hgcae.frontend import bits as packing
 from hgcae.geometry import module
 from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.geometry.positions import root_xy_cm
@@ -72,12 +72,12 @@ class HierarchyCodec(ModuleCodec):
         codes = self.model.encode_events(Events.from_dense(charges.reshape(-1, *module.SHAPE), HIERARCHY), HIERARCHY.root)
         numbers = np.zeros((len(charges), self.latent), dtype=np.int64)
         numbers[codes.event] = self.model.level(HIERARCHY.root).integers(codes.code) + self._offset
-        data = packing.pack(numbers, np.full(self.latent, self.bits))
+        data = bitpack.pack(numbers, np.full(self.latent, self.bits))
         return Payload(data, np.full(len(charges), self.max_bits, dtype=np.int64))
 
     def decode(self, payload: Payload) -> NDArray[np.float64]:
         """Returns charges (n, 48); empty modules are zero."""
-        numbers = packing.unpack(checked_payload(payload, self.max_bits, self.name), np.full(self.latent, self.bits))
+        numbers = bitpack.unpack(checked_payload(payload, self.max_bits, self.name), np.full(self.latent, self.bits))
         event = np.flatnonzero(numbers[:, 0] > 0)
         code = self.model.level(HIERARCHY.root).from_integers(numbers[event] - self._offset)
         empty = np.zeros(self.latent, dtype=np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.frontend.floatcode import FloatCode
+from hgcae.coding.floatcode import FloatCode
 from hgcae.geometry import module
 
 

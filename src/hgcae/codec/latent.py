@@ -1,7 +1,7 @@
 """A learned codec of front-end size: more numbers of fewer bits than the published autoencoder, from roots of shares.
 
 The encoder sees, for each trigger cell, the square root of its share of the module's charge, and the logarithm of that charge
-(`hgcae.model.sums`): 49 numbers of 8 bits. One quantised dense layer makes the numbers that are sent. The decoder, in float, returns
+(`hgcae.coding.sums`): 49 numbers of 8 bits. One quantised dense layer makes the numbers that are sent. The decoder, in float, returns
 shares of the charge, which is sent apart in a format of its own. How it is trained: `hgcae.train.module_codecs`.
 """
 
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from hgcae.codec.layers import Layer, network, run
 from hgcae.codec.numbers import NumbersCodec, QuantisedEncoder
+from hgcae.coding import sums
+from hgcae.coding.fixedpoint import integer_range
+from hgcae.coding.floatcode import FloatCode
 from hgcae.errors import SettingsError
-from hgcae.frontend.floatcode import FloatCode
 from hgcae.geometry import module
-from hgcae.model import integer, sums
+from hgcae.integer.encoder import IntegerEncoder, SharesTables
 
 TOTAL = FloatCode(4, 5)
 """Format of the charge: 9 bits, steps of 1/64 to 1/32, up to 2^20."""
@@ -51,9 +53,9 @@ class LatentCodec(NumbersCodec):
             raise SettingsError(msg)
 
     @cached_property
-    def _integer_encoder(self) -> integer.IntegerEncoder:
+    def _integer_encoder(self) -> IntegerEncoder:
         feature = self.encoder.feature
-        tables = integer.SharesTables(
+        tables = SharesTables(
             messages=0,
             n_inputs=N_FEATURES,
             scale=np.float32(sums.UNITS),
@@ -62,13 +64,13 @@ class LatentCodec(NumbersCodec):
             weight=np.full(module.N_CELLS, float(sums.WEIGHT_ONE)),
             scales=2.0 ** (feature.fraction - np.array([sums.ROOT_BITS, sums.LOG_FRACTION], dtype=np.float32)),
             numbers=np.zeros((2, 0), dtype=np.float32),  # cells have none
-            limits=np.array(integer.integer_range(feature), dtype=np.float32),
+            limits=np.array(integer_range(feature), dtype=np.float32),
             position=np.ones((1, module.N_CELLS)),
             matrix=np.zeros((0, 2, 2)),
             step=np.zeros(0),
             top=np.zeros(0),
         )
-        return integer.IntegerEncoder(self.encoder.network(), tables, np.ones(1 + self.count))
+        return IntegerEncoder(self.encoder.network(), tables, np.ones(1 + self.count))
 
     def numbers(self, charges: NDArray[np.int64]) -> NDArray[np.integer]:
         """Returns the learned numbers, the smallest of their format as 0: (n, count)."""

@@ -2,7 +2,7 @@
 
 A payload says the charge, a mode, which n cells are sent, and how K quanta of charge are split between them and what is left over in g
 groups of the other cells (none, the module, its 3 ROCs, its 12 blocks of 2 x 2 cells), where it is spread evenly. Cells and splits are
-sent as the number of a combination (`hgcae.codec.combinations`), so no bit is spent on what cannot be. The bits of a mode fix K: few
+sent as the number of a combination (`hgcae.coding.combinations`), so no bit is spent on what cannot be. The bits of a mode fix K: few
 cells, fine quanta. Where one quantum can be one count, the charge is sent in full, too, and what is sent is exact.
 
 The encoder tries eight modes, the one with as many cells as have charge and seven that were chosen in training, and takes the one whose
@@ -22,12 +22,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.codec import combinations
 from hgcae.codec.base import ModuleCodec, Payload, checked_charges
 from hgcae.codec.lattice_kernels import BLOCK_WEIGHT, ROC_WEIGHT, SHORT_MODES, Tables, decode_modules, encode_modules, mode_distances
 from hgcae.codec.pca import BUDGETS
+from hgcae.coding import combinations
+from hgcae.coding.floatcode import FloatCode
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.floatcode import FloatCode
 from hgcae.geometry import module
 from hgcae.parallel import in_order, usable_cores
 

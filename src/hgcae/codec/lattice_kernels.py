@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hgcae.codec.combinations import LIMB_BITS, LIMBS, rank, unrank
-from hgcae.frontend.bits import get, put
+from hgcae.coding.bitpack import get, put
+from hgcae.coding.combinations import LIMB_BITS, LIMBS, rank, unrank
 
 SHORT_MODES = 16
 """Modes of 1, 2, ... cells and no groups."""
@@ -31,7 +31,7 @@ class Tables(NamedTuple):
         low: Smallest charge of each code: (512,).
         behind: Bits that the code leaves out: (512,).
         group_of: Group of each cell, by the number of groups: (13, 48).
-        binomials: Table of `hgcae.codec.combinations`.
+        binomials: Table of `hgcae.coding.combinations`.
         widths: Bits of the numbers of combinations.
     """
 

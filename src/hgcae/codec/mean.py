@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
+from hgcae.coding import bitpack
+from hgcae.coding.floatcode import FLOAT_5E4M
 from hgcae.errors import SettingsError
-from hgcae.frontend import bits as packing
-from hgcae.frontend.floatcode import FLOAT_5E4M
 from hgcae.geometry import module
 
 
@@ -54,11 +54,11 @@ class MeanCodec(ModuleCodec):
     def encode(self, charges: NDArray[np.integer]) -> Payload:
         """Encodes modules, see `ModuleCodec.encode`."""
         total = FLOAT_5E4M.encode(checked_charges(charges, self.name).sum(axis=1))
-        return Payload(packing.pack(total[:, None], np.array([self.max_bits])), np.full(len(total), self.max_bits, dtype=np.int64))
+        return Payload(bitpack.pack(total[:, None], np.array([self.max_bits])), np.full(len(total), self.max_bits, dtype=np.int64))
 
     def decode(self, payload: Payload) -> NDArray[np.float64]:
         """Returns charges (n, 48); empty modules are zero."""
-        codes = packing.unpack(checked_payload(payload, self.max_bits, self.name), np.array([self.max_bits]))
+        codes = bitpack.unpack(checked_payload(payload, self.max_bits, self.name), np.array([self.max_bits]))
         return FLOAT_5E4M.decode(codes[:, 0])[:, None] * self.mean
 
     def get_config(self) -> dict[str, Any]:

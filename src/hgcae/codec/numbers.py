@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from hgcae.codec.arrays import from_plain, to_plain
 from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
 from hgcae.codec.images import decoded_sums
+from hgcae.coding import bitpack
+from hgcae.coding.fixedpoint import FixedPoint, integer_range, to_integers
+from hgcae.coding.floatcode import FloatCode
 from hgcae.errors import SettingsError
-from hgcae.frontend import bits as packing
-from hgcae.frontend.floatcode import FloatCode
-from hgcae.model import integer
-from hgcae.model.layers import FixedPoint
+from hgcae.integer.network import Network, network
 
 
 class NumbersCodec(ModuleCodec):
@@ -58,12 +58,12 @@ class NumbersCodec(ModuleCodec):
         charges = checked_charges(charges, self.name)
         total = charges.sum(axis=1)
         numbers = np.where(total[:, None] > 0, self.numbers(charges), 0)
-        data = packing.pack(np.column_stack([self.total.encode(total), numbers]), self._formats)
+        data = bitpack.pack(np.column_stack([self.total.encode(total), numbers]), self._formats)
         return Payload(data, np.full(len(charges), self.max_bits, dtype=np.int64))
 
     def decode(self, payload: Payload) -> NDArray[np.float64]:
         """Returns charges (n, 48); empty modules are zero."""
-        values = packing.unpack(checked_payload(payload, self.max_bits, self.name), self._formats)
+        values = bitpack.unpack(checked_payload(payload, self.max_bits, self.name), self._formats)
         total = decoded_sums(self.total, values[:, 0])
         image = self.images(values[:, 1:], total)
         whole = image.sum(axis=1)
@@ -96,7 +96,7 @@ class QuantisedEncoder:
     ) -> None:
         self.places = places
         self.layers, self.weight, self.feature, self.activation, self.number = list(layers), weight, feature, activation, number
-        low, high = integer.integer_range(weight)
+        low, high = integer_range(weight)
         size = self.layers[0][0].shape[0] if self.layers and self.layers[0][0].ndim == 2 else 0
         for i, (kernel, bias) in enumerate(self.layers):
             whole = all(a.dtype.kind == "i" and low <= a.min(initial=0) and a.max(initial=0) <= high for a in (kernel, bias))
@@ -120,7 +120,7 @@ class QuantisedEncoder:
         places: int = 1,
     ) -> Self:
         """Rounds trained float weights to their format, as the training did."""
-        rounded = [(integer.to_integers(kernel, weight), integer.to_integers(bias, weight)) for kernel, bias in layers]
+        rounded = [(to_integers(kernel, weight), to_integers(bias, weight)) for kernel, bias in layers]
         return cls(rounded, weight, feature, activation, number, places)
 
     @property
@@ -145,13 +145,13 @@ class QuantisedEncoder:
         inputs = [self.feature.bits, *[self.activation.bits] * (len(self.layers) - 1)]
         return sum(n * kernel.size * self.weight.bits * bits for n, (kernel, _), bits in zip(times, self.layers, inputs, strict=True))
 
-    def network(self) -> integer.Network:
+    def network(self) -> Network:
         """Returns the layers in the form that the integer path runs."""
         step = self.weight.step
         dense = [(kernel * step, bias * step) for kernel, bias in self.layers]
         # The same filters at every place, whose outputs lie side by side.
         dense[0] = (np.kron(np.eye(self.places), dense[0][0]), np.tile(dense[0][1], self.places))
-        return integer.network(dense, self.weight, self.feature, self.activation, self.number)
+        return network(dense, self.weight, self.feature, self.activation, self.number)
 
     def get_config(self) -> dict[str, Any]:
         """Returns all arguments as plain values."""

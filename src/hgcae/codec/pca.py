@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
+from hgcae.coding import bitpack
+from hgcae.coding.floatcode import FLOAT_5E4M
 from hgcae.errors import SettingsError
-from hgcae.frontend import bits as packing
-from hgcae.frontend.floatcode import FLOAT_5E4M
 from hgcae.geometry import module
 
 BUDGETS: Mapping[int, int] = {2: 57, 3: 89, 4: 121, 5: 153}
@@ -109,12 +109,12 @@ class PcaCodec(ModuleCodec):
         steps = np.floor((components - self.low) / self._steps)
         codes = np.clip(steps, 0, (1 << self.widths) - 1).astype(np.int64)
         total = FLOAT_5E4M.encode(charges.sum(axis=1))
-        data = packing.pack(np.column_stack([total, codes]), self._formats)
+        data = bitpack.pack(np.column_stack([total, codes]), self._formats)
         return Payload(data, np.full(len(charges), self.max_bits, dtype=np.int64))
 
     def decode(self, payload: Payload) -> NDArray[np.float64]:
         """Returns charges (n, 48): the image, without what is negative and with the sum 1, times the charge. Empty modules are zero."""
-        values = packing.unpack(checked_payload(payload, self.max_bits, self.name), self._formats)
+        values = bitpack.unpack(checked_payload(payload, self.max_bits, self.name), self._formats)
         components = self.low + (values[:, 1:] + 0.5) * self._steps
         image = np.maximum(self.mean + components @ self.axes, 0.0)
         total = FLOAT_5E4M.decode(values[:, 0])

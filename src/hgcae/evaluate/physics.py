@@ -44,14 +44,14 @@ class PhysicsSamples:
     Args:
         singles: One particle in each event, by the name of the particle; `electron` among them.
         pairs: Two particles, by their distance, cm.
-        crowds: Several particles, by name.
-        dark: No particle, by name: noise, nothing at all.
+        multi_particle: Several particles, by name.
+        no_particle: No particle, by name: noise, nothing at all.
     """
 
     singles: Mapping[str, Sample]
     pairs: Mapping[float, Sample] = field(default_factory=dict)
-    crowds: Mapping[str, Sample] = field(default_factory=dict)
-    dark: Mapping[str, Sample] = field(default_factory=dict)
+    multi_particle: Mapping[str, Sample] = field(default_factory=dict)
+    no_particle: Mapping[str, Sample] = field(default_factory=dict)
 
 
 def judge_physics(
@@ -67,8 +67,8 @@ def judge_physics(
 
     Returns:
         `showers` (see `judge_showers`), `transport` (energy mover's distance, mm), `separation` of electrons and photons from pions
-        (see `judge_separation`), `pairs` by distance in cm, `crowds` and `dark`, with the `cut` for second showers and the share of single
-        showers that are `split`.
+        (see `judge_separation`), `pairs` by distance in cm, `multi_particle` and `no_particle`, with the `cut` for second showers and the
+        share of single showers that are `split`.
 
     Raises:
         DataFormatError: No electrons.
@@ -76,7 +76,15 @@ def judge_physics(
     if ELECTRON not in samples.singles:
         raise DataFormatError(source="samples", where="singles", found=", ".join(samples.singles) or "none", expected=ELECTRON)
     tell = progress or (lambda _: None)
-    result: dict[str, Any] = {"showers": {}, "transport": {}, "separation": {}, "pairs": {}, "split": {}, "crowds": {}, "dark": {}}
+    result: dict[str, Any] = {
+        "showers": {},
+        "transport": {},
+        "separation": {},
+        "pairs": {},
+        "split": {},
+        "multi_particle": {},
+        "no_particle": {},
+    }
     cut = result["cut"] = calibrate(samples.singles[ELECTRON].true, detector, settings)
     for name, sample in samples.singles.items():
         tell(f"{name}: shapes")
@@ -94,11 +102,11 @@ def judge_physics(
     for distance, sample in samples.pairs.items():
         tell(f"pairs at {distance:g} cm")
         result["pairs"][f"{distance:g}"] = judge_pairs(sample.true, sample.decoded, cut, detector, settings)
-    for name, sample in samples.crowds.items():
+    for name, sample in samples.multi_particle.items():
         tell(name)
-        result["crowds"][name] = judge_count(sample.true, sample.decoded, cut, detector, settings)
-    for name, sample in samples.dark.items():
-        result["dark"][name] = judge_noise(sample.true, sample.decoded, detector)
+        result["multi_particle"][name] = judge_count(sample.true, sample.decoded, cut, detector, settings)
+    for name, sample in samples.no_particle.items():
+        result["no_particle"][name] = judge_noise(sample.true, sample.decoded, detector)
     return result
 
 

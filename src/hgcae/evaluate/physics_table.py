@@ -22,7 +22,7 @@ def physics_tables(results: Mapping[str, Any]) -> dict[str, Table]:
     tables |= {f"{sample} against pion": _separation(found) for sample, found in results["separation"].items()}
     tables["two showers: share of events in which both are found"] = _pairs(results, "efficiency", "mean", ".1%")
     tables["two showers: width of the distance [mm]"] = _pairs(results, "distance_mm", "sigma_eff", ".2f")
-    tables["showers found"] = _crowds(results)
+    tables["showers found"] = _multi_particle(results)
     tables["events without particles: energy [GeV]"] = _dark(results)
     return tables
 
@@ -114,19 +114,19 @@ def _pairs(results: Mapping[str, Any], quantity: str, key: str, form: str) -> Ta
     return ["events", *(f"{distance} cm" for distance in pairs)], rows
 
 
-def _crowds(results: Mapping[str, Any]) -> Table:
-    split, crowds = results["split"], results["crowds"]
+def _multi_particle(results: Mapping[str, Any]) -> Table:
+    split, multi_particle = results["split"], results["multi_particle"]
     names = list(next(iter(split.values()), {}))
     rows = []
     for name in names:
         cells = [with_error(found[name]["two_or_more"], "mean", ".1%") for found in split.values()]
-        rows.append([name, *cells, *(with_error(found[name]["found"], "mean", ".2f") for found in crowds.values())])
-    return ["events", *(f"{sample} split" for sample in split), *(f"{crowd}: found" for crowd in crowds)], rows
+        rows.append([name, *cells, *(with_error(found[name]["found"], "mean", ".2f") for found in multi_particle.values())])
+    return ["events", *(f"{sample} split" for sample in split), *(f"{crowd}: found" for crowd in multi_particle)], rows
 
 
 def _dark(results: Mapping[str, Any]) -> Table:
-    dark = results["dark"]
-    names = list(next(iter(dark.values()), {}))
+    no_particle = results["no_particle"]
+    names = list(next(iter(no_particle.values()), {}))
     keys: Sequence[tuple[str, str]] = (("mean_gev", "mean"), ("q99_gev", "99 %"), ("largest_gev", "largest"))
-    rows = [[name, *(with_error(found[name], key, ".3f") for found in dark.values() for key, _ in keys)] for name in names]
-    return ["events", *(f"{sample}, {text}" for sample in dark for _, text in keys)], rows
+    rows = [[name, *(with_error(found[name], key, ".3f") for found in no_particle.values() for key, _ in keys)] for name in names]
+    return ["events", *(f"{sample}, {text}" for sample in no_particle for _, text in keys)], rows

@@ -79,6 +79,10 @@ class Detector:
             )
             raise GeometryError(msg)
 
+    def __repr__(self) -> str:
+        """Name and size, in one line."""
+        return f"Detector({self.name}, {len(self.settings.layers)} layers, {self.hierarchy.n_cells():,} trigger cells)"
+
     @classmethod
     def load(cls, name: str | Path) -> Detector:
         """Loads a shipped detector by name, or any detector from a YAML file.

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae import stopping
+from hgcae.coding.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.errors import GeometryError, SettingsError
 from hgcae.events import Events
-from hgcae.frontend.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model import files
 from hgcae.model.calibration import Calibration
@@ -86,6 +86,11 @@ class Autoencoder:
             self.levels[level.name] = below
         _initialise(self.levels.values(), seed)
         self._compiled: dict[str, dict[str, Callable[..., Any]]] = {name: {} for name in self.levels}
+
+    def __repr__(self) -> str:
+        """Levels with the bits of their codes, in one line."""
+        levels = ", ".join(f"{name} {self.bits_per_unit(name)} bits" for name in self.hierarchy.names)
+        return f"Autoencoder({levels}{f', detector {self.detector[0]}' if self.detector else ''})"
 
     def _shares_level(self, name: str, children: int, settings: SharesSettings, below: SharesLevel | None) -> SharesLevel:
         weight = self.calibration.root_weight if name == self.hierarchy.root else None

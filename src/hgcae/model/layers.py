@@ -13,56 +13,28 @@ import keras
 from hgq.layers import QDense
 from hgq.quantizer import QuantizerConfig
 from keras import ops
-from pydantic import Field
 
-from hgcae.settings import Settings
+from hgcae.coding.fixedpoint import FixedPoint
 
 
-class FixedPoint(Settings):
-    """A fixed-point number format: round to nearest even, saturate at both ends.
-
-    `bits` counts the sign, `integer` the bits left of the point without the sign: QKeras' `quantized_bits(9, 6)` is signed 9, 6 with steps
-    of 0.25 in [-64, 64); its `quantized_relu(9, 6)` is unsigned 9, 6 with steps of 0.125 in [0, 64).
-    """
-
-    bits: int = Field(ge=1, le=24, description="Total bits, sign included.")
-    integer: int = Field(ge=-8, le=16, description="Bits left of the point, without the sign.")
-    signed: bool = True
-
-    @property
-    def fraction(self) -> int:
-        """Bits right of the point."""
-        return self.bits - self.integer - int(self.signed)
-
-    @property
-    def step(self) -> float:
-        """Smallest difference between two values."""
-        return 2.0**-self.fraction
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Smallest and largest value."""
-        top = 2.0**self.integer
-        return (-top if self.signed else 0.0), top - self.step
-
-    def config(self, place: str) -> QuantizerConfig:
-        """Returns the HGQ2 quantiser of this format for a `place`: weight, bias or datalane."""
-        return QuantizerConfig(
-            "kif",
-            place,
-            k0=self.signed,
-            i0=self.integer,
-            f0=self.fraction,
-            round_mode="RND_CONV",
-            overflow_mode="SAT",
-            trainable=False,
-            homogeneous_axis=None,
-            heterogeneous_axis=(),  # one format for the whole tensor, as the firmware declares it
-            ic=None,
-            fc=None,
-            ir=None,
-            fr=None,
-        )
+def quantiser(form: FixedPoint, place: str) -> QuantizerConfig:
+    """Returns the HGQ2 quantiser of a format for a `place`: weight, bias or datalane."""
+    return QuantizerConfig(
+        "kif",
+        place,
+        k0=form.signed,
+        i0=form.integer,
+        f0=form.fraction,
+        round_mode="RND_CONV",
+        overflow_mode="SAT",
+        trainable=False,
+        homogeneous_axis=None,
+        heterogeneous_axis=(),  # one format for the whole tensor, as the firmware declares it
+        ic=None,
+        fc=None,
+        ir=None,
+        fr=None,
+    )
 
 
 @contextmanager
@@ -107,10 +79,10 @@ def quantised_dense(
             width,
             activation=last_activation if i == last else "relu",
             kernel_initializer="zeros",
-            kq_conf=weight.config("weight"),
-            bq_conf=weight.config("bias"),
-            iq_conf=(first if i == 0 else activation).config("datalane"),
-            oq_conf=output.config("datalane") if i == last else None,
+            kq_conf=quantiser(weight, "weight"),
+            bq_conf=quantiser(weight, "bias"),
+            iq_conf=quantiser(first if i == 0 else activation, "datalane"),
+            oq_conf=quantiser(output, "datalane") if i == last else None,
             enable_oq=i == last,
             enable_ebops=False,
             name=f"{name}_dense{i}",
@@ -128,9 +100,9 @@ def quantised_convolutions(x: Any, filters: Sequence[int], weight: FixedPoint, f
             n,
             activation="relu",
             kernel_initializer="zeros",
-            kq_conf=weight.config("weight"),
-            bq_conf=weight.config("bias"),
-            iq_conf=(first if i == 0 else activation).config("datalane"),
+            kq_conf=quantiser(weight, "weight"),
+            bq_conf=quantiser(weight, "bias"),
+            iq_conf=quantiser(first if i == 0 else activation, "datalane"),
             enable_ebops=False,
             name=f"{name}_conv{i}",
         )(Windows(name=f"{name}_windows{i}")(x))

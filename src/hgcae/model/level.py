@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.model.integer import IntegerEncoder
+from hgcae.integer.encoder import IntegerEncoder
 
 
 class LevelModel(ABC):

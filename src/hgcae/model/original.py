@@ -16,8 +16,8 @@ import numpy as np
 from hgq.constraints import MinMax
 from numpy.typing import NDArray
 
-from hgcae.model.integer import to_integers
-from hgcae.model.layers import FixedPoint, Windows
+from hgcae.coding.fixedpoint import FixedPoint, to_integers
+from hgcae.model.layers import Windows
 
 WeightScale = Literal["auto_po2", "fixed"]
 """Steps of a kernel: a power of two for each filter, fitted to its values; or those of its format."""

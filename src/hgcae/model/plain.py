@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from hgcae.model import integer, layers, original
-from hgcae.model.integer import IntegerEncoder
+from hgcae.coding.fixedpoint import integer_range
+from hgcae.integer import network as integer
+from hgcae.integer.encoder import IntegerEncoder, PlainTables
+from hgcae.model import layers, original
 from hgcae.model.level import LevelModel
 from hgcae.model.presets import PlainSettings
 
@@ -84,7 +86,7 @@ class PlainLevel(LevelModel):
     @property
     @override
     def lowest(self) -> NDArray[np.int64]:
-        return np.full(self.latent, integer.integer_range(self.settings.number)[0])
+        return np.full(self.latent, integer_range(self.settings.number)[0])
 
     @override
     def integer_encoder(self) -> IntegerEncoder:
@@ -101,6 +103,6 @@ class PlainLevel(LevelModel):
             powers.append(np.tile(power, places))
         given = 1.0 if self.below is None else self.below.settings.number.step
         scale = np.full(int(np.prod(self._input_shape)), given / s.feature.step)
-        tables = integer.PlainTables(scale, *integer.integer_range(s.feature))
+        tables = PlainTables(scale, *integer_range(s.feature))
         network = integer.network(dense, s.weight, s.feature, s.activation, s.number, powers)
         return IntegerEncoder(network, tables, np.full(self.latent, s.number.step))

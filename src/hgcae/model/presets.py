@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from hgcae.coding.fixedpoint import FixedPoint
+from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.errors import SettingsError
-from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.model.layers import FixedPoint
 from hgcae.model.original import WeightScale
 from hgcae.settings import Settings
 

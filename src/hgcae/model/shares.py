@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from hgcae.coding.fixedpoint import integer_range
+from hgcae.coding.sums import LOG_FRACTION, ROOT_BITS, UNITS, WEIGHT_ONE, SumCode
 from hgcae.errors import SettingsError
-from hgcae.model import barycentre, integer, layers, sums
+from hgcae.integer import network as integer
+from hgcae.integer.encoder import IntegerEncoder, PlainTables, SharesTables
+from hgcae.integer.kernels import MATRIX_BITS
+from hgcae.model import barycentre, layers, sums
 from hgcae.model.frames import Frame
-from hgcae.model.integer import IntegerEncoder
-from hgcae.model.kernels import MATRIX_BITS
 from hgcae.model.level import LevelModel
 from hgcae.model.presets import SharesSettings
 
@@ -69,7 +72,7 @@ class SharesLevel(LevelModel):
         self.name, self.children, self.settings, self.below, self.lsb = name, children, settings, below, lsb
         self.frame = frame if settings.barycentre else None
         self.latent, self.bits_per_unit = settings.latent, settings.bits_per_unit
-        self.sums = sums.SumCode(maximum / lsb, settings.widths[0])
+        self.sums = SumCode(maximum / lsb, settings.widths[0])
         fractions = np.array(settings.widths[1:], dtype=np.int64) - 1
         self.steps = np.append(1.0, 2.0**-fractions).astype(np.float32)
         self.child_weight = sums.integer_weights(child_weight)
@@ -118,11 +121,11 @@ class SharesLevel(LevelModel):
     @property
     def relative_weight(self) -> NDArray[np.float64] | float:
         """Weights of the children's sums, 1 = none."""
-        return 1.0 if self.child_weight is None else self.child_weight / sums.WEIGHT_ONE
+        return 1.0 if self.child_weight is None else self.child_weight / WEIGHT_ONE
 
     def _child_sums(self, x: Any) -> Any:
         """Returns the children's weighted sums (n, children), int32 sixteenths of the LSB."""
-        total = sums.from_charge(x, self.lsb) if self.below is None else self.below.sums.decode(x[..., 0])
+        total = sums.from_charge(x, self.lsb) if self.below is None else sums.decode(self.below.sums, x[..., 0])
         return sums.weighted(total, self.child_weight)
 
     def features(self, x: Any) -> tuple[Any, Any]:
@@ -168,15 +171,15 @@ class SharesLevel(LevelModel):
         parts = [] if self.frame is None else [self._barycentre(self.frame, child, x)]
         learned: Any = self.encoder([features, *around] if around else features, training=training)
         numbers = jnp.concatenate([*parts, learned], axis=1)
-        return jnp.concatenate([self.sums.encode(total)[:, None], jnp.where(total[:, None] > 0, numbers, 0.0)], axis=1)
+        return jnp.concatenate([sums.encode(self.sums, total)[:, None], jnp.where(total[:, None] > 0, numbers, 0.0)], axis=1)
 
     @override
     def state(self, code: Any) -> Any:
-        return jnp.concatenate([self.sums.to_lsb(code[:, :1]) * self.lsb, code[:, 1:]], axis=1)
+        return jnp.concatenate([sums.to_lsb(self.sums, code[:, :1]) * self.lsb, code[:, 1:]], axis=1)
 
     @override
     def code(self, state: Any) -> Any:
-        return jnp.concatenate([self.sums.from_lsb(state[..., :1] / self.lsb), state[..., 1:]], axis=-1)
+        return jnp.concatenate([sums.from_lsb(self.sums, state[..., :1] / self.lsb), state[..., 1:]], axis=-1)
 
     @override
     def decode(self, state: Any, present: Any = None, smallest: Any = None) -> Any:
@@ -245,21 +248,21 @@ class SharesLevel(LevelModel):
         arrays = arrays[2:] if self.neighbours else arrays
         dense = zip(arrays[::2], arrays[1::2], strict=True)
         given = np.zeros(0) if self.below is None else self.below.widths[1:] - 1
-        native = np.array((sums.ROOT_BITS, sums.LOG_FRACTION)), np.stack([sums.ROOT_BITS + given, given])
+        native = np.array((ROOT_BITS, LOG_FRACTION)), np.stack([ROOT_BITS + given, given])
         scales, numbers = ((2.0 ** (s.feature.fraction - bits)).astype(np.float32) for bits in native)
-        weight = np.full(self.children, sums.WEIGHT_ONE) if self.child_weight is None else self.child_weight
+        weight = np.full(self.children, WEIGHT_ONE) if self.child_weight is None else self.child_weight
         one = np.ones((1, self.children))
         matrix = self._matrix(frame) if self._follows and frame is not None else np.zeros((0, 2, 2))
-        tables = integer.SharesTables(
+        tables = SharesTables(
             n_inputs=self._own_features + self.children * self.neighbours,
             messages=self.neighbours,
-            scale=np.float32(sums.UNITS / self.lsb),
+            scale=np.float32(UNITS / self.lsb),
             below=np.zeros(0) if self.below is None else self.below.sums.table.astype(np.float64),
             thresholds=self.sums.thresholds.astype(np.float64),
             weight=weight.astype(np.float64),
             scales=scales,
             numbers=numbers,
-            limits=np.array(integer.integer_range(s.feature), dtype=np.float32),
+            limits=np.array(integer_range(s.feature), dtype=np.float32),
             position=one if frame is None else np.concatenate([one, self._position(frame).T.astype(np.float64)]),
             matrix=matrix.astype(np.float64),
             top=self._tops.astype(np.float64),
@@ -274,7 +277,7 @@ class SharesLevel(LevelModel):
         # Sums count as fractions of twice their range, as in `_around`.
         bits = np.zeros(1) if self.below is None else self.below.widths - 1
         scale = np.tile(np.exp2(s.feature.fraction - bits), len(arrays[0]) // len(bits)).astype(np.float64)
-        tables = integer.PlainTables(scale, *integer.integer_range(s.feature))
+        tables = PlainTables(scale, *integer_range(s.feature))
         return IntegerEncoder(integer.Network(s.feature, (layer,)), tables, np.ones(s.neighbours))
 
     @property

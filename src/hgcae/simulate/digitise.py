@@ -11,9 +11,9 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from hgcae.coding.floatcode import DROPPED_BITS, FloatCode
 from hgcae.errors import SettingsError
 from hgcae.events import ADC_PER_MIP
-from hgcae.frontend.floatcode import DROPPED_BITS, FloatCode
 from hgcae.geometry.detector import Detector
 from hgcae.settings import Settings
 from hgcae.simulate.stack import Hits, present_cells

@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.coding.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.errors import DataFormatError, HgcaeWarning
 from hgcae.events import DEPOSIT_COLUMNS, DigiFormat, DigiKind, Events
-from hgcae.frontend.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.outputs import atomic_path
 from hgcae.sources import meta, numpy_pickle

@@ -130,7 +130,7 @@ class PointSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Base:
+class FrozenModel:
     """The trained model whose lower levels stay as they are, with its detector.
 
     Raises:
@@ -142,7 +142,7 @@ class Base:
     detector: Detector
 
     @classmethod
-    def load(cls, run: Path) -> Base:
+    def load(cls, run: Path) -> FrozenModel:
         """Loads the model of a run."""
         model = Autoencoder.load(run)
         detector = detector_of(model.detector, run)
@@ -155,7 +155,7 @@ class Base:
         return cls(model, files.model_fingerprint(model), detector)
 
 
-def plan(settings: ScanSettings, base: Base, judge: str) -> list[PointSettings]:
+def plan(settings: ScanSettings, base: FrozenModel, judge: str) -> list[PointSettings]:
     """Returns the points of a scan, those of the same sample and level together, first seeds first.
 
     Raises:
@@ -234,7 +234,7 @@ class LevelData:
         cell_xy: Positions of the trigger cells of the root, cm: (n_cells, 2).
     """
 
-    base: Base
+    base: FrozenModel
     level: str
     train: Events
     test: Events
@@ -244,7 +244,7 @@ class LevelData:
     cell_xy: NDArray[np.float64] | None
 
     @classmethod
-    def load(cls, base: Base, sample: str, level: str, folder: Path) -> LevelData:
+    def load(cls, base: FrozenModel, sample: str, level: str, folder: Path) -> LevelData:
         """Reads the events of a sample, and makes or reads the codes of the level below."""
         (train, train_codes), (test, test_codes) = make_codes(base, sample, level, folder)
         model = base.model
@@ -288,7 +288,7 @@ def stage_of(hierarchy: Hierarchy, level: str, epochs: float) -> Stage:
     return stage.model_copy(update={"epochs": 1, "steps": max(1, round((stage.steps or 1) * epochs))})
 
 
-def make_codes(base: Base, sample: str, level: str, folder: Path) -> list[tuple[Events, Codes | None]]:
+def make_codes(base: FrozenModel, sample: str, level: str, folder: Path) -> list[tuple[Events, Codes | None]]:
     """Returns training and test events of a sample, with their codes of the level below `level`; None under the lowest."""
     lower = base.model.hierarchy.below(level)
     parts = []
@@ -299,7 +299,7 @@ def make_codes(base: Base, sample: str, level: str, folder: Path) -> list[tuple[
     return parts
 
 
-def known_codes(base: Base, events: Events, level: str, path: Path) -> Codes:
+def known_codes(base: FrozenModel, events: Events, level: str, path: Path) -> Codes:
     """Returns the codes of a frozen level: those in the file, or new ones, which are put there."""
     content = zlib.crc32(events.cell.tobytes()), zlib.crc32(events.charge.tobytes())
     made = {"made": fingerprint([base.checksum, level, len(events), *content])}

@@ -153,7 +153,7 @@ _JOINT_STEPS = 300
 
 
 @dataclass(frozen=True)
-class Workshop:
+class StageCache:
     """What trains variants: sample, detector, and the folder in which stages are kept.
 
     Args:

@@ -21,11 +21,12 @@ from hgcae.codec.layers import Layer
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.numbers import QuantisedEncoder
 from hgcae.codec.pca import BUDGETS, PcaCodec, images
+from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.model.calibration import Calibration
-from hgcae.model.layers import FixedPoint, quantised_dense
+from hgcae.model.layers import quantised_dense
 from hgcae.model.presets import ModelSettings, SharesSettings, l1_preset
 from hgcae.model.runtime import neutral
 from hgcae.model.shares import SharesLevel
@@ -40,7 +41,7 @@ CMS_GRAPHS = "cms_autoencoder"
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitOptions:
     """What making a codec may use besides training charges.
 
     Args:
@@ -54,7 +55,7 @@ class Fit:
     data: Path | None = None
 
 
-Factory = Callable[[int, NDArray[np.integer], Fit], ModuleCodec]
+Factory = Callable[[int, NDArray[np.integer], FitOptions], ModuleCodec]
 """Makes a codec from its number of links, training charges (n, 48), and the rest."""
 
 BATCH = 512
@@ -62,7 +63,7 @@ BATCH = 512
 
 
 @neutral()
-def make_codec(name: str, links: int, train: NDArray[np.integer], fit: Fit | None = None) -> ModuleCodec:
+def make_codec(name: str, links: int, train: NDArray[np.integer], fit: FitOptions | None = None) -> ModuleCodec:
     """Returns a codec of a comparison, fitted to training charges where it needs them.
 
     Args:
@@ -78,7 +79,7 @@ def make_codec(name: str, links: int, train: NDArray[np.integer], fit: Fit | Non
     """
     if name not in FACTORIES:
         raise SettingsError(unknown("codec", name, FACTORIES))
-    return FACTORIES[name](links, train, fit or Fit())
+    return FACTORIES[name](links, train, fit or FitOptions())
 
 
 def available(data: Path | None) -> list[str]:
@@ -98,7 +99,7 @@ def _charged(train: NDArray[np.integer], links: int, name: str) -> NDArray[np.in
 
 
 def _of_cms(allocation: str) -> Factory:
-    def make(links: int, train: NDArray[np.integer], fit: Fit) -> ModuleCodec:
+    def make(links: int, train: NDArray[np.integer], fit: FitOptions) -> ModuleCodec:
         if fit.data is None:
             msg = f"codec cms-{allocation}: the folder of real data is not known"
             raise SettingsError(msg)
@@ -118,7 +119,7 @@ _ABSOLUTE = 0.5
 """Weight of the absolute difference beside the sliced distance."""
 
 
-def latent_codec(links: int, train: NDArray[np.integer], fit: Fit) -> ModuleCodec:
+def latent_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> ModuleCodec:
     """Trains `hgcae.codec.latent` on the sliced distance and the absolute difference of shares."""
     charges = _charged(train, links, latent.LatentCodec.name)
     count, bits = LATENT_BITS[links]
@@ -175,7 +176,7 @@ ECON_STEPS = 8
 hundred times (train.py of github.com/rohanshenoy/Ecoder: 200 epochs)."""
 
 
-def econ_codec(links: int, train: NDArray[np.integer], fit: Fit) -> ModuleCodec:
+def econ_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> ModuleCodec:
     """Trains `hgcae.codec.econ_ae` on the telescope loss of shares."""
     charges = _charged(train, links, econ_ae.EconAutoencoderCodec.name)
     encoder = econ_encoder(links)
@@ -243,7 +244,7 @@ class _Held:
         return self.events[start:stop]
 
 
-def hierarchy_codec(links: int, train: NDArray[np.integer], fit: Fit) -> ModuleCodec:
+def hierarchy_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> ModuleCodec:
     """Trains the package's own autoencoder, preset `l1`: ROCs alone, then ROCs and modules together."""
     charges = _charged(train, links, hierarchy.HierarchyCodec.name)
     events = Events.from_dense(charges.reshape(-1, *module.SHAPE).astype(np.float32), hierarchy.HIERARCHY)

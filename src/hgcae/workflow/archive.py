@@ -29,7 +29,7 @@ def check_archive(path: Path) -> list[str]:
 
     Raises:
         DataFormatError: Damaged, or not such an archive.
-        OSError: The file cannot be opened.
+        OSError: The file cannot be loaded.
     """
     data = path.read_bytes()
     check_zip(data, path, "an archive of a model")

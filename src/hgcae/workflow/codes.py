@@ -58,7 +58,7 @@ class CodesFile:
 
         Raises:
             DataFormatError: Damaged, or something else.
-            OSError: The file cannot be opened.
+            OSError: The file cannot be loaded.
         """
         header, arrays = read_arrays(path, *_FORMAT)
         values: dict[str, Any] = header | arrays

@@ -15,14 +15,14 @@ def compare_one(settings: CompareSection, name: str, links: int, path: Path) -> 
     """Makes a codec from the training half of a sample, judges it on the other half, and writes the verdict; see `hgcae compare`."""
     from hgcae.evaluate import Bootstrap, judge_modules, write_module_results
     from hgcae.sources.modules import data_fingerprints, module_sample
-    from hgcae.train.module_codecs import Fit, make_codec
+    from hgcae.train.module_codecs import FitOptions, make_codec
 
     data = Path(settings.data)
     modules = module_sample(settings.sample, data, seed=settings.seed)
     test = modules.test
     if len(test) > settings.max_modules:
         test = test[np.sort(np.random.default_rng(settings.seed).choice(len(test), settings.max_modules, replace=False))]
-    codec = make_codec(name, links, modules.train, Fit(settings.seed, settings.steps, data))
+    codec = make_codec(name, links, modules.train, FitOptions(settings.seed, settings.steps, data))
     payload = codec.encode(test)
     result = judge_modules(settings.sample, name, links, test, codec.decode(payload), payload.bits, Bootstrap(seed=settings.seed))
     made = {

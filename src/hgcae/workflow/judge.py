@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from hgcae.geometry.hierarchy import Hierarchy
     from hgcae.model.autoencoder import Autoencoder
     from hgcae.model.sparse import Codes
-    from hgcae.workflow.opened import OpenRun
+    from hgcae.workflow.loaded import LoadedRun
 
 _CODED = 2000
 """Training events whose codes the entropy coder is fitted to, at most."""
 
 
-def judge(opened: OpenRun, settings: EvaluateSettings, folder: Path, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
+def judge(loaded: LoadedRun, settings: EvaluateSettings, folder: Path, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
     """Judges every level of a model and writes `results.json`; returns the results.
 
     Without training events there are no baselines, and bits are not entropy-coded.
 
     Args:
-        opened: The model, with events that it has never seen.
+        loaded: The model, with events that it has never seen.
         settings: How to measure.
         folder: Where to write.
         progress: Called with the number of levels done.
@@ -40,7 +40,7 @@ def judge(opened: OpenRun, settings: EvaluateSettings, folder: Path, progress: C
     from hgcae.evaluate import judge_level, measure_bits, write_results
     from hgcae.model.files import model_fingerprint
 
-    model, test, train = opened.model, opened.sample, opened.fitted
+    model, test, train = loaded.model, loaded.sample, loaded.fitted
     if not len(test):
         msg = "found no events to judge, expected at least one"
         raise SettingsError(msg)
@@ -61,7 +61,7 @@ def judge(opened: OpenRun, settings: EvaluateSettings, folder: Path, progress: C
             model.decode_codes(codes[name], test.hierarchy),
             name,
             settings=settings,
-            detector=opened.whole,
+            detector=loaded.whole,
             baselines=() if train is None else settings.baselines(train, name, level.latent, bits),
             latent_numbers=level.latent,
             bits_per_unit=bits,
@@ -76,8 +76,8 @@ def judge(opened: OpenRun, settings: EvaluateSettings, folder: Path, progress: C
         levels,
         date=datetime.now(UTC).date().isoformat(),
         settings=settings,
-        fingerprints={"model": model_fingerprint(model), "hierarchy": hierarchy.fingerprint(), "events": opened.events_fingerprint},
-        heads=_heads(model, codes, test, opened.whole, settings),
+        fingerprints={"model": model_fingerprint(model), "hierarchy": hierarchy.fingerprint(), "events": loaded.events_fingerprint},
+        heads=_heads(model, codes, test, loaded.whole, settings),
     )
 
 

@@ -10,7 +10,7 @@ from hgcae.errors import DataFormatError, GeometryError
 
 if TYPE_CHECKING:
     from hgcae.plots.eventdata import Displays
-    from hgcae.workflow.opened import OpenRun
+    from hgcae.workflow.loaded import LoadedRun
 
 _EXTRAS = {"physics.json": "Physics performance", "stress.json": "Stress tests"}
 """Further result files and the headings of their sections."""
@@ -19,7 +19,7 @@ SHOWN = 4
 
 
 def write_page(
-    opened: OpenRun,
+    loaded: LoadedRun,
     results: Mapping[str, Any],
     page: Path,
     run: Path,
@@ -30,7 +30,7 @@ def write_page(
     """Writes the page of a run.
 
     Args:
-        opened: The run with its test events.
+        loaded: The run with its test events.
         results: What the judge has found.
         page: Where to write.
         run: Folder of the run, which holds its history.
@@ -48,47 +48,47 @@ def write_page(
     from hgcae.plots.report import write_report
     from hgcae.train.checkpoint import read_history
 
-    model = opened.model
+    model = loaded.model
     about = {
         "run": {
             "folder": str(run),
-            "sample": opened.settings.input,
-            "detector": "none" if opened.detector is None else opened.detector.name,
+            "sample": loaded.settings.input,
+            "detector": "none" if loaded.detector is None else loaded.detector.name,
             "levels": " → ".join(f"{level.name} {'×'.join(map(str, level.shape))}" for level in model.hierarchy.levels),
-            "test events": 0 if opened.test is None else len(opened.sample),
+            "test events": 0 if loaded.test is None else len(loaded.sample),
         },
-        "settings": opened.settings.model_dump(mode="json", exclude={"input", "model", "schedule"}),
+        "settings": loaded.settings.model_dump(mode="json", exclude={"input", "model", "schedule"}),
     }
     return write_report(
         page,
         results,
         title=run.resolve().name if run.resolve().name != "run" else run.resolve().parent.name,
         history=read_history(run),
-        displays=_displays(opened, shown, note),
+        displays=_displays(loaded, shown, note),
         about=about,
         extras=_extras(folders, model_fingerprint(model)),
     )
 
 
-def _displays(opened: OpenRun, shown: int, note: Callable[[str], None]) -> Displays | None:
+def _displays(loaded: LoadedRun, shown: int, note: Callable[[str], None]) -> Displays | None:
     """Decodes a few events from every level; None without events or without a known geometry."""
     from hgcae.plots.cells import unit_shapes
     from hgcae.plots.eventdata import Displays, choose_events
 
-    if opened.test is None:
-        note(f"no events on the page: {opened.settings.input} is not there")
+    if loaded.test is None:
+        note(f"no events on the page: {loaded.settings.input} is not there")
         return None
-    chosen = opened.sample[choose_events(opened.sample, shown)]
+    chosen = loaded.sample[choose_events(loaded.sample, shown)]
     if not len(chosen):
         return None
-    if opened.whole is None:
+    if loaded.whole is None:
         try:
             unit_shapes(chosen.hierarchy)
         except GeometryError as error:
             note(f"no events on the page: {error}")
             return None
-    decoded = {name: opened.model.reconstruct(chosen, name) for name in opened.model.hierarchy.names}
-    return Displays(chosen, decoded, opened.whole)
+    decoded = {name: loaded.model.reconstruct(chosen, name) for name in loaded.model.hierarchy.names}
+    return Displays(chosen, decoded, loaded.whole)
 
 
 def _extras(folders: Sequence[Path], model: str) -> dict[str, Any]:

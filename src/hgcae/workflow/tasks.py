@@ -204,7 +204,7 @@ class Evaluate(FolderStep, OfPoint):
         from hgcae.plots import energy_figure, levels_figure
         from hgcae.train.run import Split, splits, splits_of_run
         from hgcae.workflow.judge import judge
-        from hgcae.workflow.opened import OpenRun
+        from hgcae.workflow.loaded import LoadedRun
         from hgcae.workflow.page import write_page
 
         section, needs, settings = self.settings.evaluate, self.needs(), self.trained().run_settings()
@@ -215,11 +215,11 @@ class Evaluate(FolderStep, OfPoint):
             test = Split(reader, 0, len(reader), settings.root)
         how = EvaluateSettings.load(section.settings, "evaluate")
         progress = self.share_done(len(model.hierarchy.names))
-        opened = OpenRun(settings, model, train, test, section.max_events)
-        results = judge(opened, how, self.folder, progress)
+        loaded = LoadedRun(settings, model, train, test, section.max_events)
+        results = judge(loaded, how, self.folder, progress)
         energy_figure(results, self.folder / "energy.png")
         levels_figure(results, self.folder / "levels.png")
-        write_page(opened, results, self.folder / "report.html", needs["model"].folder, [self.folder])
+        write_page(loaded, results, self.folder / "report.html", needs["model"].folder, [self.folder])
         write_results_file(self.path, {"results": "results.json", "model": model_of(needs["model"])})
 
     def check(self, path: Path) -> None:

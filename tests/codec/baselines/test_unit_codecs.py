@@ -16,10 +16,10 @@ from hgcae.codec.baselines.cells import Layout, largest
 from hgcae.codec.baselines.images import principal_axes
 from hgcae.codec.econt import BestChoiceCodec
 from hgcae.codec.events import sent
+from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
 from hgcae.frontend.econt import best_choice_bits
-from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M
 from hgcae.geometry.hierarchy import Hierarchy
 
 ROC = Hierarchy.of(ROC=(4, 4))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from frontend.econt.toys import config, every_config, input_words
+from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend.econt import Emulator
 from hgcae.frontend.econt.cells import expand
-from hgcae.frontend.floatcode import FLOAT_4E3M
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "econt-v1.npz"
 CONFIGS = every_config()
@@ -84,7 +84,7 @@ def test_the_buffer_truncates_as_a_slow_one_does(links, t1, t2, t3):
     for i, counter in enumerate(counters):
         since = 0 if counter == 31 else since + 1
         counters[i] = counter or since % 16
-    from hgcae.frontend.floatcode import FLOAT_5E3M
+    from hgcae.coding.floatcode import FLOAT_5E3M
 
     packets = []
     for row, bits, counter in zip(encoded.payload, encoded.bits, counters, strict=True):

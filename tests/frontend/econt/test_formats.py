@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from frontend.econt.toys import WEIGHTS, slow_network_order
+from hgcae.coding.bitpack import unpack
+from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.frontend import econt
-from hgcae.frontend.bits import unpack
 from hgcae.frontend.econt.best_choice import CELLS_OF_LINKS, comparators
-from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M
 
 CHARGES = arrays(np.int64, st.tuples(st.integers(0, 3), st.just(48)), elements=st.integers(0, 1 << 18) | st.integers(0, 40))
 DROP = st.integers(0, 4)

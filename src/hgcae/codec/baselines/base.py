@@ -13,9 +13,9 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.coding import bitpack
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
-from hgcae.frontend import bits as packing
 from hgcae.geometry.hierarchy import Hierarchy
 
 ENTRIES = 2_000_000
@@ -82,11 +82,11 @@ class UnitCodec(ABC):
         whole = np.rint(units.charge)
         if (whole != units.charge).any():
             raise DataFormatError(self.name, "charges", str(units.charge[whole != units.charge][0]), "whole numbers")
-        return packing.pack(self.fields(units), self.widths)
+        return bitpack.pack(self.fields(units), self.widths)
 
     def decode(self, packed: NDArray[np.uint8]) -> Events:
         """Returns the units that packed codes (n, bytes) stand for."""
-        return self.rebuild(packing.unpack(packed, self.widths))
+        return self.rebuild(bitpack.unpack(packed, self.widths))
 
     def _pieces(self, n: int) -> Iterator[slice]:
         """Yields slices of `n` units that are small enough to be dense; one empty slice for no units."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from hgcae.codec.baselines.base import UnitCodec, checked_training, mean_image, sparse_units, units_of, without_small
+from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M, LARGEST_CHARGE, FloatCode
 from hgcae.events import Events
-from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M, LARGEST_CHARGE, FloatCode
 from hgcae.geometry.hierarchy import Hierarchy
 
 

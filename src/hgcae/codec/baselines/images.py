@@ -12,9 +12,9 @@ from typing_extensions import override
 
 from hgcae.codec.baselines.base import UnitCodec, checked_training, mean_image, sparse_units, without_small
 from hgcae.codec.pca import LIMITS
+from hgcae.coding.sums import UNITS, SumCode
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.model.sums import UNITS, SumCode
 
 SUM_BITS = 9
 """Bits of the charge beside components: those of one number of a learned code."""
@@ -38,7 +38,7 @@ class MeanCode(UnitCodec):
         smallest: Smallest training charge, ADC counts.
         maximum: Largest charge sum, ADC counts.
         mean: Mean image, with the sum 1: (n_cells,).
-        bits: Bits of the charge, in the linear and square-root scale of the learned codes (`hgcae.model.sums.SumCode`).
+        bits: Bits of the charge, in the linear and square-root scale of the learned codes (`hgcae.coding.sums.SumCode`).
     """
 
     name = "mean"

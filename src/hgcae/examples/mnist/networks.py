@@ -8,8 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.examples.mnist.settings import PIXELS, ExampleSettings
-from hgcae.model.layers import FixedPoint, Windows, float_dense, quantised_convolutions, quantised_dense
+from hgcae.model.layers import Windows, float_dense, quantised_convolutions, quantised_dense
 from hgcae.model.runtime import neutral
 from hgcae.train.minimise import draw_weights
 

@@ -25,10 +25,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from hgcae.coding.bitpack import get, pack
+from hgcae.coding.floatcode import FLOAT_5E4M
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.bits import get, pack
 from hgcae.frontend.econt.cells import MAX_LINKS, Encoded, checked_charges, checked_payload, checked_setting
-from hgcae.frontend.floatcode import FLOAT_5E4M
 from hgcae.reading.files import open_regular
 
 N_FILTERS, KERNEL, STRIDE, SIDE = 8, 3, 2, 8

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hgcae.frontend.bits import get, put
+from hgcae.coding.bitpack import get, put
 from hgcae.frontend.econt.cells import (
     MAX_LINKS,
     Encoded,

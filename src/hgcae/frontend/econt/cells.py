@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from hgcae.coding.floatcode import FLOAT_4E3M, LARGEST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.floatcode import FLOAT_4E3M, LARGEST_CHARGE
 from hgcae.geometry.module import N_CELLS, PREMUX_OF_CALQ
 
 _CHARGES, _PAYLOAD = "charges", "payload"

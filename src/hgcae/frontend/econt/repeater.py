@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.frontend.bits import pack, unpack
+from hgcae.coding.bitpack import pack, unpack
+from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.frontend.econt.cells import Encoded, checked_charges, checked_payload, effective_drop
-from hgcae.frontend.floatcode import FLOAT_4E3M
 from hgcae.geometry.module import N_CELLS
 
 BITS = N_CELLS * FLOAT_4E3M.bits

@@ -26,10 +26,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from hgcae.coding.bitpack import get, put
+from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E4M, FloatCode
 from hgcae.errors import SettingsError
-from hgcae.frontend.bits import get, put
 from hgcae.frontend.econt.cells import Encoded, checked_charges, checked_payload, effective_drop, float_code
-from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E4M, FloatCode
 from hgcae.geometry.module import N_CELLS
 
 SuperCellName = Literal["STC4B", "STC16", "CTC4A", "STC4A", "CTC4B"]

@@ -18,10 +18,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from hgcae.coding.bitpack import get, put, unpack
+from hgcae.coding.floatcode import LARGEST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.bits import get, put, unpack
 from hgcae.frontend.econt.cells import Encoded, checked_charges, checked_payload, effective_drop, float_code, float_value
-from hgcae.frontend.floatcode import LARGEST_CHARGE
 from hgcae.geometry.module import N_CELLS
 
 NO_CELL, FEW_CELLS, MANY_CELLS, TRUNCATED, TRUNCATED_FULL = 0b000, 0b010, 0b100, 0b110, 0b111

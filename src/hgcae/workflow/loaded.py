@@ -21,7 +21,7 @@ _FITTED = 4000
 
 
 @dataclass(frozen=True)
-class OpenRun:
+class LoadedRun:
     """A run with the events to judge it on.
 
     Args:
@@ -39,7 +39,7 @@ class OpenRun:
     max_events: int
 
     @classmethod
-    def of(cls, run: Path, events: Path | None, max_events: int, note: Callable[[str], None]) -> OpenRun:
+    def of(cls, run: Path, events: Path | None, max_events: int, note: Callable[[str], None]) -> LoadedRun:
         """Loads a run and finds the events to judge it on: the run's held-out ones, or those of another file.
 
         Args:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hgcae.coding.bitpack import pack, unpack
 from hgcae.errors import DataFormatError
-from hgcae.frontend.bits import pack, unpack
 
 
 @st.composite

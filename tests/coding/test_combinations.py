@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hgcae.codec.combinations import LIMB_BITS, LIMBS, MOST_CHOSEN, rank, table, unrank, width
+from hgcae.coding.combinations import LIMB_BITS, LIMBS, MOST_CHOSEN, rank, table, unrank, width
 
 
 def number_of(chosen: list[int]) -> np.ndarray:

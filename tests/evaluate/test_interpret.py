@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evaluate.toys import scaled
-from hgcae.evaluate.meaning import STEPS, correlations, near_energy, quantities, traversal
+from hgcae.evaluate.interpret import STEPS, correlations, near_energy, quantities, traversal
 
 
 def test_quantities(showers, prototype):

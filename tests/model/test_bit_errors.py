@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hgcae.errors import SettingsError
-from hgcae.model.flips import flip_bits
+from hgcae.model.bit_errors import flip_bits
 from hgcae.model.sparse import Codes
 from model.toys import STACK
 

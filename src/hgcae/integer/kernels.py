@@ -1,4 +1,4 @@
-"""What the integer path compiles, see `hgcae.model.integer`.
+"""What the integer path compiles, see `hgcae.integer.encoder`.
 
 Units are encoded in tiles, one array element per unit, so every multiply-add of a weight is a vector instruction.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from hgcae.model.sums import LOG_BITS, ROOT_BITS, WEIGHT_ONE
+from hgcae.coding.sums import LOG_BITS, ROOT_BITS, WEIGHT_ONE
 
 TILE = 128
 """Units that are encoded together: the numbers of a layer of a tile stay in the processor's nearest caches."""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M, FloatCode
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.frontend.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M, FloatCode
 
 EVERY_VALUE = np.arange(1 << 18)
 CODES = [FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M]

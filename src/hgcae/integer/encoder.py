@@ -1,0 +1,109 @@
+"""The integer path: what an encoder computes in hardware, compiled for the processor.
+
+Codes are made here wherever many are made; the float path in `hgcae.model.level` exists to be differentiated. Both give the same codes,
+bit for bit, because every number of the float path lies on a grid that float32 holds exactly. Units are encoded in tiles, one array
+element per unit, so every multiply-add of a weight is a vector instruction. Sums of products are integers too, but held in floats, which
+processors multiply fastest: exactly, because their size is known beforehand.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae.integer.kernels import TILE, encode_plain, encode_shares
+from hgcae.integer.network import Network
+
+
+class PlainTables(NamedTuple):
+    """What a plain encoder needs besides its network: what a step of each input is in steps of the network's, and their limits."""
+
+    scale: NDArray[np.float64]
+    low: int
+    high: int
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs of the network."""
+        return len(self.scale)
+
+
+class SharesTables(NamedTuple):
+    """What a shares encoder needs besides its network; see `hgcae.model.sums` and `hgcae.model.level`.
+
+    Args:
+        n_inputs: Inputs of the network.
+        messages: Inputs that neighbours add to each child, behind the numbers of its code.
+        scale: Sixteenths in a charge, for the lowest level.
+        below: Sum of each code of the level below, sixteenths; empty at the lowest level.
+        thresholds: Smallest sum of each code, sixteenths.
+        weight: Weight of each child's sum, 64 = 1: (children,).
+        scales: Steps of the network's input in a step of roots and of the logarithm.
+        numbers: Steps of the network's input in a step of the products of roots with each number of a child, and of the number: (2, k).
+        limits: Smallest and largest integer of the encoder's input.
+        position: One, and the d coordinates of the children, 2^15 = 1: (1 + d, children); d = 0 where no barycentre is sent.
+        matrix: Maps between frames (children, d, 2), 2^8 times the scale of positions over that of numbers; empty where they are not used.
+        step: Steps of the barycentre's coordinates, 2^15 = 1: (d,).
+        top: Numbers of codes on either side of zero: (d,).
+    """
+
+    n_inputs: int
+    messages: int
+    scale: np.float32
+    below: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    scales: NDArray[np.float32]
+    numbers: NDArray[np.float32]
+    limits: NDArray[np.float32]
+    position: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+    step: NDArray[np.float64]
+    top: NDArray[np.float64]
+
+
+class IntegerEncoder:
+    """A whole encoder in integers.
+
+    Args:
+        network: The learned part.
+        tables: The rest.
+        steps: What one step of each number of the code stands for: (latent,).
+        around: What makes the messages of the neighbours; None where they are not looked at.
+    """
+
+    def __init__(
+        self, network: Network, tables: PlainTables | SharesTables, steps: NDArray[np.floating], around: IntegerEncoder | None = None
+    ) -> None:
+        self.network, self._tables, self._around = network, tables, around
+        shares = isinstance(tables, SharesTables)
+        self._kernel: Any = encode_shares if shares else encode_plain
+        self._steps = steps.astype(np.float32)
+        self._width = max(network.width, tables.n_inputs)
+        self._compiled = network.compiled(tables.n_inputs)
+
+    def encode(self, x: NDArray[Any], out: NDArray[np.float32]) -> None:
+        """Encodes units, in the calling thread.
+
+        Args:
+            x: Charges of the children (n, children), or the integers of their codes (n, children, latent); with neighbours those of the
+                child and of its six neighbours (n, children, 7, latent).
+            out: Filled with the codes, numbers on their grid: (n, latent).
+        """
+        self._run(x, out, self._steps)
+
+    def integers(self, x: NDArray[Any]) -> NDArray[np.int32]:
+        """Returns the codes as the integers that are sent: (n, latent)."""
+        out = np.empty((len(x), len(self._steps)), dtype=np.int32)
+        self._run(x, out, np.ones(len(self._steps), dtype=np.int32))
+        return out
+
+    def _run(self, x: NDArray[Any], out: NDArray[Any], steps: NDArray[Any]) -> None:
+        if self._around is not None:
+            messages = self._around.integers(x[:, :, 1:].reshape(-1, 6 * x.shape[3]))
+            x = np.concatenate([x[:, :, 0], messages.reshape(*x.shape[:2], -1)], axis=2)
+        x = np.ascontiguousarray(x).reshape(len(x), int(np.prod(x.shape[1:])))
+        buffers = np.zeros((2, self._width, TILE), dtype=self._compiled[1].dtype)
+        self._kernel(x, out, steps, buffers, *self._compiled, self._tables)
