@@ -191,10 +191,21 @@ class TestTrain:
         assert result.json["epochs"] == 1
         assert not (copy / "odd" / "frames").exists()
 
+    def test_all_settings_are_shown_and_ask_for_the_same(self, copy):
+        before = contents(copy)
+        shown = hgcae_in(copy, "train", "-i", "modules.parquet", "--set", "levels.MODULE.encoder=[5]", "--show-settings")
+        assert (shown.status, shown.err) == (0, "")
+        assert contents(copy) == before
+        (copy / "shown.yaml").write_text(shown.out)
+        again = hgcae_in(copy, "train", "--settings", "shown.yaml", "--show-settings")
+        assert again.out == shown.out
+        assert RunSettings.from_yaml(copy / "shown.yaml").model.levels["MODULE"].encoder == (5,)
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             (["-o", "new"], "input: Field required"),
+            (["-i", "modules.parquet"], "output: found none, expected -o RUN"),
             (["-i", "missing.parquet", "-o", "new"], "missing.parquet: No such file"),
             (["-i", "settings.yaml", "-o", "new"], "reads Parquet files of hgcae; write one with hgcae convert"),
             (["-i", "modules.parquet", "-o", "new", "--root", "LAYER"], "unknown level 'LAYER', expected one of ROC, MODULE"),

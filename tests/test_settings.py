@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from hgcae import SettingsError
-from hgcae.settings import Settings, fingerprint, override, read_yaml
+from hgcae.settings import Settings, fingerprint, overlaid, override, read_yaml
 
 
 class Beam(Settings):
@@ -101,6 +103,33 @@ class TestRefusals:
         path.write_text(yaml)
         with pytest.raises(SettingsError, match="twice.yaml: is not YAML of plain values: line [12]: found the key '(name|pdg)' twice"):
             Beam.from_yaml(path)
+
+    def test_the_names_of_alternatives_are_no_keys(self):
+        class Near(Settings):
+            kind: Literal["near"] = "near"
+            size: int
+
+        class Far(Settings):
+            kind: Literal["far"] = "far"
+
+        class Either(Settings):
+            places: dict[str, Annotated[Near | Far, Field(discriminator="kind")]]
+
+        for values, message in (
+            ({"kind": "near", "size": 1, "colour": 3}, r"unknown key places\.a\.colour, "),
+            ({"kind": "near", "size": "x"}, r"places\.a\.size: .*found 'x'"),
+            ({"kind": "near"}, r"places\.a\.size: Field required"),
+            ({"kind": "none"}, r"places\.a: .*'none'"),
+        ):
+            with pytest.raises(SettingsError, match=message):
+                Either.load({"places": {"a": values}})
+
+
+def test_changes_are_laid_over_groups_one_by_one():
+    values = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+    assert overlaid(values, {"a": {"c": [3]}, "e": 5}) == {"a": {"b": 1, "c": [3]}, "d": 4, "e": 5}
+    assert overlaid(values, {"a": 3}) == {"a": 3, "d": 4}
+    assert values == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
 
 
 class TestOverride:

@@ -39,7 +39,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             # An unknown key explains why a known one is missing.
             first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-            key = ".".join(str(part)[:100] for part in first["loc"]) or "top level"
+            key = ".".join(str(part)[:100] for part in _place(values, first["loc"], first["type"])) or "top level"
             if first["type"] == "extra_forbidden":
                 known = list(dict.fromkeys(_keys(cls, first["loc"][:-1])))
                 hint = nearest(first["loc"][-1], known) or f"expected one of {', '.join(known)}"
@@ -61,6 +61,17 @@ class Settings(BaseModel):
     def fingerprint(self) -> str:
         """Returns 16 hexadecimal digits that identify these settings (SHA-256 of their canonical JSON)."""
         return fingerprint(self.model_dump(mode="json"))
+
+
+def _place(values: Any, path: Sequence[int | str], kind: str) -> Iterator[int | str]:
+    """Yields the keys that lead to a fault: those of the values, without the names of alternatives that pydantic puts between them."""
+    for i, part in enumerate(path, 1):
+        keys = values if isinstance(values, Mapping) else range(len(values)) if isinstance(values, list | tuple) else None
+        if keys is not None and part in keys:
+            values = values[part]
+            yield part
+        elif keys is None or (kind == "missing" and i == len(path)):
+            yield part
 
 
 def _keys(settings: type[BaseModel], place: Sequence[int | str]) -> Iterator[str]:
@@ -110,6 +121,13 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         msg = f"{path}: found a {type(values).__name__} at the top, expected key: value pairs"
         raise SettingsError(msg)
     return values
+
+
+def overlaid(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a copy of plain values with changes laid over them: groups one by one, everything else whole."""
+    both = {key: (values.get(key), change) for key, change in changes.items()}
+    new = {key: overlaid(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else new for key, (old, new) in both.items()}
+    return copy.deepcopy({**values, **new})
 
 
 def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:

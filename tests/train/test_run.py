@@ -19,7 +19,7 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.simulate import SimulateSettings, simulate
 from hgcae.simulate.perturb import perturbed
 from hgcae.simulate.repeat import repeated
-from hgcae.train.run import RunSettings, Split, prepare, splits, splits_of_run, training_data
+from hgcae.train.run import RunSettings, Split, prepare, resolved, splits, splits_of_run, training_data
 from hgcae.train.schedule import Schedule
 from model.toys import MODULE, STACK, plain_settings, shares_settings, showers
 from train.toys import STAGES
@@ -222,6 +222,35 @@ class TestPrepare:
         seed = prepare(RunSettings(input=str(path), latent=5, preset="original", batch=3, root="ROC"), folder)
         assert seed.model.hierarchy.root == "ROC"
         assert (seed.model.bits_per_unit("ROC"), seed.settings.schedule.stages[0].batch) == (45, 3)
+
+    def test_settings_of_single_levels_over_the_preset(self, path, folder, tmp_path):
+        levels = {"MODULE": {"bits": 6}, "ROC": {"weight": {"bits": 7}}}
+        changed = RunSettings(input=str(path), levels=levels, epochs=10)
+        model = prepare(changed, folder).model
+        plain = prepare(RunSettings(input=str(path), epochs=10), tmp_path / "plain").model
+        assert model.settings.levels["MODULE"] == plain.settings.levels["MODULE"].model_copy(update={"bits": 6})
+        weight = plain.settings.levels["ROC"].weight
+        assert model.settings.levels["ROC"].weight == weight.model_copy(update={"bits": 7})
+        whole = resolved(changed)
+        assert whole.model == model.settings
+        assert prepare(whole, tmp_path / "whole").fingerprint == prepare(changed, tmp_path / "again").fingerprint
+
+    @pytest.mark.parametrize(
+        ("levels", "message"),
+        [
+            ({"MODUL": {"bits": 3}}, "unknown level 'MODUL'"),
+            ({"ROC": {"bit": 3}}, r"unknown key levels\.ROC\.bit, did you mean bits"),
+            ({"ROC": {"kind": "plain"}}, r"levels\.ROC"),
+        ],
+    )
+    def test_levels_that_do_not_fit(self, path, folder, levels, message):
+        with pytest.raises(SettingsError, match=message):
+            prepare(RunSettings(input=str(path), levels=levels, epochs=10), folder)
+
+    def test_levels_come_in_any_order(self, path, folder):
+        chosen = prepare(run_settings(path), folder).model.settings
+        turned = chosen.model_copy(update={"levels": dict(reversed(chosen.levels.items()))})
+        assert tuple(prepare(run_settings(path, model=turned), folder).model.levels) == MODULE.names
 
     def test_without_positions_there_is_no_barycentre(self, tmp_path, folder):
         odd = Hierarchy.of(CHIP=(2, 3), PANEL=2)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcae.cli import console
-from hgcae.errors import GeometryError
+from hgcae.errors import GeometryError, SettingsError
 from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ class Preset(StrEnum):
 
 
 def train(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Folder of the run; an unfinished one is resumed.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="RUN", help="Folder of the run; an unfinished one is resumed.  [required]")
+    ] = None,
     events: Annotated[str | None, typer.Option("-i", "--input", metavar="FILE", help="Parquet file of events.")] = None,
     root: Annotated[
         str | None,
@@ -52,6 +54,9 @@ def train(
     pictures: Annotated[bool, typer.Option(help="Draw input and decoded units after each epoch, and a film of them.")] = True,
     settings: console.SettingsOption = None,
     assignments: console.SetOption = None,
+    show_settings: Annotated[
+        bool, typer.Option("--show-settings", help="Print all settings as YAML, the preset's levels and stages too; train nothing.")
+    ] = False,
     as_json: console.JsonOption = False,
 ) -> None:
     """Train encoders and decoders level by level.
@@ -70,8 +75,10 @@ def train(
       hgcae train -i electrons.parquet -o run
       hgcae train -i ttbar.parquet --root module --epochs 60 -o modules
       hgcae train -i electrons.parquet --preset original --epochs full -o original
+      hgcae train -i electrons.parquet --set "levels.MODULE.encoder=[32]" -o narrow
+      hgcae train -i electrons.parquet --show-settings
     """
-    from hgcae.train.run import RunSettings
+    from hgcae.train.run import RunSettings, resolved
 
     options = {
         "input": events,
@@ -86,6 +93,12 @@ def train(
         "seed": seed,
     }
     chosen = RunSettings.load(console.settings_values(settings, options, assignments), source=settings or "settings")
+    if show_settings:
+        typer.echo(resolved(chosen).to_yaml(), nl=False)
+        return
+    if output is None:
+        msg = "output: found none, expected -o RUN, the folder of the run"
+        raise SettingsError(msg)
     trainer = train_run(chosen, output, pictures=pictures)
     last = trainer.history[-1]
     figures = {

@@ -201,7 +201,7 @@ def check_levels(settings: ModelSettings, hierarchy: Hierarchy) -> None:
     Raises:
         SettingsError: Levels differ, kinds are mixed (a `shares` decoder needs children with sums), or networks do not fit a level.
     """
-    if tuple(settings.levels) != hierarchy.names:
+    if set(settings.levels) != set(hierarchy.names):
         msg = f"model: levels: found {', '.join(settings.levels)}, expected {', '.join(hierarchy.names)}"
         raise SettingsError(msg)
     kinds = {level.kind for level in settings.levels.values()}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
-from hgcae.errors import SettingsError
+from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.geometry.detector import detector_of
 from hgcae.geometry.hierarchy import Hierarchy
@@ -21,7 +21,7 @@ from hgcae.model.frames import Frame, frames
 from hgcae.model.presets import ModelSettings, Precision, l1_preset, original_preset
 from hgcae.model.training_data import TrainingData
 from hgcae.outputs import atomic_path
-from hgcae.settings import Settings, fingerprint
+from hgcae.settings import Settings, fingerprint, overlaid
 from hgcae.store import Reader
 from hgcae.train.checkpoint import Checkpoint
 from hgcae.train.losses import LossSettings
@@ -58,6 +58,9 @@ class RunSettings(Settings):
     )
     loss: LossSettings = Field(default=LossSettings(), description="Weights of the terms of the l1 loss.")
     model: ModelSettings | None = Field(default=None, description="All model settings, instead of the preset's.")
+    levels: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Settings of single levels over those of the preset or model, e.g. levels.MODULE.encoder=[32]."
+    )
     schedule: Schedule | None = Field(default=None, description="The whole stage table, instead of the preset's.")
 
     @field_validator("epochs")
@@ -193,7 +196,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
     positions = frames(hierarchy, cell_xy)
     model = Autoencoder(
         hierarchy,
-        settings.model or _preset(settings, hierarchy, positions),
+        model_settings(settings, hierarchy, positions),
         Calibration.measure(train.chunks(), weight),
         positions,
         settings.seed,
@@ -214,6 +217,19 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
     return trainer
 
 
+def resolved(settings: RunSettings) -> RunSettings:
+    """Returns settings that ask for the same training, with the whole model and stage table in them.
+
+    Raises:
+        SettingsError, DataFormatError: Bad input, or settings that do not fit it.
+    """
+    train, test = splits(settings)
+    hierarchy = test.take(0, 1).hierarchy
+    positions = frames(hierarchy, root_xy_cm(hierarchy, detector_of(train.reader.detector, settings.input)))
+    model = model_settings(settings, hierarchy, positions)
+    return settings.model_copy(update={"model": model, "levels": {}, "schedule": schedule_of(settings, hierarchy)})
+
+
 def schedule_of(settings: RunSettings, hierarchy: Hierarchy) -> Schedule:
     """Returns the stage table of a run: its own, or the preset's.
 
@@ -223,6 +239,23 @@ def schedule_of(settings: RunSettings, hierarchy: Hierarchy) -> Schedule:
     length = settings.epochs if isinstance(settings.epochs, int) else EPOCHS[settings.preset][settings.epochs]
     batch = {"batch": settings.batch} if settings.batch else {}
     return settings.schedule or SCHEDULES[settings.preset](hierarchy, length, **batch)
+
+
+def model_settings(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, Frame]) -> ModelSettings:
+    """Returns the model settings of a run: the preset's or its own, with what it changes of single levels.
+
+    Raises:
+        SettingsError: No such level, or settings that a level does not have.
+    """
+    chosen = settings.model or _preset(settings, hierarchy, positions)
+    if not settings.levels:
+        return chosen
+    values = chosen.model_dump(mode="json")
+    for name, changes in settings.levels.items():
+        if name not in values["levels"]:
+            raise SettingsError(unknown("level", name, values["levels"]))
+        values["levels"][name] = overlaid(values["levels"][name], changes)
+    return ModelSettings.load(values, "settings")
 
 
 def _preset(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, Frame]) -> ModelSettings:
