@@ -37,7 +37,7 @@ from workflow.toys import RESULTS, write_workflow
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KILLS", "2"))
 """Kills of each verb."""
-PATIENCE_S = 300
+PATIENCE_S = 600
 """A command that takes longer than that hangs: its threads are printed, and the test fails."""
 IN_A_ROW = 5
 """Kills before the command is left alone."""
