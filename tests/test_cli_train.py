@@ -199,7 +199,9 @@ class TestTrain:
         (copy / "shown.yaml").write_text(shown.out)
         again = hgcae_in(copy, "train", "--settings", "shown.yaml", "--show-settings")
         assert again.out == shown.out
-        assert RunSettings.from_yaml(copy / "shown.yaml").model.levels["MODULE"].encoder == (5,)
+        model = RunSettings.from_yaml(copy / "shown.yaml").model
+        assert model is not None
+        assert model.levels["MODULE"].encoder == (5,)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

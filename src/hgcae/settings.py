@@ -66,7 +66,9 @@ class Settings(BaseModel):
 def _place(values: Any, path: Sequence[int | str], kind: str) -> Iterator[int | str]:
     """Yields the keys that lead to a fault: those of the values, without the names of alternatives that pydantic puts between them."""
     for i, part in enumerate(path, 1):
-        keys = values if isinstance(values, Mapping) else range(len(values)) if isinstance(values, list | tuple) else None
+        if isinstance(values, list | tuple):
+            values = dict(enumerate(values))
+        keys = values if isinstance(values, Mapping) else None
         if keys is not None and part in keys:
             values = values[part]
             yield part
