@@ -110,9 +110,9 @@ def long_reference(result: Row, mine: Row) -> str:
         losses = [f"{their['loss_test']:.4f} ({their['steps']} steps)", f"{my['loss_test']:.4f} ({steps} steps)"]
         rows.append([str(my["epoch"]), my["loss_level"], *losses, *(f"{time:.2f}" for time in times), f"{times[0] / times[1]:.1f}"])
     head = ["epoch", "loss at", "TF + QKeras", "hgcae", "TF + QKeras [CPU s a step]", "hgcae [CPU s a step]", "quotient"]
-    return f"""TensorFlow + QKeras from the same weights, on the first {result["events"]} of the same training events, next to the first epochs
-above. After the same number of steps both have the same loss (see the short training), so what differs is the time of a step; that of
-hgcae includes what is compiled.
+    return f"""TensorFlow + QKeras from the same weights, on the first {result["events"]} of the same training events, next to the first
+epochs above. After the same number of steps both have the same loss (see the short training), so what differs is the time of a step; that
+of hgcae includes what is compiled.
 
 {markdown(head, rows)}"""
 

@@ -146,8 +146,7 @@ class TestLevels:
     def test_other_levels(self):
         with pytest.raises(SettingsError, match="found ROC, MODULE, STACK, expected ROC, MODULE"):
             check_levels(shares_settings(STACK), MODULE)
-        with pytest.raises(SettingsError, match="levels"):
-            check_levels(ModelSettings(preset="x", levels=dict(reversed(l1_preset(MODULE).levels.items()))), MODULE)
+        check_levels(ModelSettings(preset="x", levels=dict(reversed(l1_preset(MODULE).levels.items()))), MODULE)  # in any order
 
     def test_sums_of_codes(self):
         with pytest.raises(SettingsError, match="digi: found codes, expected charges"):

@@ -19,7 +19,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 N_CELLS = 48
 SHAPE = (3, 4, 4)
@@ -98,6 +97,8 @@ def cell_map(pixel_cm: float = 0.025) -> CellMap:
 
     A raster answers millions of points per second at the cost of a border that is rough on the scale of its pixel, 1 % of a trigger cell.
     """
+    from scipy.spatial import KDTree  # whoever places no cells need not load it
+
     n = 2 * math.ceil(1.02 * WAFER_CM / math.sqrt(3) / pixel_cm)
     axis = (np.arange(n) + 0.5 - n / 2) * pixel_cm
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
