@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ import typer
 
 from hgcae import store
 from hgcae.cli.original import original_settings
+from hgcae.codec.baselines import code_events, fitted
 from hgcae.coding.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import PROTOTYPE
@@ -40,6 +42,8 @@ LONG_EVENTS, LONG_SEED, LONG_BATCH = 4000, 13, 4
 JUDGED_EVENTS, JUDGED_SEED = 200, 14
 ALONE = {"ROC": 2, "MODULE": 2, "TRIPLET": 2, "STAGE1": 2, "STAGE2": 4}
 """Epochs of each level alone: 196 to 600 in the original table."""
+SIMPLE = ("largest_cells", "best_choice_spread")
+"""Simple codes that the networks have to beat."""
 EMPTY_SHARE = {"STAGE1": 0.03, "STAGE2": 0.03}
 
 
@@ -146,11 +150,22 @@ def levels(folder: Path) -> dict[str, Any]:
     """Losses by level of other events, of all that were trained."""
     judged = store.Reader(sample(folder, JUDGED_EVENTS, JUDGED_SEED)).read()
     mine, weights = Autoencoder.load(folder / "long"), folder / "long-reference.npz"
-    found = {"zero": zero_loss(mine, judged), "hgcae": losses(mine, mine, judged)}
+    found = {"zero": zero_loss(mine, judged), "hgcae": losses(mine.reconstruct, mine, judged)}
     theirs = Autoencoder.load(folder / "long")
     with np.load(weights) as file:
         set_weight_arrays(theirs, {name: _like(theirs, name, array) for name, array in file.items()}, weights)
-    return found | {"reference": losses(theirs, mine, judged), "l1": losses(Autoencoder.load(folder / "l1"), mine, judged)}
+    l1 = Autoencoder.load(folder / "l1")
+    found |= {"reference": losses(theirs.reconstruct, mine, judged), "l1": losses(l1.reconstruct, mine, judged)}
+    return found | simple_codes(mine, judged, store.Reader(sample(folder, LONG_EVENTS, LONG_SEED)).read())
+
+
+def simple_codes(original: Autoencoder, judged: Events, train: Events) -> dict[str, dict[str, float]]:
+    """Losses by level of simple codes at the bits of the original, fitted to the same training events."""
+    found = {}
+    for name in SIMPLE:
+        codes = {level: fitted(name, train, level, original.bits_per_unit(level)) for level in PROTOTYPE.names}
+        found[name] = losses(lambda events, level, codes=codes: code_events(codes[level], events), original, judged)
+    return found
 
 
 def _like(model: Autoencoder, name: str, array: Any) -> Any:
@@ -159,14 +174,14 @@ def _like(model: Autoencoder, name: str, array: Any) -> Any:
     return array.reshape(getattr(model.level(level), kind).trainable_variables[int(number)].shape)
 
 
-def losses(model: Autoencoder, original: Autoencoder, events: Events) -> dict[str, float]:
-    """Returns the mean squared error of codes, decoded from each level of a model."""
+def losses(decoded_from: Callable[[Events, str], Events], original: Autoencoder, events: Events) -> dict[str, float]:
+    """Returns the mean squared error of the digi of events that were decoded from each level."""
     true = original.digi(events).to_dense().reshape(len(events), -1)
     found = {}
     for name in PROTOTYPE.names:
         total = 0.0
         for first in range(0, len(events), 20):
-            decoded = model.reconstruct(events[first : first + 20], name).to_dense().reshape(-1, true.shape[1])
+            decoded = decoded_from(events[first : first + 20], name).to_dense().reshape(-1, true.shape[1])
             whole = np.arange(1 << FLOAT_4E3M.bits)
             codes = np.interp(decoded, FLOAT_4E3M.decode(whole, DROPPED_BITS), whole)
             total += float(np.square(codes - true[first : first + 20]).sum())
