@@ -35,7 +35,7 @@ from hgcae.codec.layers import Layer
 from hgcae.codec.numbers import QuantisedEncoder
 from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import read_module_results, read_physics, read_results, read_stress
+from hgcae.evaluate import physics, read_module_results, read_physics, read_results, read_stress
 from hgcae.evaluate.points import read_point, write_point
 from hgcae.evaluate.report import EvaluateSettings, write_results
 from hgcae.events import Events
@@ -202,7 +202,7 @@ def _make_results(folder: Path) -> None:
     levels = {"ROC": {"n": 3, "emd": {"mean": 1.5, "error": 0.1, "bins": [1.0, 2.0]}}}
     write_results(_sub(folder, 0) / "results.json", levels, date="2026-01-01", settings=EvaluateSettings(), fingerprints={"model": "x"})
     write_results_file(_sub(folder, 1) / "stress.json", {"schema": 2, "cases": [{"name": "a", "levels": {}}], "figures": {}})
-    write_results_file(_sub(folder, 2) / "physics.json", {"schema": 2, "showers": {"e-": {"mean": 1.5}}})
+    write_results_file(_sub(folder, 2) / "physics.json", {"schema": physics.SCHEMA, "showers": {"e-": {"mean": 1.5}}})
     write_results_file(_sub(folder, 3) / "modules.json", {"schema": 1, "results": []})
 
 

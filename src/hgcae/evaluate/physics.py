@@ -18,7 +18,7 @@ from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.store.results import read_results_file, write_results_file
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the result file; raised when a key changes its meaning."""
 ELECTRON, PION = "electron", "pion"
 """Names of the samples that are separated; electrons calibrate the search for second showers."""
