@@ -115,9 +115,10 @@ def end_with_parent() -> None:
 
 def _end_in_time(done: threading.Event, say: Callable[[], None]) -> None:
     while not done.wait(_LOOK_S):
-        if _asked and time.monotonic() - _asked[0][1] > GRACE_S:
-            say()
-            os._exit(128 + _asked[0][0])
+        for number, when in _asked[:1]:
+            if time.monotonic() - when > GRACE_S:
+                say()
+                os._exit(128 + number)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

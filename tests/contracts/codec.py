@@ -71,13 +71,11 @@ class CodecContract:
         if "..." not in text:
             assert eval(text, {type(made).__name__: type(made)}) == made  # noqa: S307 - what was just printed
 
-    def test_codecs_of_other_links_are_others(self, made):
-        class Named:
-            def get_config(self) -> dict[str, Any]:
-                return made.get_config()
-
-        assert made != Named()
-        assert made != 3
+    def test_another_configuration_is_another_codec(self, made, monkeypatch):
+        again = codec_from_config(made.get_config())
+        monkeypatch.setattr(again, "get_config", lambda: made.get_config() | {"links": made.links + 1})
+        assert again != made
+        assert made != made.get_config()
 
     def test_wrong_configurations_are_refused(self, made):
         config = made.get_config()
