@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 PHYSICS := physics
-VERDICT := verdict
+CODECS := codecs
 SCAN := scan
 LEVELS := levels
 # Processes of the scan of the size of codes, and what it tries: less than `make docs-dimension SIZES=`, which takes hours.
@@ -57,49 +57,49 @@ help: ## Show these lines
 demo: $(RUNTIME) ## Simulate, train, compress and judge in a few minutes; results in demo/
 	$(BIN)/hgcae demo -o $(DEMO)
 
-docs: demo ## Run the demo, then write its figures and tables into docs/
-	$(BIN)/python docs/refresh.py $(DEMO)
+docs: demo $(TOOLS) ## Run the demo, then write its figures and tables into docs/
+	$(BIN)/python docs/build.py demo $(DEMO)
 
-docs-codecs: $(RUNTIME) ## Compare all module codecs on real modules (HGCAE_DATA), then write docs/codecs.md
-	for name in events ttbar electron; do $(BIN)/hgcae compare --sample $$name --data $(HGCAE_DATA) --steps $(STEPS) --max-modules $(MODULES) -o $(VERDICT)/$$name || exit 1; done
-	$(BIN)/python docs/refresh_codecs.py $(VERDICT)
+docs-codecs: $(TOOLS) ## Compare all module codecs on real modules (HGCAE_DATA), then write docs/codecs.md
+	for name in events ttbar electron; do $(BIN)/hgcae compare --sample $$name --data $(HGCAE_DATA) --steps $(STEPS) --max-modules $(MODULES) -o $(CODECS)/$$name || exit 1; done
+	$(BIN)/python docs/build.py codecs $(CODECS)
 
 docs-report: demo $(TOOLS) ## Photograph the demo's report in Chromium, for docs/report.md
-	$(BIN)/python docs/refresh_report.py $(DEMO)/report.html
+	$(BIN)/python docs/build.py report $(DEMO)/report.html
 
-docs-robustness: demo ## Disturb the demo's events and codes, then write docs/robustness.md
+docs-robustness: demo $(TOOLS) ## Disturb the demo's events and codes, then write docs/robustness.md
 	$(BIN)/hgcae stress $(DEMO)/run -o $(DEMO)/stress --events 300
-	$(BIN)/python docs/refresh_robustness.py $(DEMO)/stress
+	$(BIN)/python docs/build.py robustness $(DEMO)/stress
 
-docs-physics: $(RUNTIME) ## Train on electrons, photons, pions, alone and in pairs, judge whole showers, then write docs/physics.md
+docs-physics: $(TOOLS) ## Train on electrons, photons, pions, alone and in pairs, evaluate whole showers, then write docs/physics_results.md
 	$(BIN)/hgcae simulate --particle e- --particle gamma --particle pi- --energy 20 500 --set "gun.count=[1,2]" -n 16000 --seed 201 \
 		--workers 2 -o $(PHYSICS)/mixed.parquet
 	$(BIN)/hgcae train -i $(PHYSICS)/mixed.parquet --epochs 30 --set test_share=0.02 -o $(PHYSICS)/run
 	$(BIN)/hgcae physics $(PHYSICS)/run -o $(PHYSICS) --events 600
 	$(BIN)/hgcae physics $(PHYSICS)/run -o $(PHYSICS)/simple --events 200 --levels MODULE --levels STAGE2 --set transport_events=20 \
 		--baseline best_choice_spread --baseline largest_cells
-	$(BIN)/python docs/refresh_physics.py $(PHYSICS)
+	$(BIN)/python docs/build.py physics_results $(PHYSICS)
 
-docs-levels: $(RUNTIME) ## Train three seeds for an hour and more, judge them, then write docs/levels.md
+docs-levels: $(TOOLS) ## Train three seeds for an hour and more, judge them, then write docs/levels.md
 	$(BIN)/hgcae simulate --energy 20 500 -n 24000 --seed 101 --workers 2 -o $(LEVELS)/train.parquet
 	$(BIN)/hgcae simulate --energy 20 500 -n 6000 --seed 102 --workers 2 -o $(LEVELS)/test.parquet
 	for seed in 1 2 3; do \
 		$(BIN)/hgcae train -i $(LEVELS)/train.parquet --epochs full --set test_share=0.02 --seed $$seed -o $(LEVELS)/run$$seed || exit 1; \
 		$(BIN)/hgcae evaluate $(LEVELS)/run$$seed -i $(LEVELS)/test.parquet --max-events 6000 --set "energy_edges_gev=[20,50,150,500]" || exit 1; \
 	done
-	$(BIN)/python docs/refresh_levels.py $(LEVELS)
+	$(BIN)/python docs/build.py levels $(LEVELS)
 
 docs-dimension: demo $(TOOLS) ## Train codes of all sizes on the demo's run, then write docs/dimension.md
 	$(BIN)/hgcae scan dimension $(DEMO)/run -o $(SCAN) --workers $(WORKERS) $(SIZES)
-	$(BIN)/python docs/refresh_dimension.py $(SCAN)
+	$(BIN)/python docs/build.py dimension $(SCAN)
 
-docs-merging: $(RUNTIME) ## Compare ways of merging units, then write docs/merging.md
+docs-merging: $(TOOLS) ## Compare ways of merging units, then write docs/merging.md
 	$(BIN)/hgcae scan merge -o $(MERGING) --length $(LENGTH)
-	$(BIN)/python docs/refresh_merging.py $(MERGING)
+	$(BIN)/python docs/build.py merging $(MERGING)
 
-docs-original: $(RUNTIME) $(PEERS)/peers.stamp ## Train the original network here and by TensorFlow + QKeras, then write docs/original.md; takes hours
+docs-original: $(TOOLS) $(PEERS)/peers.stamp ## Train the original network here and by TensorFlow + QKeras, then write docs/original.md; takes hours
 	$(BIN)/python benchmarks/bench_original.py --peer $(PEERS)/bin/python -o $(ORIGINAL)
-	$(BIN)/python docs/refresh_original.py $(ORIGINAL)
+	$(BIN)/python docs/build.py original $(ORIGINAL)
 
 docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller digits, then write docs/mnist.md
 	mkdir -p $(DIGITS)
@@ -108,7 +108,7 @@ docs-mnist: $(TOOLS) ## Train the example on MNIST (HGCAE_DATA) and on smaller d
 	$(EXAMPLE) 28 $(MNIST) --quantised --epochs $(EPOCHS) --json > $(DIGITS)/quantised.json
 	$(EXAMPLE) 1 2 4 8 16 28 32 64 $(MNIST) --epochs $(EPOCHS) --json > $(DIGITS)/scan.json
 	$(EXAMPLE) 28 --data digits --compare --epochs 20 --json > $(DIGITS)/comparison.json
-	$(BIN)/python docs/refresh_mnist.py $(DIGITS)
+	$(BIN)/python docs/build.py mnist $(DIGITS)
 
 test: lint ## Check the code, then run all tests but the slowest
 	$(BIN)/pytest $(COVERED)
@@ -144,7 +144,7 @@ bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Compare losses and codes with Te
 
 bench: $(TOOLS) ## Time everything that needs no peer, then write docs/benchmarks.md
 	for name in scaling encode simulate econt workflow; do $(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
-	$(BIN)/python benchmarks/report.py
+	$(BIN)/python docs/build.py
 
 constraints: ## Raise the pinned versions to the newest that fit together
 	$(PYTHON) -m venv --clear $(SCRATCH)

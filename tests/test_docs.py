@@ -1,14 +1,17 @@
-"""The written pages: no dead links, and an index that knows them all."""
+"""The written pages: no dead links, an index that knows them all, and generated pages that are what their template and values give."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from pages import PAGES, dumps, kept, render
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+ALL = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def linked_files(page: Path) -> set[Path]:
@@ -17,12 +20,30 @@ def linked_files(page: Path) -> set[Path]:
     return {(page.parent / target).resolve() for target in targets if not target.startswith(("http:", "https:", "mailto:"))}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_link_leads_somewhere(page):
     assert [target for target in linked_files(page) if not target.exists()] == []
 
 
 def test_the_index_lists_every_page():
     index = ROOT / "docs" / "README.md"
-    pages = {page for page in PAGES if page.is_relative_to(ROOT / "docs")}
+    pages = {page for page in ALL if page.is_relative_to(ROOT / "docs")}
     assert pages - linked_files(index) == {index}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_what_template_and_values_give(page):
+    """If not: edit docs/templates, not the page, and run `python docs/build.py`."""
+    assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == render(page, kept(page))
+
+
+def test_no_picture_is_left_over():
+    shown = {path.name for page in ALL for path in linked_files(page)}
+    assert {path.name for path in (ROOT / "docs" / "figures").iterdir()} - shown == set()
+
+
+def test_values_are_kept_with_a_line_for_each_row():
+    value = {"head": ["a"] * 60, "rows": [["x", 1, None], ["µ" * 130, 2.5, True]], "none": {}, "empty": []}
+    text = dumps(value)
+    assert json.loads(text) == value
+    assert len(text.splitlines()) == 9

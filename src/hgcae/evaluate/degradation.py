@@ -13,6 +13,7 @@ from hgcae.evaluate.distances import compare
 from hgcae.evaluate.frame import Frame, check_pair
 from hgcae.evaluate.moments import moments
 from hgcae.evaluate.position import MM_PER_CM, layer_profile_error
+from hgcae.evaluate.report import versions
 from hgcae.evaluate.response import ratio
 from hgcae.evaluate.statistics import MIN_ENTRIES, Bootstrap
 from hgcae.events import Events
@@ -85,7 +86,7 @@ def write_stress(path: str | Path, cases: Sequence[Mapping[str, Any]], provenanc
     Returns:
         What was written.
     """
-    results = {"schema": SCHEMA, **provenance, "figures": dict(FIGURES), "cases": list(cases)}
+    results = {"schema": SCHEMA, "versions": versions(), **provenance, "figures": dict(FIGURES), "cases": list(cases)}
     return write_results_file(path, results)
 
 

@@ -1,17 +1,15 @@
-# ruff: noqa: INP001 - a script, not part of a package
-"""Photographs a report in Chromium for docs/report.md: `make docs-report`."""
+"""Photographs of a report in Chromium."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 from hgcae.errors import MissingToolError
+from pages import Collected
 
-FIGURES = Path(__file__).parent / "figures"
 PICTURES = {"summary": "h1", "energy": "#energy", "rate": "#rate", "events": "#events", "space": "#space"}
 """Names of the pictures and the element at the upper edge of each."""
 FLAGS = (
@@ -23,23 +21,25 @@ FLAGS = (
 )
 
 
-def main(report: Path) -> None:
-    """Opens a report in a laptop's window and writes one picture of each part."""
+def collect(report: Path) -> Collected:
+    """Opens a report in a laptop's window and writes one picture of each part next to it; the page has no values.
+
+    Raises:
+        MissingToolError: There is no Chromium.
+    """
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         msg = "pictures of the report need Chromium, e.g. Debian's package chromium"
         raise MissingToolError(msg)
+    pictures = {f"report_{name}.png": report.with_name(f"report_{name}.png") for name in PICTURES}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS), chromium_sandbox=False, timeout=600_000)
         page = browser.new_page(viewport={"width": 1366, "height": 768})
         page.set_default_timeout(600_000)
         page.goto(report.resolve().as_uri())
         page.wait_for_selector("html[data-ready=true]", state="attached")
-        for name, selector in PICTURES.items():
+        for selector, path in zip(PICTURES.values(), pictures.values(), strict=True):
             page.evaluate("(selector) => document.querySelector(selector).scrollIntoView({behavior: 'instant'})", selector)
-            page.screenshot(path=FIGURES / f"report_{name}.png", timeout=600_000)
+            page.screenshot(path=path, timeout=600_000)
         browser.close()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    return Collected({}, pictures)
