@@ -65,7 +65,7 @@ def compare(
     Codecs:
       mean                    the charge alone; every module is the mean image
       pca                     the charge and as many quantised principal components of the image as the links hold
-      lattice                 the strongest cells, and the charge cut into quanta: as exact as the bits allow
+      pyramid                 the strongest cells, and the charge cut into quanta: as exact as the bits allow
       best_choice             ECON-T: the largest cells, 4, 6, 9, 14 over 2 to 5 links; each decoded as the middle of the step of its code
       best_choice_low         the same, decoded as the lower edge of the step, which is what the cells of these samples hold
       best_choice_spread      the same as best_choice, with what is missing spread over the cells that were not sent
