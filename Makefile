@@ -15,13 +15,13 @@ SIZES ?= --epochs 1 --set n_train=4000 --set n_test=1000 --set copies=8 --set ro
 # Mutated files that make fuzz reads, and the seed of their changes.
 N ?= 10000
 SEED ?= 1
-# Length of the trainings that are compared, beside that of the preset.
+# Length of the trainings that are compared, relative to that of the preset.
 LENGTH ?= 0.4
 MERGING := merging
 ORIGINAL := original
 # Optimisation steps of each learned codec.
 STEPS ?= 2000
-# Most modules that each codec is judged on.
+# Most modules that each codec is evaluated on.
 MODULES ?= 5000
 # Epochs of the quantised training and of those that are scanned.
 EPOCHS ?= 5
@@ -32,7 +32,7 @@ EXAMPLE = WORKFLOW_DIR=$(DIGITS)/workflow OUTPUT_DIR=$(DIGITS)/output $(BIN)/Set
 MNIST = --data $(HGCAE_DATA)/mnist/mnist.npz
 HGCAE_DATA ?= ../shared/data
 SCRATCH := $(VENV)/scratch
-# TensorFlow 2.15 and QKeras, to compare with: they do not fit beside what the package needs, nor on a newer Python.
+# TensorFlow 2.15 and QKeras, to compare with: they do not fit together with what the package needs, nor on a newer Python.
 PEERS := .venv-peers
 PEER_PYTHON ?= python3.11
 # What the tests need beyond the plain installation.
@@ -54,7 +54,7 @@ TOOLS := $(VENV)/tools.stamp
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(RUNTIME) ## Simulate, train, compress and judge in a few minutes; results in demo/
+demo: $(RUNTIME) ## Simulate, train, compress and evaluate in a few minutes; results in demo/
 	$(BIN)/hgcae demo -o $(DEMO)
 
 docs: demo $(TOOLS) ## Run the demo, then write its figures and tables into docs/
@@ -80,7 +80,7 @@ docs-physics: $(TOOLS) ## Train on electrons, photons, pions, alone and in pairs
 		--baseline best_choice_spread --baseline largest_cells
 	$(BIN)/python docs/build.py physics_results $(PHYSICS)
 
-docs-levels: $(TOOLS) ## Train three seeds for an hour and more, judge them, then write docs/levels.md
+docs-levels: $(TOOLS) ## Train three seeds for an hour and more, evaluate them, then write docs/levels.md
 	$(BIN)/hgcae simulate --energy 20 500 -n 24000 --seed 101 --workers 2 -o $(LEVELS)/train.parquet
 	$(BIN)/hgcae simulate --energy 20 500 -n 6000 --seed 102 --workers 2 -o $(LEVELS)/test.parquet
 	for seed in 1 2 3; do \

@@ -148,23 +148,23 @@ def default(folder: Path) -> dict[str, Any]:
 
 def levels(folder: Path) -> dict[str, Any]:
     """Losses by level of other events, of all that were trained."""
-    judged = store.Reader(sample(folder, JUDGED_EVENTS, JUDGED_SEED)).read()
+    evaluated = store.Reader(sample(folder, JUDGED_EVENTS, JUDGED_SEED)).read()
     mine, weights = Autoencoder.load(folder / "long"), folder / "long-reference.npz"
-    found = {"zero": zero_loss(mine, judged), "hgcae": losses(mine.reconstruct, mine, judged)}
+    found = {"zero": zero_loss(mine, evaluated), "hgcae": losses(mine.reconstruct, mine, evaluated)}
     theirs = Autoencoder.load(folder / "long")
     with np.load(weights) as file:
         set_weight_arrays(theirs, {name: _like(theirs, name, array) for name, array in file.items()}, weights)
     l1 = Autoencoder.load(folder / "l1")
-    found |= {"reference": losses(theirs.reconstruct, mine, judged), "l1": losses(l1.reconstruct, mine, judged)}
-    return found | simple_codes(mine, judged, store.Reader(sample(folder, LONG_EVENTS, LONG_SEED)).read())
+    found |= {"reference": losses(theirs.reconstruct, mine, evaluated), "l1": losses(l1.reconstruct, mine, evaluated)}
+    return found | simple_codes(mine, evaluated, store.Reader(sample(folder, LONG_EVENTS, LONG_SEED)).read())
 
 
-def simple_codes(original: Autoencoder, judged: Events, train: Events) -> dict[str, dict[str, float]]:
+def simple_codes(original: Autoencoder, evaluated: Events, train: Events) -> dict[str, dict[str, float]]:
     """Losses by level of simple codes at the bits of the original, fitted to the same training events."""
     found = {}
     for name in SIMPLE:
         codes = {level: fitted(name, train, level, original.bits_per_unit(level)) for level in PROTOTYPE.names}
-        found[name] = losses(lambda events, level, codes=codes: code_events(codes[level], events), original, judged)
+        found[name] = losses(lambda events, level, codes=codes: code_events(codes[level], events), original, evaluated)
     return found
 
 

@@ -49,7 +49,7 @@ def stages(trainer: Trainer) -> list[dict[str, Any]]:
         row = {"loss_level": stage.loss_level, "batch": stage.batch, "epochs": len(history), "first_epoch_s": history[0]["seconds"]}
         row |= {"step_s": history[-1]["seconds"] / steps, "ready_step_s": ready(loop, batch)}
         row |= {"events_per_s": history[-1]["events_per_s"], "compilations": history[-1]["compilations"]}
-        if devices == 1 and not trainer.model.shares:
+        if devices == 1 and not trainer.model.conserves_charge:
             row["gflops"] = step_operations(trainer.model, stage.loss_level, batch) / row["step_s"] / 1e9
         rows.append(row)
     return rows

@@ -49,7 +49,7 @@ def data(tmp_path):
 
 
 def measured(result: ModuleResult, name: str) -> float:
-    value = result.figures[name].value
+    value = result.metrics[name].value
     assert value is not None
     return value
 
@@ -62,7 +62,7 @@ def test_every_codec_is_judged(hgcae, data, tmp_path):
     results = read_module_results(tmp_path / "out" / "results.json")
     assert [(result.codec, result.links) for result in results] == [(name, 5) for name in FACTORIES]
     assert {result.n_modules for result in results} == {results[0].n_modules}
-    assert f"ttbar: {results[0].n_modules} modules judged" in out
+    assert f"ttbar: {results[0].n_modules} modules evaluated" in out
 
 
 def test_a_codec_is_judged_at_every_number_of_links(hgcae, data, tmp_path):
@@ -74,7 +74,7 @@ def test_a_codec_is_judged_at_every_number_of_links(hgcae, data, tmp_path):
 
 
 def test_codecs_without_their_files_are_left_out(data):
-    assert available(data) == available(None) == [name for name in FACTORIES if not name.startswith("cms-")]
+    assert available(data) == available(None) == [name for name in FACTORIES if not name.startswith("cms_")]
 
 
 def test_json_is_what_is_in_the_file(hgcae, data, tmp_path):
@@ -95,7 +95,7 @@ def test_json_is_what_is_in_the_file(hgcae, data, tmp_path):
         (("--data", "data", "--sample", "ttbar", "--codec", "zip"), "unknown codec 'zip', expected one of mean, pca"),
         (("--data", "data", "--sample", "electron"), "electron_pt20_eta15-30_0PU.csv: No such file"),
         (("--data", "data", "--sample", "ttbar", "--links", 7, "--codec", "pca"), "links: found 7, expected one of 2, 3, 4, 5"),
-        (("--data", "data", "--sample", "events"), "found no modules to judge"),
+        (("--data", "data", "--sample", "events"), "found no modules to evaluate"),
     ],
 )
 def test_mistakes_end_with_one_line(hgcae, data, tmp_path, arguments, message):

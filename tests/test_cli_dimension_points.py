@@ -19,7 +19,7 @@ from hgcae.cli.dimension_points import ScanContext, POINTS, make_points
 from hgcae.evaluate import EvaluateSettings
 from hgcae.train.dimension import PointSettings
 
-base = {"base": "0", "sample": "none", "sample_fingerprint": "0", "judge": "0"}
+base = {"base": "0", "sample": "none", "sample_fingerprint": "0", "evaluation": "0"}
 size = {"level": "ROC", "latent": 2, "bits": 4, "barycentre": False, "depth": False, "epochs": 1}
 points = [PointSettings(**base, **size, seed=seed) for seed in range(3 * POINTS)]
 seen = []

@@ -263,9 +263,9 @@ class TestConvert:
         content = {"digi": codes, "meta": np.array([[11, 20.0, 0.1, 0.2], [-211, 30.0, 0.3, 0.4]])}
         (tmp_path / "a.pickle").write_bytes(pickle.dumps(content))
         assert json.loads(hgcae("convert", "a.pickle", "a.parquet", "--digi", "codes", "--json").out)["digi"] == "codes"
-        figures = json.loads(hgcae("info", "a.parquet", "--json").out)
-        assert (figures["digi"]["kind"], figures["particles"]) == ("codes", {"-211": 1, "11": 1})
-        assert figures["truth"]["energy_gev"] == {"min": 20, "max": 30}
+        metrics = json.loads(hgcae("info", "a.parquet", "--json").out)
+        assert (metrics["digi"]["kind"], metrics["particles"]) == ("codes", {"-211": 1, "11": 1})
+        assert metrics["truth"]["energy_gev"] == {"min": 20, "max": 30}
         for arguments in ([], ["--digi", "codes"]):
             assert hgcae("convert", "a.parquet", "b.pickle", *arguments).status == 0
             found = pickle.loads((tmp_path / "b.pickle").read_bytes())  # noqa: S301  our own file
@@ -367,7 +367,7 @@ class TestConvertByACodec:
         store.write(tmp_path / "a.parquet", [showers(STACK, 12)], {"seed": 7})
         return showers(STACK, 12)
 
-    @pytest.mark.parametrize("name", ["lattice", "best_choice", "pca"])
+    @pytest.mark.parametrize("name", ["pyramid", "best_choice", "pca"])
     def test_each_module_is_sent_and_decoded(self, hgcae, cropped, tmp_path, name):
         result = hgcae("convert", "a.parquet", "b.parquet", "--codec", name, "--links", 3, "--json")
         assert result.status == 0, result.err
@@ -406,7 +406,7 @@ class TestConvertByACodec:
         """One step of the level above the modules, with charges that are not whole."""
         arguments = ("--detector", "testbeam", "--direction", "parallel", "--radius", 2, "--energy", 10, 50)
         assert hgcae("simulate", "-n", 12, "-o", "a.parquet", *arguments).status == 0
-        assert hgcae("convert", "a.parquet", "b.parquet", "--codec", "lattice", "--links", 2).status == 0
+        assert hgcae("convert", "a.parquet", "b.parquet", "--codec", "pyramid", "--links", 2).status == 0
         charge = store.Reader(tmp_path / "b.parquet").read().charge
         assert (charge != np.round(charge)).any()
         stage = {"loss_level": "STAGE2", "trains": ["STAGE2"], "epochs": 1, "steps": 1, "batch": 4}
@@ -420,11 +420,11 @@ class TestConvertByACodec:
         ("arguments", "message"),
         [
             (["--links", 3], "found --codec None, --links 3, --fit None; expected --codec and --links, or none"),
-            (["--codec", "lattice"], "found --codec lattice, --links None, --fit None; expected --codec and --links"),
+            (["--codec", "pyramid"], "found --codec pyramid, --links None, --fit None; expected --codec and --links"),
             (["--fit", "a.parquet"], "found --codec None, --links None, --fit a.parquet; expected"),
-            (["--codec", "zip", "--links", 3], "unknown codec 'zip', expected one of mean, pca, lattice"),
-            (["--codec", "lattice", "--links", 9], "codec lattice: links: found 9, expected one of 2, 3, 4, 5"),
-            (["--codec", "cms-pu", "--links", 3], "codec cms-pu: the folder of real data is not known"),
+            (["--codec", "zip", "--links", 3], "unknown codec 'zip', expected one of mean, pca, pyramid"),
+            (["--codec", "pyramid", "--links", 9], "codec pyramid: links: found 9, expected one of 2, 3, 4, 5"),
+            (["--codec", "cms_pu", "--links", 3], "codec cms_pu: the folder of real data is not known"),
             (["--codec", "mean", "--links", 3, "--fit", "no.parquet"], "no.parquet: No such file"),
             (["--codec", "mean", "--links", 3, "--fit", "rocs.parquet"], r"rocs.parquet: hierarchy: found levels ROC of \(4, 4\)"),
             (["--codec", "best_choice", "--links", 3, "--root", "STAGE1"], "root: found STACK"),

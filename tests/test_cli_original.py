@@ -78,9 +78,9 @@ def trained(tmp_path_factory) -> tuple[Path, tuple[int, str, str]]:
 def test_what_it_leaves(trained):
     folder, (status, out, err) = trained
     assert status == 0, err
-    figures = json.loads(out)
+    metrics = json.loads(out)
     # 48 modules, 16 of them for tests: four steps of eight in an epoch.
-    assert (figures["epoch"], figures["step"], figures["batch"]) == (3, 12, 8)
+    assert (metrics["epoch"], metrics["step"], metrics["batch"]) == (3, 12, 8)
     assert {path.name for path in folder.iterdir()} == {
         "modules.pickle",
         "cost.png",
@@ -94,7 +94,7 @@ def test_what_it_leaves(trained):
     assert model.hierarchy == MODULE
     assert model.settings.preset == "original"
     assert {level.latent for level in model.settings.levels.values()} == {4}
-    assert figures["bits_per_unit"] == {"ROC": 36, "MODULE": 36}
+    assert metrics["bits_per_unit"] == {"ROC": 36, "MODULE": 36}
 
 
 def test_the_schedule_and_the_lines(trained):
@@ -206,9 +206,9 @@ def test_whole_events(tmp_path, prototype):
     store.write(tmp_path / "events.parquet", [hgcae.Events.from_dense(digi, prototype)])
     status, out, err = program(*options(tmp_path, epochs=1, dataTrain=tmp_path / "events.parquet", batchSize=1), "--json")
     assert status == 0, err
-    figures = json.loads(out)
-    assert (figures["level"], figures["step"]) == ("STAGE2", 1)
-    assert figures["bits_per_unit"]["STAGE2"] == 36
+    metrics = json.loads(out)
+    assert (metrics["level"], metrics["step"]) == ("STAGE2", 1)
+    assert metrics["bits_per_unit"]["STAGE2"] == 36
     assert (tmp_path / "film_0001.png").exists()
 
 

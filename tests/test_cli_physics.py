@@ -23,7 +23,7 @@ from hgcae.model.frames import frames
 from hgcae.model.presets import l1_preset
 from hgcae.simulate import SimulateSettings, simulate
 from hgcae.store import Reader
-from model.toys import MODULE, shares_settings, showers, sum_errors
+from model.toys import MODULE, conserving_settings, showers, sum_errors
 
 PICTURES = {"response.png", "shapes.png", "profiles.png", "separation.png", "pairs.png"}
 SMALL = ("--events", 20, "--levels", "ROC", "--set", "bootstrap_replicas=3", "--set", "transport_events=3", "--set", "folds=2")
@@ -42,7 +42,7 @@ def folder(tmp_path_factory) -> Path:
     wide = replace(measured, maximum={name: 10 * maximum for name, maximum in measured.maximum.items()})
     Autoencoder(hierarchy, settings, wide, frames(hierarchy, xy), 1, events.detector).save(folder / "run" / "model")
     modules = Calibration.measure([showers(MODULE, 20)])
-    Autoencoder(MODULE, shares_settings(MODULE, barycentre=False), modules, {}, 1).save(folder / "modules" / "model")
+    Autoencoder(MODULE, conserving_settings(MODULE, barycentre=False), modules, {}, 1).save(folder / "modules" / "model")
     return folder
 
 
@@ -81,7 +81,7 @@ def test_the_whole_command_and_again(hgcae, folder):
     assert results["no_particle"]["empty"]["ROC"]["largest_gev"] == 0
     assert results["no_particle"]["noise"]["uncompressed"]["mean_gev"] > 0
     assert len(re.findall("^simulating", err, re.MULTILINE)) == len(guns(PhysicsSettings(), 20))
-    # All events are there: only the verdict is made again.
+    # All events are there: only the results is made again.
     status, out, err = hgcae("run", "-o", "out", *SMALL)
     assert status == 0
     assert "simulating" not in err

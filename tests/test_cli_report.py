@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """A folder with the run `run`, judged and reported by the first command."""
+    """A folder with the run `run`, evaluated and reported by the first command."""
     folder = tmp_path_factory.mktemp("trained")
     write_run(folder, STEADY)
     for arguments in (["train", "--settings", folder / "settings.yaml", "-o", folder / "run", "--no-pictures"], ["report", folder / "run"]):
@@ -82,10 +82,10 @@ def test_results_that_are_there_are_used(hgcae, copy):
     before = (copy / "results.json").read_bytes()
     status, out, err = hgcae("report", copy, "-o", copy / "other.html", "--shown", 2, "--json")
     assert (status, err) == (0, "")
-    figures = json.loads(out)
-    assert figures["report"] == str(copy / "other.html")
-    assert 4 < figures["megabytes"] < 15
-    assert figures["levels"] == ["ROC", "MODULE"]
+    metrics = json.loads(out)
+    assert metrics["report"] == str(copy / "other.html")
+    assert 4 < metrics["megabytes"] < 15
+    assert metrics["levels"] == ["ROC", "MODULE"]
     assert (copy / "results.json").read_bytes() == before
     page = (copy / "other.html").read_text(encoding="utf-8")
     assert "Physics performance" in page

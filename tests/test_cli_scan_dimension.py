@@ -12,8 +12,8 @@ import pytest
 
 from hgcae.cli import dimension_points as cli_points
 from hgcae.errors import SettingsError
-from hgcae.evaluate.eventwise import FIGURES
-from hgcae.model.presets import ModelSettings, SharesSettings
+from hgcae.evaluate.eventwise import METRICS
+from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.simulate import GunSettings, SimulateSettings, simulate
 from hgcae.store import write
 from hgcae.store.results import read_results_file
@@ -39,7 +39,7 @@ def base_run(folder: Path) -> None:
     how = SimulateSettings(detector="testbeam", gun=GunSettings.load(GUN), seed=3)
     write(folder / "base.parquet", simulate(how, 20))
     names = ("ROC", "MODULE", "STAGE2")
-    levels = {name: SharesSettings(latent=4, bits=7, encoder=(8,), decoder=(8,)) for name in names}
+    levels = {name: ConservingSettings(latent=4, bits=7, encoder=(8,), decoder=(8,)) for name in names}
     settings = RunSettings(input=str(folder / "base.parquet"), model=ModelSettings(preset="l1", levels={**levels}))
     trainer = prepare(settings, folder / "run")
     trainer.model.save(folder / "run" / "model")
@@ -84,7 +84,7 @@ def test_what_is_found(scanned):
     assert (found["points"], found["failed"], found["intrinsic"]) == (4, [], {})
     assert found["cpu_s_per_point"]["STAGE2"] > 0
     answers = found["answers"]["electron"]["STAGE2"]
-    assert set(answers) <= set(FIGURES)
+    assert set(answers) <= set(METRICS)
     assert {"resolution_ratio", "barycentre_mm", "layer_error", "depth_x0", "cells_l1"} <= set(answers)
     for answer in answers.values():
         assert answer["at"] == [5, 9, True]
@@ -168,7 +168,7 @@ class TestResume:
         after = points(copy)
         assert set(after) == set(before)
         for name, content in after.items():
-            found, expected = json.loads(content)["content"]["figures"], json.loads(before[name])["content"]["figures"]
+            found, expected = json.loads(content)["content"]["metrics"], json.loads(before[name])["content"]["metrics"]
             assert {k: v["value"] for k, v in found.items()} == pytest.approx({k: v["value"] for k, v in expected.items()}, rel=0.05)
 
 

@@ -78,7 +78,7 @@ def test_mistakes(run, arguments, message):
 
 
 def test_bits_of_an_evaluation(run):
-    result = hgcae_in(run, "evaluate", "run", "-o", "judged", "--json", "--set", "bootstrap_replicas=4")
+    result = hgcae_in(run, "evaluate", "run", "-o", "evaluated", "--json", "--set", "bootstrap_replicas=4")
     assert result.status == 0
     for name, level in result.json["levels"].items():
         bits = level["bits"]

@@ -25,7 +25,7 @@ from hgcae.store.results import read_results_file
 from hgcae.train import run as training
 from hgcae.train.run import RunSettings
 from hgcae.train.schedule import Schedule
-from model.toys import MODULE, STACK, shares_settings, showers
+from model.toys import MODULE, STACK, conserving_settings, showers
 from train.toys import STEADY, write_run
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -110,11 +110,11 @@ class TestTrain:
     def test_the_figures(self, trained):
         _, result = trained
         assert (result.status, result.err) == (0, "")
-        figures = result.json
-        assert (figures["run"], figures["epochs"], figures["steps"]) == ("run", 6, 120)
-        assert figures["bits_per_unit"] == {"ROC": 45, "MODULE": 48}
-        assert 0 < figures["loss_test"] < 10
-        assert figures["train_seconds"] > 0
+        metrics = result.json
+        assert (metrics["run"], metrics["epochs"], metrics["steps"]) == ("run", 6, 120)
+        assert metrics["bits_per_unit"] == {"ROC": 45, "MODULE": 48}
+        assert 0 < metrics["loss_test"] < 10
+        assert metrics["train_seconds"] > 0
 
     def test_what_the_model_is(self, trained):
         levels = hgcae_in(trained[0], "info", "run", "--json").json["levels"]
@@ -169,7 +169,7 @@ class TestTrain:
     def test_units_of_a_level(self, copy):
         stage = STEADY[0].model_copy(update={"epochs": 1})
         roc = RunSettings(
-            input="modules.parquet", test_share=0.25, model=shares_settings(MODULE.rooted("ROC")), schedule=Schedule(stages=(stage,))
+            input="modules.parquet", test_share=0.25, model=conserving_settings(MODULE.rooted("ROC")), schedule=Schedule(stages=(stage,))
         )
         (copy / "roc.yaml").write_text(roc.to_yaml())
         result = hgcae_in(copy, "train", "--settings", "roc.yaml", "--root", "roc", "-o", "rocs", "--json")
@@ -246,14 +246,14 @@ class TestTrain:
 class TestEvaluate:
     @pytest.fixture(scope="class")
     @classmethod
-    def judged(cls, trained) -> tuple[Path, Result]:
-        return trained[0], hgcae_in(trained[0], "evaluate", "run", "-o", "judged", "--json", "--set", "bootstrap_replicas=10")
+    def evaluated(cls, trained) -> tuple[Path, Result]:
+        return trained[0], hgcae_in(trained[0], "evaluate", "run", "-o", "evaluated", "--json", "--set", "bootstrap_replicas=10")
 
-    def test_the_results(self, judged):
-        folder, result = judged
+    def test_the_results(self, evaluated):
+        folder, result = evaluated
         assert (result.status, result.err) == (0, "")
         results = result.json
-        assert results == read_results_file(folder / "judged" / "results.json", "")
+        assert results == read_results_file(folder / "evaluated" / "results.json", "")
         assert set(results["levels"]) == {"ROC", "MODULE"}
         for name, bits in (("ROC", 45), ("MODULE", 48)):
             level = results["levels"][name]
@@ -266,10 +266,10 @@ class TestEvaluate:
             assert ratio["mean"] == pytest.approx(1, abs=0.1)
         assert results["settings"]["bootstrap_replicas"] == 10
 
-    def test_the_figures(self, judged):
-        folder, _ = judged
+    def test_the_figures(self, evaluated):
+        folder, _ = evaluated
         for name in ("energy.png", "levels.png"):
-            assert (folder / "judged" / name).read_bytes().startswith(PNG)
+            assert (folder / "evaluated" / name).read_bytes().startswith(PNG)
 
     def test_other_events(self, trained, tmp_path):
         other = tmp_path / "other.parquet"
@@ -327,15 +327,15 @@ class TestEvaluate:
         assert {"exact", "occupied", "rate_tbps", "reference", "ratio"} == set(level["bits"])
         assert result.json["fingerprints"]["events"] == store.Reader(copy / "other.parquet").content_fingerprint
 
-    def test_the_events_of_the_run_are_known_wherever_they_are(self, trained, judged, copy):
+    def test_the_events_of_the_run_are_known_wherever_they_are(self, trained, evaluated, copy):
         """Given under another name, they are the held-out ones all the same, with baselines."""
         (copy / "modules.parquet").rename(copy / "elsewhere.parquet")
         result = hgcae_in(copy, "evaluate", "run", "-i", "elsewhere.parquet", "-o", "new", "--json", "--set", "bootstrap_replicas=10")
         assert (result.status, result.err) == (0, "")
-        assert result.json["levels"] == judged[1].json["levels"]
+        assert result.json["levels"] == evaluated[1].json["levels"]
 
-    def test_what_was_judged_is_named(self, judged):
-        folder, result = judged
+    def test_what_was_judged_is_named(self, evaluated):
+        folder, result = evaluated
         found = result.json["fingerprints"]
         header = json.loads((folder / "run" / "model" / "model.json").read_text())
         assert found["model"] == header["fingerprint"]
@@ -343,7 +343,7 @@ class TestEvaluate:
 
     def test_no_events_to_judge(self, fails, copy):
         store.write(copy / "none.parquet", [showers(MODULE, 4)[:0]])
-        assert "no events to judge" in fails("evaluate", "run", "-i", "none.parquet", "-o", "new")
+        assert "no events to evaluate" in fails("evaluate", "run", "-i", "none.parquet", "-o", "new")
 
 
 class TestShow:

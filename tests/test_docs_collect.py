@@ -16,7 +16,7 @@ from evaluate.toys import toy_showers
 from hgcae.evaluate import (
     Bootstrap,
     PhysicsSettings,
-    judge_modules,
+    evaluate_modules,
     write_module_results,
     write_physics,
     write_stress,
@@ -84,7 +84,7 @@ def test_module_codecs(tmp_path):
     true = rng.integers(0, 50, (120, 48)) * (rng.random((120, 48)) < 0.3)
     for sample in ("events", "ttbar", "electron"):
         results = [
-            judge_modules("toy", codec, links, true, factor * true + np.roll(true, 1, axis=1), np.full(120, 9 * links), Bootstrap(5))
+            evaluate_modules("toy", codec, links, true, factor * true + np.roll(true, 1, axis=1), np.full(120, 9 * links), Bootstrap(5))
             for codec, factor in (("pyramid", 0.9), ("cms_pu", 0.8))
             for links in (2, 3)
         ]
@@ -148,11 +148,11 @@ def test_nothing_is_certain_with_one_seed(tmp_path):
 def test_sizes_of_codes(tmp_path):
     values = {1: 9.0, 2: 3.0, 4: 1.04, 8: 1.0}
     metrics = ("layer_error", "cells_l1")
-    points = [sized(d, 9, v, figure=name, sample=sample) for d, v in values.items() for sample in ("electron", "pion") for name in metrics]
+    points = [sized(d, 9, v, metric=name, sample=sample) for d, v in values.items() for sample in ("electron", "pion") for name in metrics]
     joint: dict[str, Any] = {}
     for point in points:
         key = json.dumps(point["settings"])
-        joint.setdefault(key, point)["content"]["figures"].update(point["content"]["figures"])
+        joint.setdefault(key, point)["content"]["metrics"].update(point["content"]["metrics"])
     lower = [p | {"settings": p["settings"] | {"level": "ROC"}} for p in joint.values()]
     estimate = {"twonn": {"value": 4.0, "error": 0.5}}
     scan = {

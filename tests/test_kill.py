@@ -108,7 +108,7 @@ def compare(shared: Path) -> Verb:
     (shared / SAMPLES["ttbar"]).parent.mkdir(parents=True)
     modules = Events.from_dense(random_modules(400).reshape(-1, 3, 4, 4), PROTOTYPE.rooted("MODULE"))
     CalqCsv().write(shared / SAMPLES["ttbar"], [modules])
-    options = ["--sample", "ttbar", "--links", "3", "--codec", "best_choice", "--codec", "latent", "--codec", "econ-ae", "--steps", "200"]
+    options = ["--sample", "ttbar", "--links", "3", "--codec", "best_choice", "--codec", "latent", "--codec", "econ_ae", "--steps", "200"]
     return Verb(lambda folder: ["compare", "--data", str(shared), *options, "-o", str(folder)], "results.json")
 
 

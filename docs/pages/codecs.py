@@ -49,7 +49,7 @@ def _over_cms(results: Sequence[ModuleResult]) -> dict[str, Any] | None:
     """Returns the table of mean EMD over that of the better of CMS's two networks; None where these were not evaluated."""
     means: dict[str, dict[int, float]] = {}
     for result in results:
-        mean, _ = result.bins[0].figures["emd_mean"]
+        mean, _ = result.metrics["emd_mean"]
         if mean is not None:
             means.setdefault(result.codec, {})[result.links] = mean
     theirs, others = ([name for name in means if name.startswith("cms") is own] for own in (True, False))
@@ -65,7 +65,7 @@ def _occupancy(results: Sequence[ModuleResult]) -> dict[str, Any]:
     ranges = [(part.low, part.high) for part in results[0].by("occupancy")]
     rows = []
     for result in results:
-        found = {(part.low, part.high): part.figures["emd_median"] for part in result.by("occupancy")}
+        found = {(part.low, part.high): part.metrics["emd_median"] for part in result.by("occupancy")}
         rows.append([f"{result.codec} {result.links}", *(_text(*found[key]) if key in found else "" for key in ranges)])
     return table(["codec, links", *(f"{low:.0f} to {(high or 49) - 1:.0f}" for low, high in ranges)], joined(rows))
 

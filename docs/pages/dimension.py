@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hgcae.evaluate.eventwise import FIGURES
+from hgcae.evaluate.eventwise import METRICS
 from hgcae.evaluate.saturation import answer_table, count, size_table
 from hgcae.store.results import read_results_file
 from pages import Collected, table
@@ -70,7 +70,7 @@ def _enough(metrics: Mapping[str, Any]) -> str:
 
 def _smallest(answers: Mapping[tuple[str, ...], Mapping[str, Any]], head: list[str]) -> dict[str, Any]:
     """Returns the table of the smallest numbers and bits for each metric."""
-    metrics = [name for name in FIGURES if any(name in found for found in answers.values())]
+    metrics = [name for name in METRICS if any(name in found for found in answers.values())]
     rows = [
         [*names, *(f"{count(found[m]['numbers'])} / {count(found[m]['bits'])}" if m in found else "-" for m in metrics)]
         for names, found in answers.items()

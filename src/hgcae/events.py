@@ -1,7 +1,7 @@
 """Events: sparse trigger-cell charges of many events with what is known about them. The one vocabulary for shapes and units.
 
 A charge is stored with the flat index of its trigger cell in the root unit (see `hgcae.geometry.hierarchy`). Charges of detectors simulated
-here count tenths of a MIP (the HGCROC's aim of 10 ADC counts per MIP); foreign files keep their own counts.
+here count tenths of a MIP (the HGCROC's target of 10 ADC counts per MIP); foreign files keep their own counts.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from model.toys import STACK, showers
 
 
 def test_each_module_comes_back_as_the_codec_decodes_it():
-    events, codec = showers(n=12), make_codec("lattice", 2, random_modules(300))
+    events, codec = showers(n=12), make_codec("pyramid", 2, random_modules(300))
     found, bits = sent(events, codec)
     modules = events.to_dense().reshape(-1, 48).astype(np.int64)
     charged = modules.any(axis=1)

@@ -38,9 +38,9 @@ def test_pca_of_a_whole_event_is_found_without_making_it_dense():
     n, per_event = 60, 40
     event, cell = np.repeat(np.arange(n), per_event), rng.integers(0, 3000, n * per_event)
     train = from_entries(PROTOTYPE, n, event, cell, rng.integers(1, 50, n * per_event).astype(float))
-    figures = PrincipalComponents.fit(train, 5).errors(train).summary()
+    metrics = PrincipalComponents.fit(train, 5).errors(train).summary()
     dense = flat(train)[:, :3000]
-    assert figures["mse"] == pytest.approx(direct_pca_error(dense, dense, 5) * 3000 / 82_080, rel=1e-9)
+    assert metrics["mse"] == pytest.approx(direct_pca_error(dense, dense, 5) * 3000 / 82_080, rel=1e-9)
 
 
 def test_all_components_decode_exactly():

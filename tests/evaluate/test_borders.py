@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hgcae.evaluate import EvaluateSettings, judge_level
-from hgcae.evaluate.borders import FIGURES, REGIONS, core_xy_cm, judge_regions, regions, segment_distance_cm
+from hgcae.evaluate import EvaluateSettings, evaluate_level
+from hgcae.evaluate.borders import METRICS, REGIONS, core_xy_cm, evaluate_regions, regions, segment_distance_cm
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.geometry.detector import Detector
-from hgcae.geometry.lattice import inner_borders
+from hgcae.geometry.neighbours import inner_borders
 
 DETECTOR = Detector.load("prototype")
 CELLS = DETECTOR.cells_per_layer
@@ -89,19 +89,19 @@ def test_each_shower_with_a_known_particle_lies_in_one_region(events):
     assert (other[:, 1] - other[:, 0] > 0).all()
 
 
-def test_figures_of_a_region_are_those_of_the_judge(events):
+def test_metrics_of_a_region_are_those_of_the_judge(events):
     decoded = Events(events.hierarchy, events.offsets, events.cell, np.roll(events.charge, 1), detector=events.detector)
     settings = EvaluateSettings(bootstrap_replicas=5)
-    found = judge_regions(events, decoded, "TRIPLET", DETECTOR, settings, 2.0)
+    found = evaluate_regions(events, decoded, "TRIPLET", DETECTOR, settings, 2.0)
     mask = regions(events, DETECTOR, 2.0)["triplet border"]
-    verdict = judge_level(events[mask], decoded[mask], "TRIPLET", settings=settings, detector=DETECTOR)
+    results = evaluate_level(events[mask], decoded[mask], "TRIPLET", settings=settings, detector=DETECTOR)
     assert found["triplet border"]["n_events"] == mask.sum()
-    assert found["triplet border"]["l1_cells"] == (verdict["events"]["l1"]["CELL"], verdict["events"]["l1_error"]["CELL"])
+    assert found["triplet border"]["l1_cells"] == (results["events"]["l1"]["CELL"], results["events"]["l1_error"]["CELL"])
     assert found["all"]["barycentre_mm"][0] > 0
-    assert set(found["inside"]) == {"n_events", *FIGURES}
+    assert set(found["inside"]) == {"n_events", *METRICS}
 
 
 def test_a_region_without_showers_has_no_figures(events):
-    found = judge_regions(events[:20], events[:20], "TRIPLET", DETECTOR, EvaluateSettings(bootstrap_replicas=5), 0.0)
-    assert found["triplet border"] == {"n_events": 0} | dict.fromkeys(FIGURES, (None, None))
+    found = evaluate_regions(events[:20], events[:20], "TRIPLET", DETECTOR, EvaluateSettings(bootstrap_replicas=5), 0.0)
+    assert found["triplet border"] == {"n_events": 0} | dict.fromkeys(METRICS, (None, None))
     assert found["inside"]["l1_cells"][0] == 0

@@ -10,7 +10,7 @@ import pytest
 from evaluate.toys import scaled, toy_showers
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import Bootstrap, degradation, read_stress, stress_table, write_stress
-from hgcae.evaluate.degradation import FIGURES
+from hgcae.evaluate.degradation import METRICS
 from hgcae.geometry.detector import Detector
 from hgcae.plots import stress_figure
 from hgcae.store.results import write_results_file
@@ -22,7 +22,7 @@ BOOTSTRAP = Bootstrap(5)
 
 def test_nothing_is_changed():
     found = degradation(SHOWERS, SHOWERS, DETECTOR, BOOTSTRAP)
-    assert {name: found[name] for name in FIGURES} == pytest.approx(dict.fromkeys(FIGURES, 0.0), abs=1e-12)
+    assert {name: found[name] for name in METRICS} == pytest.approx(dict.fromkeys(METRICS, 0.0), abs=1e-12)
 
 
 def test_a_tenth_is_lost():
@@ -56,10 +56,10 @@ def test_bare_units_and_few_events():
 @pytest.fixture
 def results(tmp_path) -> dict:
     before, after = SHOWERS, scaled(SHOWERS, np.linspace(0.9, 1.1, len(SHOWERS)))
-    figures = degradation(before, after, DETECTOR, BOOTSTRAP)
+    metrics = degradation(before, after, DETECTOR, BOOTSTRAP)
     cases = [
-        {"name": "nominal", "what": "", "uncompressed": None, "levels": {"ROC": {"undisturbed": figures}}},
-        {"name": "dead", "what": "", "uncompressed": figures, "levels": {"ROC": {"undisturbed": figures, "input": figures}}},
+        {"name": "nominal", "what": "", "uncompressed": None, "levels": {"ROC": {"undisturbed": metrics}}},
+        {"name": "dead", "what": "", "uncompressed": metrics, "levels": {"ROC": {"undisturbed": metrics, "input": metrics}}},
     ]
     return write_stress(tmp_path / "stress.json", cases, {"n_events": len(before)})
 

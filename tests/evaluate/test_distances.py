@@ -23,18 +23,18 @@ def test_two_cells_by_hand():
     dense[0, 0, 0, 0], dense[0, 0, 0, 1] = 10.0, 30.0
     other = np.zeros_like(dense)
     other[0, 0, 0, 0], other[0, 1, 2, 2] = 14.0, 6.0
-    figures = compare(Events.from_dense(dense, MODULE), Events.from_dense(other, MODULE)).summary()
-    assert figures["mse"] == pytest.approx((4**2 + 30**2 + 6**2) / 48)
-    assert figures["mae"] == pytest.approx(40 / 48)
-    assert figures["mae_occupied"] == pytest.approx(34 / 2)
-    assert figures["l1"] == pytest.approx({"CELL": 1.0, "ROC": (26 + 6) / 40, "MODULE": 20 / 40})
+    metrics = compare(Events.from_dense(dense, MODULE), Events.from_dense(other, MODULE)).summary()
+    assert metrics["mse"] == pytest.approx((4**2 + 30**2 + 6**2) / 48)
+    assert metrics["mae"] == pytest.approx(40 / 48)
+    assert metrics["mae_occupied"] == pytest.approx(34 / 2)
+    assert metrics["l1"] == pytest.approx({"CELL": 1.0, "ROC": (26 + 6) / 40, "MODULE": 20 / 40})
 
 
 def test_a_perfect_decoder_has_no_error():
     units = random_units(TRIPLET, 50)
-    figures = compare(units, units).summary()
-    assert figures["mse"] == figures["mae"] == figures["mae_occupied"] == 0
-    assert set(figures["l1"].values()) == {0.0}
+    metrics = compare(units, units).summary()
+    assert metrics["mse"] == metrics["mae"] == metrics["mae_occupied"] == 0
+    assert set(metrics["l1"].values()) == {0.0}
 
 
 @given(seed=st.integers(0, 50), n=st.integers(1, 6))

@@ -1,4 +1,4 @@
-"""The shared figures are those of the judge, and their resampled samples are shared."""
+"""The shared metrics are those of the evaluation, and their resampled samples are shared."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from evaluate.toys import scaled
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import EvaluateSettings, head_summary, judge_level, leading_particle
-from hgcae.evaluate.eventwise import FIGURES, Reference, mean_depth_x0
+from hgcae.evaluate import EvaluateSettings, evaluate_level, head_summary, leading_particle
+from hgcae.evaluate.eventwise import METRICS, Reference, mean_depth_x0
 from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments
 from hgcae.truth import contained
@@ -35,21 +35,21 @@ def estimates(showers):
 
 
 @pytest.fixture(scope="module")
-def figures(showers, decoded, estimates, prototype):
-    return Reference(showers, prototype, SETTINGS).figures(decoded, estimates)
+def metrics(showers, decoded, estimates, prototype):
+    return Reference(showers, prototype, SETTINGS).metrics(decoded, estimates)
 
 
-def test_all_of_them(figures):
-    assert set(figures) == set(FIGURES)
-    for name, found in figures.items():
+def test_all_of_them(metrics):
+    assert set(metrics) == set(METRICS)
+    for name, found in metrics.items():
         assert found["value"] > 0, name
         assert found["error"] > 0, name
         assert len(found["replicas"]) == 20
         assert np.std(found["replicas"], ddof=1) == pytest.approx(found["error"])
 
 
-def test_they_are_those_of_the_judge(figures, showers, decoded, estimates, prototype):
-    judged = judge_level(showers, decoded, "STAGE2", settings=SETTINGS, detector=prototype)
+def test_they_are_those_of_the_judge(metrics, showers, decoded, estimates, prototype):
+    evaluated = evaluate_level(showers, decoded, "STAGE2", settings=SETTINGS, detector=prototype)
     use = contained(showers, prototype)
     truth = {name: values[use] for name, values in leading_particle(showers).items()}
     heads = head_summary(
@@ -60,31 +60,31 @@ def test_they_are_those_of_the_judge(figures, showers, decoded, estimates, proto
         bootstrap=SETTINGS.bootstrap(),
     )
     expected = {
-        "resolution_ratio": judged["energy"]["truth"]["decoded"]["resolution_ratio"]["above"]["ratio"],
-        "energy_width": judged["energy"]["decoded_over_uncompressed"]["above"]["sigma_eff"],
-        "barycentre_mm": judged["position"]["barycentre_shift"]["per_axis"]["above"]["rms"],
-        "axis_mm": judged["position"]["truth_axis"]["decoded"]["per_axis"]["above"]["sigma_eff"],
-        "layer_error": judged["layers"]["profile_error"]["above"]["mean"],
-        "cells_l1": judged["events"]["l1"]["CELL"],
+        "resolution_ratio": evaluated["energy"]["truth"]["decoded"]["resolution_ratio"]["above"]["ratio"],
+        "energy_width": evaluated["energy"]["decoded_over_uncompressed"]["above"]["sigma_eff"],
+        "barycentre_mm": evaluated["position"]["barycentre_shift"]["per_axis"]["above"]["rms"],
+        "axis_mm": evaluated["position"]["truth_axis"]["decoded"]["per_axis"]["above"]["sigma_eff"],
+        "layer_error": evaluated["layers"]["profile_error"]["above"]["mean"],
+        "cells_l1": evaluated["events"]["l1"]["CELL"],
         "head_energy": heads["energy_gev"]["above"]["sigma_eff"],
         "head_eta": heads["eta"]["above"]["sigma_eff"],
         "head_phi": heads["phi"]["above"]["sigma_eff"],
     }
-    assert {name: figures[name]["value"] for name in expected} == pytest.approx(expected, rel=1e-9)
+    assert {name: metrics[name]["value"] for name in expected} == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_perfect_code(showers, prototype):
-    figures = Reference(showers, prototype, SETTINGS).figures(showers)
-    assert figures["resolution_ratio"]["value"] == 1
-    assert figures["resolution_ratio"]["error"] == 0
+    metrics = Reference(showers, prototype, SETTINGS).metrics(showers)
+    assert metrics["resolution_ratio"]["value"] == 1
+    assert metrics["resolution_ratio"]["error"] == 0
     for name in ("barycentre_mm", "layer_error", "depth_x0", "cells_l1", "energy_width"):
-        assert figures[name]["value"] == 0
-    assert not {name for name in figures if name.startswith("head")}
+        assert metrics[name]["value"] == 0
+    assert not {name for name in metrics if name.startswith("head")}
 
 
 def test_all_codes_see_the_same_resampled_events(showers, decoded, prototype):
     reference = Reference(showers, prototype, SETTINGS)
-    once, double = (reference.figures(scaled(showers, factor))["layer_error"]["replicas"] for factor in (1.1, 1.2))
+    once, double = (reference.metrics(scaled(showers, factor))["layer_error"]["replicas"] for factor in (1.1, 1.2))
     assert double == pytest.approx(2 * np.array(once))
 
 
@@ -101,14 +101,14 @@ def test_of_several_particles_the_axis_is_none(showers, decoded, estimates, prot
         particles={name: np.repeat(values, 2) for name, values in showers.particles.items()},
         particle_offsets=2 * np.arange(len(showers) + 1),
     )
-    figures = Reference(pairs, prototype, SETTINGS).figures(decoded, estimates)
-    assert set(FIGURES) - set(figures) == {"axis_mm", "head_impact_mm", "head_eta", "head_phi"}
+    metrics = Reference(pairs, prototype, SETTINGS).metrics(decoded, estimates)
+    assert set(METRICS) - set(metrics) == {"axis_mm", "head_impact_mm", "head_eta", "head_phi"}
 
 
 def test_too_few_events(showers, prototype):
-    assert Reference(showers[:5], prototype, SETTINGS).figures(showers[:5]) == {}
+    assert Reference(showers[:5], prototype, SETTINGS).metrics(showers[:5]) == {}
 
 
 def test_other_events(showers, prototype):
     with pytest.raises(DataFormatError, match="number of events"):
-        Reference(showers, prototype, SETTINGS).figures(showers[:5])
+        Reference(showers, prototype, SETTINGS).metrics(showers[:5])

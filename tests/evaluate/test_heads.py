@@ -90,9 +90,9 @@ def test_beside_another_estimate(truth):
     estimate, other = {"eta": truth["eta"] + 2 * offset, "phi": truth["phi"]}, {"eta": truth["eta"] + offset}
     found = head_summary(estimate, truth, other, **HOW)
     assert "width_ratio" not in found["phi"]
-    for figures in (found["eta"]["width_ratio"][part] for part in ("all", "above")):
-        assert figures["ratio"] == pytest.approx(2)
-        assert figures["ratio_error"] == pytest.approx(0, abs=1e-9)
+    for metrics in (found["eta"]["width_ratio"][part] for part in ("all", "above")):
+        assert metrics["ratio"] == pytest.approx(2)
+        assert metrics["ratio_error"] == pytest.approx(0, abs=1e-9)
     assert len(found["eta"]["width_ratio"]["bins"]) == 2
     assert heads_table({"heads": {"STAGE2": found}})[1][0][4] == "2.000 ± 0.000"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from hgcae.evaluate.borders import FIGURES, REGIONS
+from hgcae.evaluate.borders import METRICS, REGIONS
 from hgcae.evaluate.merging import border_table, merge_table, over_seeds, relative
 
 
 def point(variant: str, seed: int, l1: float | None, bits: int = 41_040) -> dict[str, object]:
-    figures = {"n_events": 100} | dict.fromkeys(FIGURES, (0.5, 0.1)) | {"l1_cells": (l1, 0.01)}
+    metrics = {"n_events": 100} | dict.fromkeys(METRICS, (0.5, 0.1)) | {"l1_cells": (l1, 0.01)}
     return {
         "variant": variant,
         "question": "merge",
@@ -20,14 +20,14 @@ def point(variant: str, seed: int, l1: float | None, bits: int = 41_040) -> dict
         "link_bits": {"ROC": 72, "TRIPLET": 72},
         "cpu_seconds": 10.0 * seed,
         "steps": {},
-        "regions": dict.fromkeys(REGIONS, figures),
+        "regions": dict.fromkeys(REGIONS, metrics),
     }
 
 
 POINTS = [point("merged", 1, 0.2), point("merged", 2, 0.3), point("flat", 1, 0.3), point("flat", 2, 0.36), point("lone", 2, 0.15)]
 
 
-def test_figures_over_seeds_have_the_error_of_their_mean():
+def test_metrics_over_seeds_have_the_error_of_their_mean():
     mean, error = over_seeds(POINTS[:2], "l1_cells") or (0, 0)
     assert (mean, error) == pytest.approx((0.25, 0.05))
     assert over_seeds(POINTS[-1:], "l1_cells") == (0.15, 0.01)

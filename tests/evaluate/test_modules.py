@@ -1,4 +1,4 @@
-"""The judge of module codecs."""
+"""The evaluation of module codecs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import Bootstrap, emd, judge_modules, module_markdown, module_table, read_module_results, write_module_results
-from hgcae.evaluate.modules import CHARGE_EDGES, FIGURES, OCCUPANCY_EDGES, Figure, _text
+from hgcae.evaluate import Bootstrap, emd, evaluate_modules, module_markdown, module_table, read_module_results, write_module_results
+from hgcae.evaluate.modules import CHARGE_EDGES, METRICS, OCCUPANCY_EDGES, Metric, _text
 from hgcae.store.results import read_results_file, write_results_file
 
 QUICK = Bootstrap(20)
@@ -23,22 +23,22 @@ def modules(n: int = 400, seed: int = 1) -> np.ndarray:
     return np.where(keep, rng.integers(1, 10 ** rng.integers(1, 4, (n, 1)), (n, 48)), 0)
 
 
-def judge(true, decoded, bits=None):
-    return judge_modules("toy", "none", 2, true, decoded, np.full(len(true), 57) if bits is None else bits, QUICK)
+def evaluate(true, decoded, bits=None):
+    return evaluate_modules("toy", "none", 2, true, decoded, np.full(len(true), 57) if bits is None else bits, QUICK)
 
 
 def test_perfect_decoding():
     true = modules()
-    result = judge(true, true.astype(float))
-    values = {name: figure.value for name, figure in result.figures.items()}
-    assert values == pytest.approx(dict.fromkeys(FIGURES, 0) | {"bits": 57}, abs=1e-12)
+    result = evaluate(true, true.astype(float))
+    values = {name: metric.value for name, metric in result.metrics.items()}
+    assert values == pytest.approx(dict.fromkeys(METRICS, 0) | {"bits": 57}, abs=1e-12)
     assert (result.n_modules, result.n_empty, result.max_bits) == (400, 0, 57)
 
 
-def test_figures_by_hand():
+def test_metrics_by_hand():
     true = modules()
     decoded = np.where(np.arange(48) % 2, 1.1 * true, 0.0)
-    result = judge(true, decoded, np.arange(400))
+    result = evaluate(true, decoded, np.arange(400))
     ratio = decoded.sum(axis=1) / true.sum(axis=1)
     distance = emd(true, decoded)
     expected = {
@@ -53,24 +53,24 @@ def test_figures_by_hand():
         "lost": true[:, ::2].sum() / true.sum(),
     }
     for name, value in expected.items():
-        assert result.figures[name].value == pytest.approx(value, rel=1e-5), name
+        assert result.metrics[name].value == pytest.approx(value, rel=1e-5), name
     assert result.max_bits == 399
 
 
 def test_errors_are_those_of_repeated_samples():
-    """The spread of the figures of independent samples is what the bootstrap of one of them says, within the accuracy of either."""
+    """The spread of the metrics of independent samples is what the bootstrap of one of them says, within the accuracy of either."""
     results = [
-        judge_modules("toy", "none", 2, t, 0.5 * t + np.roll(t, 1, axis=1) / 2, np.zeros(300, int), Bootstrap(50))
+        evaluate_modules("toy", "none", 2, t, 0.5 * t + np.roll(t, 1, axis=1) / 2, np.zeros(300, int), Bootstrap(50))
         for t in (modules(300, s) for s in range(60))
     ]
     for name in ("emd_mean", "emd_median", "telescope"):
-        found = np.array([result.figures[name] for result in results])
+        found = np.array([result.metrics[name] for result in results])
         # Occupancies are the same in all samples, which the bootstrap does not know: so it may be too large, not too small.
         assert 0.8 < found[:, 1].mean() / found[:, 0].std(ddof=1) < 3, name
 
 
 def test_bins_hold_every_module_once():
-    result = judge(modules(), modules().astype(float))
+    result = evaluate(modules(), modules().astype(float))
     for by, edges in (("occupancy", OCCUPANCY_EDGES), ("charge", CHARGE_EDGES)):
         assert sum(entry.n for entry in result.by(by)) == 400
         assert len(result.by(by)) == len(edges) - 1
@@ -82,20 +82,20 @@ def test_bins_hold_every_module_once():
 def test_empty_modules_are_left_out():
     true = modules()
     more = np.concatenate([true, np.zeros((5, 48), int)])
-    result = judge(more, more + 1.0)
+    result = evaluate(more, more + 1.0)
     assert (result.n_modules, result.n_empty) == (400, 5)
-    assert result.figures == judge(true, true + 1.0).figures
+    assert result.metrics == evaluate(true, true + 1.0).metrics
 
 
 def test_too_few_modules_have_no_figures():
-    result = judge(modules(5), modules(5) + 0.0)
-    assert result.figures["emd_mean"].value is None
+    result = evaluate(modules(5), modules(5) + 0.0)
+    assert result.metrics["emd_mean"].value is None
     assert "-" in module_table([result])[1][0]
 
 
 def test_the_judge_is_repeatable():
     true = modules()
-    assert judge(true, true * 0.9) == judge(true, true * 0.9)
+    assert evaluate(true, true * 0.9) == evaluate(true, true * 0.9)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_the_judge_is_repeatable():
 )
 def test_bad_input_is_named(true, decoded, bits, message):
     with pytest.raises(DataFormatError, match=message):
-        judge(true, decoded, bits)
+        evaluate(true, decoded, bits)
 
 
 def test_results_survive_a_file(tmp_path):
     true = modules()
-    results = [judge(true, true * factor) for factor in (1.0, 0.9)]
+    results = [evaluate(true, true * factor) for factor in (1.0, 0.9)]
     content = write_module_results(tmp_path / "r.json", results, date="2026-01-01", provenance={"seed": 1})
     assert read_module_results(tmp_path / "r.json") == tuple(results)
     assert read_results_file(tmp_path / "r.json", "") == content
@@ -123,7 +123,7 @@ def test_results_survive_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"schema": 2, "results": []}, {"schema": 1}, {"schema": 1, "results": [{}]}, {"schema": 1, "results": [3]}]
+    "content", [{}, {"schema": 1, "results": []}, {"schema": 2}, {"schema": 2, "results": [{}]}, {"schema": 2, "results": [3]}]
 )
 def test_other_files_are_refused(tmp_path, content):
     write_results_file(tmp_path / "r.json", content)
@@ -133,7 +133,7 @@ def test_other_files_are_refused(tmp_path, content):
 
 def test_table():
     true = modules()
-    result = judge(true, true * 0.9)
+    result = evaluate(true, true * 0.9)
     headings, rows = module_table([result, replace(result, links=3)])
     assert [row[0] for row in rows] == ["none 2", "none 3"]
     assert all(len(row) == len(headings) for row in rows)
@@ -144,15 +144,15 @@ def test_table():
 
 
 @pytest.mark.parametrize(
-    ("figure", "percent", "text"),
+    ("metric", "percent", "text"),
     [
-        (Figure(1.23456, 0.012), False, "1.235 ± 0.012"),
-        (Figure(0.0123, 0.0004), True, "1.230 ± 0.040 %"),
-        (Figure(123.4, 12.0), False, "123 ± 12"),
-        (Figure(1.5e-4, 2e-6), False, "1.50e-04 ± 2e-06"),
-        (Figure(57.0, 0.0), False, "57"),
-        (Figure(None, None), True, "-"),
+        (Metric(1.23456, 0.012), False, "1.235 ± 0.012"),
+        (Metric(0.0123, 0.0004), True, "1.230 ± 0.040 %"),
+        (Metric(123.4, 12.0), False, "123 ± 12"),
+        (Metric(1.5e-4, 2e-6), False, "1.50e-04 ± 2e-06"),
+        (Metric(57.0, 0.0), False, "57"),
+        (Metric(None, None), True, "-"),
     ],
 )
-def test_figures_as_text(figure, percent, text):
-    assert _text(figure, percent=percent) == text
+def test_metrics_as_text(metric, percent, text):
+    assert _text(metric, percent=percent) == text

@@ -1,4 +1,4 @@
-"""The verdict on whole showers: shifts, separation, and all of it in one file."""
+"""The results on whole showers: shifts, separation, and all of it in one file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hgcae.evaluate import (
     PhysicsSamples,
     PhysicsSettings,
     Sample,
-    judge_physics,
-    judge_separation,
-    judge_showers,
+    evaluate_physics,
+    evaluate_separation,
+    evaluate_showers,
     physics_markdown,
     read_physics,
     write_physics,
@@ -55,15 +55,15 @@ def deeper(events: Events, layers: int) -> Events:
 
 class TestShowers:
     def test_the_same_events_have_no_shift(self, electrons):
-        found = judge_showers(electrons, {"same": electrons}, PROTOTYPE, SETTINGS)["samples"]
+        found = evaluate_showers(electrons, {"same": electrons}, PROTOTYPE, SETTINGS)["samples"]
         assert set(found["same"]["shift"]) == set(QUANTITIES)
         for name, shift in found["same"]["shift"].items():
             assert (shift["all"]["mean"], shift["all"]["sigma_eff"]) == (0, 0), name
-        ratios = [figures["width_ratio"]["all"]["ratio"] for figures in found["same"]["truth"].values()]
+        ratios = [metrics["width_ratio"]["all"]["ratio"] for metrics in found["same"]["truth"].values()]
         assert ratios == pytest.approx([1] * len(ratios))
 
     def test_a_larger_charge_is_a_bias_of_the_energy_alone(self, electrons):
-        shift = judge_showers(electrons, {"more": scaled(electrons, 1.05)}, PROTOTYPE, SETTINGS)["samples"]["more"]["shift"]
+        shift = evaluate_showers(electrons, {"more": scaled(electrons, 1.05)}, PROTOTYPE, SETTINGS)["samples"]["more"]["shift"]
         for name in ("energy_gev", "pt_gev"):
             assert shift[name]["above"]["mean"] == pytest.approx(0.05)
             assert shift[name]["unit"] == "1"
@@ -73,12 +73,12 @@ class TestShowers:
 
     def test_deeper_showers(self, electrons):
         """One layer deeper in an evenly spaced part is as much deeper in radiation lengths as the layers are thick."""
-        shift = judge_showers(electrons, {"deep": deeper(electrons, 2)}, PROTOTYPE, SETTINGS)["samples"]["deep"]["shift"]
+        shift = evaluate_showers(electrons, {"deep": deeper(electrons, 2)}, PROTOTYPE, SETTINGS)["samples"]["deep"]["shift"]
         assert 1.5 < shift["mean_depth_x0"]["above"]["mean"] < 3
         assert 1.0 < shift["shower_max_x0"]["above"]["mean"] < 3.5
 
     def test_response_and_profiles(self, electrons):
-        found = judge_showers(electrons, {"more": scaled(electrons, 1.05)}, PROTOTYPE, SETTINGS)["samples"]
+        found = evaluate_showers(electrons, {"more": scaled(electrons, 1.05)}, PROTOTYPE, SETTINGS)["samples"]
         for name, factor in ((UNCOMPRESSED, 1.0), ("more", 1.05)):
             assert found[name]["response"]["all"]["mean"] == pytest.approx(factor)
             assert found[name]["response"]["all"]["core"] > 0
@@ -103,30 +103,30 @@ class TestSeparation:
         pions = deeper(toy_showers(PROTOTYPE, 60, seed=4, energy_gev=np.full(60, 100.0)), 6)
         blurred = toy_showers(PROTOTYPE, 60, seed=9, energy_gev=np.full(60, 100.0))
         decoded = {"same": (electrons, pions), "blurred": (electrons, blurred)}
-        found = judge_separation(electrons, pions, decoded, PROTOTYPE, SETTINGS)
-        for figures in found.values():
-            assert figures[UNCOMPRESSED]["auc"] > 0.95
-            assert figures["same"]["auc_lost"] == pytest.approx(0)
-            assert figures["same"]["auc_lost_error"] == pytest.approx(0)
-            assert figures["blurred"]["auc"] < 0.8
-            assert figures["blurred"]["auc_lost"] == pytest.approx(figures[UNCOMPRESSED]["auc"] - figures["blurred"]["auc"])
+        found = evaluate_separation(electrons, pions, decoded, PROTOTYPE, SETTINGS)
+        for metrics in found.values():
+            assert metrics[UNCOMPRESSED]["auc"] > 0.95
+            assert metrics["same"]["auc_lost"] == pytest.approx(0)
+            assert metrics["same"]["auc_lost_error"] == pytest.approx(0)
+            assert metrics["blurred"]["auc"] < 0.8
+            assert metrics["blurred"]["auc_lost"] == pytest.approx(metrics[UNCOMPRESSED]["auc"] - metrics["blurred"]["auc"])
 
     def test_what_leaves_nothing_tells_nothing(self, electrons):
         """A simple code may drop every cell of every event; no variable has a value then."""
         pions = deeper(toy_showers(PROTOTYPE, 60, seed=4, energy_gev=np.full(60, 100.0)), 6)
         empty = [replace(e, offsets=np.zeros_like(e.offsets), cell=e.cell[:0], charge=e.charge[:0]) for e in (electrons, pions)]
-        found = judge_separation(electrons, pions, {"nothing": (empty[0], empty[1])}, PROTOTYPE, SETTINGS)
-        for figures in found.values():
-            assert figures["nothing"]["auc"] == pytest.approx(0.5)
-            assert figures[UNCOMPRESSED]["auc"] > 0.95
+        found = evaluate_separation(electrons, pions, {"nothing": (empty[0], empty[1])}, PROTOTYPE, SETTINGS)
+        for metrics in found.values():
+            assert metrics["nothing"]["auc"] == pytest.approx(0.5)
+            assert metrics[UNCOMPRESSED]["auc"] > 0.95
 
     def test_too_few(self, electrons):
         with pytest.raises(DataFormatError, match="at least 2 of each"):
-            judge_separation(electrons, electrons[:1], {}, PROTOTYPE, SETTINGS)
+            evaluate_separation(electrons, electrons[:1], {}, PROTOTYPE, SETTINGS)
 
 
 @pytest.fixture(scope="module")
-def verdict(electrons):
+def results(electrons):
     def twice(events: Events) -> Sample:
         return Sample(events, {"MODULE": events, "other": scaled(events, 1.02)})
 
@@ -138,15 +138,15 @@ def verdict(electrons):
         {"noise": twice(Events.concatenate([NOTHING] * 12))},
     )
     said: list[str] = []
-    verdict = judge_physics(samples, PROTOTYPE, SETTINGS, said.append)
+    results = evaluate_physics(samples, PROTOTYPE, SETTINGS, said.append)
     assert said[0] == "electron: shapes"
-    return verdict
+    return results
 
 
-def test_everything_is_judged(verdict, tmp_path):
+def test_everything_is_judged(results, tmp_path):
     codecs = {"MODULE": {"level": "MODULE"}, "other": {"level": "MODULE"}}
     written = write_physics(
-        tmp_path / "physics.json", verdict, date="2026-01-01", settings=SETTINGS, fingerprints={"model": "x"}, codecs=codecs, provenance={}
+        tmp_path / "physics.json", results, date="2026-01-01", settings=SETTINGS, fingerprints={"model": "x"}, codecs=codecs, provenance={}
     )
     results = read_physics(tmp_path / "physics.json")
     assert results == json.loads(json.dumps(written))
@@ -162,7 +162,7 @@ def test_everything_is_judged(verdict, tmp_path):
 
 def test_no_electrons():
     with pytest.raises(DataFormatError, match="electron"):
-        judge_physics(PhysicsSamples({}), PROTOTYPE, SETTINGS)
+        evaluate_physics(PhysicsSamples({}), PROTOTYPE, SETTINGS)
 
 
 @pytest.mark.parametrize("content", [{}, {"schema": 2}, {"schema": 99, "showers": {}}])
@@ -174,10 +174,10 @@ def test_other_files(tmp_path, content):
         read_physics(tmp_path / "missing.json")
 
 
-def test_figures(verdict, tmp_path):
+def test_figures(results, tmp_path):
     from hgcae import plots
 
-    results = dict(verdict) | {"settings": SETTINGS.model_dump(mode="json")}
+    results = dict(results) | {"settings": SETTINGS.model_dump(mode="json")}
     for name in ("response", "shapes", "profiles", "separation", "pairs"):
         path = getattr(plots, f"{name}_figure")(results, tmp_path / f"{name}.png")
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

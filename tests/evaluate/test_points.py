@@ -12,7 +12,7 @@ from hgcae.evaluate.points import known_point, point_path, read_point, write_poi
 from hgcae.store.results import read_results_file, write_results_file
 
 SETTINGS = {"level": "STAGE2", "latent": 8}
-CONTENT = {"figures": {"layer_error": {"value": 0.25, "replicas": [0.1, None]}}}
+CONTENT = {"metrics": {"layer_error": {"value": 0.25, "replicas": [0.1, None]}}}
 
 
 def test_round_trip(tmp_path):

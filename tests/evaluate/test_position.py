@@ -133,9 +133,9 @@ def test_the_true_axis_is_met(prototype):
     frame = Frame.of(events.hierarchy, prototype)
     axis = axis_xy_cm(events, prototype.layer_z_cm, float(prototype.layer_z_cm[0]))
     samples = {"uncompressed": moments(events, frame)}
-    figures = axis_distance(samples, axis, events.particles["energy_gev"], EDGES, 20, Bootstrap(50))["uncompressed"]
+    metrics = axis_distance(samples, axis, events.particles["energy_gev"], EDGES, 20, Bootstrap(50))["uncompressed"]
     for name in ("x", "y"):
-        above = figures[name]["above"]
+        above = metrics[name]["above"]
         assert abs(above["mean"]) < 4 * above["mean_error"] + 0.3
         assert above["rms"] < 3.0  # 800 points of an exponential core of 12 mm
 

@@ -10,7 +10,7 @@ import pytest
 
 from evaluate.toys import emptied, random_units, scaled, toy_showers
 from hgcae.errors import DataFormatError, SettingsError
-from hgcae.evaluate import EvaluateSettings, judge_level, read_results, table, write_results
+from hgcae.evaluate import EvaluateSettings, evaluate_level, read_results, table, write_results
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.store.results import write_results_file
 
@@ -18,10 +18,10 @@ QUICK = EvaluateSettings(bootstrap_replicas=5, max_units=500)
 
 
 @pytest.fixture(scope="module")
-def verdict(showers, prototype):
+def results(showers, prototype):
     baselines = QUICK.baselines(showers, "MODULE", 8, bits_per_unit=72)
     decoded = scaled(showers, 1.01)
-    return judge_level(
+    return evaluate_level(
         showers,
         decoded,
         "module",
@@ -34,28 +34,28 @@ def verdict(showers, prototype):
     )
 
 
-def test_a_verdict_holds_every_figure(verdict):
-    assert verdict["level"] == "MODULE"
-    assert set(verdict["units"]) == {"decoded", "zero", "mean", "pca", "largest_cells"}
-    assert {units["n_units"] for units in verdict["units"].values()} == {500}
-    assert verdict["units"]["decoded"]["l1"]["CELL"] == pytest.approx(0.01)
-    assert verdict["units"]["pca"]["components"] == 8
-    assert verdict["units"]["largest_cells"]["cells"] == 4
-    assert verdict["events"]["l1"]["STAGE2"] == pytest.approx(0.01)
-    assert verdict["events"]["ghost_fraction"] == 0
-    assert verdict["energy"]["decoded_over_uncompressed"]["above"]["mean"] == pytest.approx(1.01)
-    truth = verdict["energy"]["truth"]
+def test_a_verdict_holds_every_figure(results):
+    assert results["level"] == "MODULE"
+    assert set(results["units"]) == {"decoded", "zero", "mean", "pca", "largest_cells"}
+    assert {units["n_units"] for units in results["units"].values()} == {500}
+    assert results["units"]["decoded"]["l1"]["CELL"] == pytest.approx(0.01)
+    assert results["units"]["pca"]["components"] == 8
+    assert results["units"]["largest_cells"]["cells"] == 4
+    assert results["events"]["l1"]["STAGE2"] == pytest.approx(0.01)
+    assert results["events"]["ghost_fraction"] == 0
+    assert results["energy"]["decoded_over_uncompressed"]["above"]["mean"] == pytest.approx(1.01)
+    truth = results["energy"]["truth"]
     assert 0 < truth["n_selected"] <= 300
     assert truth["uncompressed"]["above"]["mean"] == pytest.approx(1.0)
     assert truth["decoded"]["above"]["mean"] == pytest.approx(1.01)
-    assert verdict["position"]["barycentre_shift"]["per_axis"]["above"]["rms"] == pytest.approx(0, abs=1e-9)
-    assert verdict["position"]["truth_axis"]["decoded"]["x"]["above"]["rms"] > 0
-    assert verdict["layers"]["profile_error"]["all"]["mean"] == pytest.approx(0.01)
+    assert results["position"]["barycentre_shift"]["per_axis"]["above"]["rms"] == pytest.approx(0, abs=1e-9)
+    assert results["position"]["truth_axis"]["decoded"]["x"]["above"]["rms"] > 0
+    assert results["layers"]["profile_error"]["all"]["mean"] == pytest.approx(0.01)
 
 
-def test_results_survive_the_file_and_fill_a_table(verdict, tmp_path):
+def test_results_survive_the_file_and_fill_a_table(results, tmp_path):
     path = tmp_path / "results.json"
-    measured = verdict | {"bits": {"entropy_coded": 4000.0}}
+    measured = results | {"bits": {"entropy_coded": 4000.0}}
     written = write_results(path, {"MODULE": measured}, date="2026-01-31T12:00:00+00:00", settings=QUICK, fingerprints={"model": "abc"})
     assert read_results(path) == json.loads(json.dumps(written)) == written
     assert written["settings"]["seed"] == 1
@@ -74,7 +74,7 @@ def test_results_survive_the_file_and_fill_a_table(verdict, tmp_path):
 
 def test_a_verdict_is_repeatable(showers, prototype):
     events = showers[:40]
-    first, second = (judge_level(events, scaled(events, 0.9), "ROC", settings=QUICK, detector=prototype) for _ in range(2))
+    first, second = (evaluate_level(events, scaled(events, 0.9), "ROC", settings=QUICK, detector=prototype) for _ in range(2))
     assert first == second
 
 
@@ -84,44 +84,44 @@ def test_a_verdict_is_repeatable(showers, prototype):
 def test_bare_roots_are_judged_in_adc(levels):
     hierarchy = Hierarchy.of(**levels)
     units = random_units(hierarchy, 60)
-    verdict = judge_level(
+    results = evaluate_level(
         units,
         scaled(units, 1.1),
         hierarchy.names[0],
         settings=QUICK,
         baselines=QUICK.baselines(units, "LINE" if "LINE" in levels else "ROC", 4),
     )
-    assert verdict["energy"]["unit"] == "ADC"
-    assert verdict["energy"]["decoded_over_uncompressed"]["all"]["mean"] == pytest.approx(1.1)
-    assert "truth" not in verdict["energy"]
-    assert verdict["energy"]["decoded_over_uncompressed"]["all"]["undefined"] == (units.counts == 0).sum()
-    assert (verdict["position"]["barycentre_shift"] is None) == ("LINE" in levels)
-    json.dumps(verdict, allow_nan=False)
-    assert table({"levels": {"x": verdict}})[1][0][-1] == "0.100"
+    assert results["energy"]["unit"] == "ADC"
+    assert results["energy"]["decoded_over_uncompressed"]["all"]["mean"] == pytest.approx(1.1)
+    assert "truth" not in results["energy"]
+    assert results["energy"]["decoded_over_uncompressed"]["all"]["undefined"] == (units.counts == 0).sum()
+    assert (results["position"]["barycentre_shift"] is None) == ("LINE" in levels)
+    json.dumps(results, allow_nan=False)
+    assert table({"levels": {"x": results}})[1][0][-1] == "0.100"
 
 
 def test_a_test_beam_is_judged_too(testbeam):
     events = toy_showers(testbeam, 80)
-    verdict = judge_level(events, events, "STAGE2", settings=QUICK, detector=testbeam)
-    assert verdict["energy"]["unit"] == "GeV"
-    assert verdict["units"]["decoded"]["mse"] == 0
-    json.dumps(verdict, allow_nan=False)
+    results = evaluate_level(events, events, "STAGE2", settings=QUICK, detector=testbeam)
+    assert results["energy"]["unit"] == "GeV"
+    assert results["units"]["decoded"]["mse"] == 0
+    json.dumps(results, allow_nan=False)
 
 
 def test_empty_events_and_no_events_are_judged(showers, prototype):
     events = emptied(showers[:20], 3)
-    verdict = judge_level(events, events, "TRIPLET", settings=QUICK, detector=prototype)
-    assert verdict["energy"]["decoded_over_uncompressed"]["all"]["undefined"] == 1
-    nothing = judge_level(events[:0], events[:0], "TRIPLET", settings=QUICK, detector=prototype)
+    results = evaluate_level(events, events, "TRIPLET", settings=QUICK, detector=prototype)
+    assert results["energy"]["decoded_over_uncompressed"]["all"]["undefined"] == 1
+    nothing = evaluate_level(events[:0], events[:0], "TRIPLET", settings=QUICK, detector=prototype)
     assert nothing["units"]["decoded"]["mse"] is None
-    json.dumps([verdict, nothing], allow_nan=False)
+    json.dumps([results, nothing], allow_nan=False)
 
 
 def test_energy_alone_is_enough_truth_for_the_response(showers, prototype):
     bare = replace(showers, particles={"energy_gev": showers.particles["energy_gev"]})
-    verdict = judge_level(bare, bare, "ROC", settings=QUICK, detector=prototype)
-    assert verdict["energy"]["truth"]["n_selected"] == 300
-    assert "truth_axis" not in verdict["position"]
+    results = evaluate_level(bare, bare, "ROC", settings=QUICK, detector=prototype)
+    assert results["energy"]["truth"]["n_selected"] == 300
+    assert "truth_axis" not in results["position"]
 
 
 def test_settings_are_checked():
@@ -146,7 +146,7 @@ def test_files_that_are_no_results_are_refused(tmp_path):
 
 def test_results_of_another_verb_are_refused(tmp_path):
     path = tmp_path / "results.json"
-    write_results_file(path, {"schema": 2, "cases": [], "figures": {}})
+    write_results_file(path, {"schema": 2, "cases": [], "metrics": {}})
     with pytest.raises(DataFormatError, match="schema: found 2, expected 2, with levels"):
         read_results(path)
 
@@ -160,7 +160,7 @@ def test_the_judge_does_not_import_what_it_judges():
 
 def test_samples_of_many_pieces_are_judged_as_a_whole(showers, prototype):
     events = showers[np.resize(np.arange(300), 6000)]
-    verdict = judge_level(events, scaled(events, 1.01), "STAGE2", settings=QUICK, detector=prototype)
-    assert verdict["n_events"] == 6000
-    assert verdict["units"]["decoded"]["n_units"] == 500
-    assert verdict["events"]["l1"]["CELL"] == pytest.approx(0.01)
+    results = evaluate_level(events, scaled(events, 1.01), "STAGE2", settings=QUICK, detector=prototype)
+    assert results["n_events"] == 6000
+    assert results["units"]["decoded"]["n_units"] == 500
+    assert results["events"]["l1"]["CELL"] == pytest.approx(0.01)

@@ -39,25 +39,25 @@ def test_a_detector_of_other_levels_is_refused(showers, testbeam):
 def test_a_scaled_decoder_has_exactly_that_bias_and_no_width(showers, prototype):
     frame = Frame.of(showers.hierarchy, prototype)
     before, after = moments(showers, frame).total, moments(scaled(showers, 1.02), frame).total
-    figures = spread_by_energy(ratio(after, before), showers.particles["energy_gev"], EDGES, 20, Bootstrap(20))
-    for part in (figures["all"], figures["above"], figures["bins"][-1]):
+    metrics = spread_by_energy(ratio(after, before), showers.particles["energy_gev"], EDGES, 20, Bootstrap(20))
+    for part in (metrics["all"], metrics["above"], metrics["bins"][-1]):
         assert part["mean"] == pytest.approx(1.02, abs=1e-12)
         assert part["sigma_eff"] == pytest.approx(0, abs=1e-12)
-    assert figures["above"]["n"] == (showers.particles["energy_gev"] > 20).sum()
+    assert metrics["above"]["n"] == (showers.particles["energy_gev"] > 20).sum()
 
 
 def test_gaussian_smearing_is_recovered(prototype):
     events = toy_showers(prototype, 4000, spots=5)
     frame = Frame.of(events.hierarchy, prototype)
     smear = 1 + 0.03 * np.random.default_rng(8).standard_normal(4000)
-    figures = spread_by_energy(
+    metrics = spread_by_energy(
         ratio(moments(scaled(events, smear), frame).total, moments(events, frame).total), None, EDGES, 20, Bootstrap()
     )
-    all_events = figures["all"]
+    all_events = metrics["all"]
     assert all_events["std"] == pytest.approx(smear.std(ddof=1), rel=1e-6)
     assert abs(all_events["std"] - 0.03) < 4 * 0.03 / math.sqrt(8000)
     assert abs(all_events["sigma_eff"] - 0.03) < 4 * all_events["sigma_eff_error"] + 0.02 * 0.03
-    assert figures["bins"] == []
+    assert metrics["bins"] == []
 
 
 def test_ratio_to_nothing_is_undefined():

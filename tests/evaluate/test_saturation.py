@@ -1,4 +1,4 @@
-"""The smallest sufficient code, from figures that are known exactly."""
+"""The smallest sufficient code, from metrics that are known exactly."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import pytest
 from hgcae.evaluate.saturation import Measured, answer, answer_table, answers, size_table, usual
 
 
-def point(latent, bits, value, *, seed=1, barycentre=None, noise=0.0, sample="electron", figure="layer_error"):
+def point(latent, bits, value, *, seed=1, barycentre=None, noise=0.0, sample="electron", metric="layer_error"):
     """A point whose replicas scatter by `noise` of the value, the same events in all points."""
     shared = np.random.default_rng(5).standard_normal(100)
     replicas = (value * (1 + noise * shared)).tolist()
     barycentre = latent >= 3 if barycentre is None else barycentre
     settings = {"sample": sample, "level": "STAGE2", "latent": latent, "bits": bits, "barycentre": barycentre, "seed": seed}
-    return {"settings": settings, "content": {"figures": {figure: {"value": value, "error": 0.1, "replicas": replicas}}}}
+    return {"settings": settings, "content": {"metrics": {metric: {"value": value, "error": 0.1, "replicas": replicas}}}}
 
 
 VALUES = {1: 9.0, 2: 3.0, 4: 1.04, 8: 1.02, 16: 1.0}
 
 
-def found(points, figure="layer_error"):
-    return answer(Measured.of(points, figure))
+def found(points, metric="layer_error"):
+    return answer(Measured.of(points, metric))
 
 
 def test_the_first_size_within_the_margin():
@@ -45,7 +45,7 @@ def test_fewer_bits_of_more_numbers():
 
 
 def test_fluctuations_of_the_shared_events_drop_out():
-    """All codes see the same events, so that the ratio to the plateau is known much better than the figures."""
+    """All codes see the same events, so that the ratio to the plateau is known much better than the metrics."""
     a = found([point(d, 9, v, noise=0.2) for d, v in VALUES.items()])
     assert a["plateau_error"] == pytest.approx(0.2, rel=0.2)
     assert all(entry["ratio_error"] < 1e-9 for entry in a["sizes"])

@@ -9,7 +9,7 @@ import pytest
 
 from evaluate.toys import from_entries, scaled
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.pairs import UNCOMPRESSED, calibrate, judge_count, judge_noise, judge_pairs
+from hgcae.evaluate.pairs import UNCOMPRESSED, calibrate, evaluate_count, evaluate_noise, evaluate_pairs
 from hgcae.evaluate.physics_settings import PhysicsSettings
 from hgcae.evaluate.seeds import find_seeds
 from hgcae.events import ADC_PER_MIP, Events
@@ -93,7 +93,7 @@ def test_the_cut_splits_as_many_single_showers_as_allowed():
     for rate in (0.02, 0.3):
         settings = SETTINGS.model_copy(update={"split_rate": rate})
         cut = calibrate(singles, PROTOTYPE, settings)
-        split = judge_count(singles, {}, cut, PROTOTYPE, settings)[UNCOMPRESSED]
+        split = evaluate_count(singles, {}, cut, PROTOTYPE, settings)[UNCOMPRESSED]
         assert split["two_or_more"]["mean"] <= rate
         assert sum(split["events"]) == 60
 
@@ -102,7 +102,7 @@ class TestPairs:
     PAIRS = blobs([(-5, 1), (5, -1)], [60.0, 40.0], n=20)
 
     def test_what_is_known(self):
-        found = judge_pairs(self.PAIRS, {"same": self.PAIRS}, 0.3, PROTOTYPE, SETTINGS)
+        found = evaluate_pairs(self.PAIRS, {"same": self.PAIRS}, 0.3, PROTOTYPE, SETTINGS)
         for name in (UNCOMPRESSED, "same"):
             assert found[name]["efficiency"]["mean"] == 1
             assert found[name]["distance_mm"]["mean"] == pytest.approx(0, abs=4)
@@ -111,29 +111,29 @@ class TestPairs:
 
     def test_the_share_belongs_to_the_first_particle_whichever_is_stronger(self):
         swapped = blobs([(-5, 1), (5, -1)], [40.0, 60.0], n=20)
-        found = judge_pairs(swapped, {}, 0.3, PROTOTYPE, SETTINGS)[UNCOMPRESSED]
+        found = evaluate_pairs(swapped, {}, 0.3, PROTOTYPE, SETTINGS)[UNCOMPRESSED]
         assert found["sharing"]["mean"] == pytest.approx(0, abs=0.02)
 
     def test_a_merged_pair_is_lost(self):
         merged = replace(blobs([(0, 0)], [80.0], n=20), particles=self.PAIRS.particles, particle_offsets=self.PAIRS.particle_offsets)
-        found = judge_pairs(self.PAIRS, {"merged": merged}, 0.3, PROTOTYPE, SETTINGS)["merged"]
+        found = evaluate_pairs(self.PAIRS, {"merged": merged}, 0.3, PROTOTYPE, SETTINGS)["merged"]
         assert found["efficiency"]["mean"] == 0
         assert found["lost"]["mean"] == 1
         assert found["distance_mm"]["mean"] is None
 
     def test_charge_does_not_matter_but_shares_do(self):
-        found = judge_pairs(self.PAIRS, {"half": scaled(self.PAIRS, 0.5)}, 0.3, PROTOTYPE, SETTINGS)
+        found = evaluate_pairs(self.PAIRS, {"half": scaled(self.PAIRS, 0.5)}, 0.3, PROTOTYPE, SETTINGS)
         assert found["half"]["sharing"]["mean"] == pytest.approx(found[UNCOMPRESSED]["sharing"]["mean"])
 
     def test_other_events(self):
         with pytest.raises(DataFormatError, match="two particles"):
-            judge_pairs(blobs([(0, 0)], [1.0]), {}, 0.1, PROTOTYPE, SETTINGS)
+            evaluate_pairs(blobs([(0, 0)], [1.0]), {}, 0.1, PROTOTYPE, SETTINGS)
 
 
 def test_noise():
     true = Events.concatenate([NOTHING] * 20)
     fake = blobs([(0, 0)], [2.0], n=20)
-    found = judge_noise(true, {"fake": replace(fake, particles=true.particles, particle_offsets=true.particle_offsets)}, PROTOTYPE)
+    found = evaluate_noise(true, {"fake": replace(fake, particles=true.particles, particle_offsets=true.particle_offsets)}, PROTOTYPE)
     assert found[UNCOMPRESSED] == {"n": 20, "mean_gev": 0, "q99_gev": 0, "largest_gev": 0, "charged": 0}
     assert found["fake"]["mean_gev"] == pytest.approx(2.0, rel=0.05)
     assert found["fake"]["q99_gev"] <= found["fake"]["largest_gev"]

@@ -1,4 +1,4 @@
-"""Quantities of showers, on showers whose figures can be worked out by hand."""
+"""Quantities of showers, on showers whose metrics can be worked out by hand."""
 
 from __future__ import annotations
 

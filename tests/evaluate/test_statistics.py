@@ -27,15 +27,15 @@ def test_sigma_eff_ignores_far_tails():
 
 def test_widths_of_a_normal_sample_agree_with_its_sigma():
     n, sigma = 20_000, 3.0
-    figures = Bootstrap(100).spread(np.random.default_rng(5).normal(7.0, sigma, n))
+    metrics = Bootstrap(100).spread(np.random.default_rng(5).normal(7.0, sigma, n))
     error_of_std = sigma / math.sqrt(2 * n)
-    assert abs(figures["mean"] - 7.0) < 4 * sigma / math.sqrt(n)
-    assert abs(figures["std"] - sigma) < 4 * error_of_std
+    assert abs(metrics["mean"] - 7.0) < 4 * sigma / math.sqrt(n)
+    assert abs(metrics["std"] - sigma) < 4 * error_of_std
     # The variance of sigma_eff is a few times that of the standard deviation; the smallest interval is biased low by less than 1 %.
-    assert abs(figures["sigma_eff"] - sigma) < 4 * figures["sigma_eff_error"] + 0.01 * sigma
+    assert abs(metrics["sigma_eff"] - sigma) < 4 * metrics["sigma_eff_error"] + 0.01 * sigma
     # 100 replicas know an error to 1 / sqrt(200) = 7 %.
-    assert figures["mean_error"] == pytest.approx(sigma / math.sqrt(n), rel=0.3)
-    assert figures["std_error"] == pytest.approx(error_of_std, rel=0.3)
+    assert metrics["mean_error"] == pytest.approx(sigma / math.sqrt(n), rel=0.3)
+    assert metrics["std_error"] == pytest.approx(error_of_std, rel=0.3)
 
 
 @given(hnp.arrays(np.float64, st.integers(MIN_ENTRIES, 60), elements=st.floats(-1e3, 1e3)), st.floats(0.1, 10), st.floats(-100, 100))
@@ -47,7 +47,7 @@ def test_widths_scale_and_do_not_shift(values, scale, shift):
     assert after["mean"] == pytest.approx(before["mean"] * scale + shift, rel=1e-6, abs=1e-6)
 
 
-def test_same_seed_same_figures_other_seed_others():
+def test_same_seed_same_metrics_other_seed_others():
     values = np.random.default_rng(1).normal(size=200)
     assert Bootstrap(50, 3).spread(values) == Bootstrap(50, 3).spread(values)
     assert Bootstrap(50, 3).spread(values)["std_error"] != Bootstrap(50, 4).spread(values)["std_error"]
@@ -55,13 +55,13 @@ def test_same_seed_same_figures_other_seed_others():
 
 def test_large_samples_are_resampled_in_pieces():
     values = np.random.default_rng(2).normal(size=100_000)
-    figures = Bootstrap(60).spread(values)  # more than one piece of replicas
-    assert figures["mean_error"] == pytest.approx(1 / math.sqrt(1e5), rel=0.4)
+    metrics = Bootstrap(60).spread(values)  # more than one piece of replicas
+    assert metrics["mean_error"] == pytest.approx(1 / math.sqrt(1e5), rel=0.4)
 
 
 def test_undefined_values_are_counted_and_few_values_give_no_figures():
-    figures = Bootstrap(10).spread([1.0, math.nan, math.inf])
-    assert figures == {
+    metrics = Bootstrap(10).spread([1.0, math.nan, math.inf])
+    assert metrics == {
         "n": 1,
         "undefined": 2,
         "mean": None,
@@ -108,11 +108,11 @@ def test_ratio_of_sums_without_charge_is_undefined():
 def test_the_ratio_of_two_widths_of_the_same_events_is_known_better_than_either():
     rng = np.random.default_rng(9)
     shared = rng.normal(1, 0.05, 4000)
-    figures = Bootstrap(100).ratio(shared + rng.normal(0, 0.005, 4000), shared)
+    metrics = Bootstrap(100).ratio(shared + rng.normal(0, 0.005, 4000), shared)
     # sqrt(0.05^2 + 0.005^2) / 0.05, with sigma_eff's own fluctuation from a part of 10 %.
-    assert abs(figures["ratio"] - math.hypot(1, 0.1)) < 5 * figures["ratio_error"]
+    assert abs(metrics["ratio"] - math.hypot(1, 0.1)) < 5 * metrics["ratio_error"]
     single = Bootstrap(100).spread(shared, ("resolution",))
-    assert figures["ratio_error"] < 0.6 * single["resolution_error"] / single["resolution"]
+    assert metrics["ratio_error"] < 0.6 * single["resolution_error"] / single["resolution"]
 
 
 def test_the_ratio_of_a_sample_to_itself_is_one():

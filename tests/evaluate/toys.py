@@ -1,4 +1,4 @@
-"""Constructed events for the judge: the truth is known exactly, the showers only look like showers."""
+"""Constructed events for the evaluation: the truth is known exactly, the showers only look like showers."""
 
 from __future__ import annotations
 

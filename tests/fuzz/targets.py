@@ -171,9 +171,9 @@ def _make_cms(folder: Path) -> None:
 
 def _make_model(folder: Path) -> None:
     from model.toys import MODULE as SMALL
-    from model.toys import autoencoder, shares_settings
+    from model.toys import autoencoder, conserving_settings
 
-    model = autoencoder(shares_settings(SMALL), SMALL)
+    model = autoencoder(conserving_settings(SMALL), SMALL)
     model.save(_sub(folder, 0) / "model")
     write_archive(folder / "0" / "model", _sub(folder.parent / "archive", 0) / "a.zip")
 
@@ -201,9 +201,9 @@ def _read_checkpoint(folder: Path) -> object:
 def _make_results(folder: Path) -> None:
     levels = {"ROC": {"n": 3, "emd": {"mean": 1.5, "error": 0.1, "bins": [1.0, 2.0]}}}
     write_results(_sub(folder, 0) / "results.json", levels, date="2026-01-01", settings=EvaluateSettings(), fingerprints={"model": "x"})
-    write_results_file(_sub(folder, 1) / "stress.json", {"schema": 2, "cases": [{"name": "a", "levels": {}}], "figures": {}})
+    write_results_file(_sub(folder, 1) / "stress.json", {"schema": 3, "cases": [{"name": "a", "levels": {}}], "metrics": {}})
     write_results_file(_sub(folder, 2) / "physics.json", {"schema": physics.SCHEMA, "showers": {"e-": {"mean": 1.5}}})
-    write_results_file(_sub(folder, 3) / "modules.json", {"schema": 1, "results": []})
+    write_results_file(_sub(folder, 3) / "modules.json", {"schema": 2, "results": []})
 
 
 def _read_results(folder: Path) -> object:
@@ -385,7 +385,7 @@ def _codecs() -> list[ModuleCodec]:
     rng = np.random.default_rng(1)
     train = random_modules(200)
     made = [
-        make_codec(name, 3, train) for name in ("mean", "pca", "lattice", "best_choice", "threshold_sum", "super_trigger_cell", "repeater")
+        make_codec(name, 3, train) for name in ("mean", "pca", "pyramid", "best_choice", "threshold_sum", "super_trigger_cell", "repeater")
     ]
     with TemporaryDirectory() as folder:
         graphs.write_codec(Path(folder))

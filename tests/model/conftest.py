@@ -6,7 +6,7 @@ import pytest
 
 from hgcae.events import Events
 from hgcae.model.autoencoder import Autoencoder
-from model.toys import autoencoder, plain_settings, shares_settings, showers
+from model.toys import autoencoder, conserving_settings, plain_settings, showers
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +15,8 @@ def events() -> Events:
 
 
 @pytest.fixture(scope="session")
-def shares() -> Autoencoder:
-    return autoencoder(shares_settings())
+def conserving() -> Autoencoder:
+    return autoencoder(conserving_settings())
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def plain() -> Autoencoder:
     return autoencoder(plain_settings())
 
 
-@pytest.fixture(params=["shares", "plain"])
+@pytest.fixture(params=["conserving", "plain"])
 def model(request: pytest.FixtureRequest) -> Autoencoder:
     """Either of the two."""
     return request.getfixturevalue(request.param)

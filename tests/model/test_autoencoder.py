@@ -17,9 +17,9 @@ from hgcae.model import autoencoder as module
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
-from hgcae.model.shares import SharesLevel
+from hgcae.model.conserving import ConservingLevel
 from hgcae.model.sparse import Codes
-from model.toys import MODULE, STACK, WEIGHT, autoencoder, plain_settings, shares_settings, showers, unpruned
+from model.toys import MODULE, STACK, WEIGHT, autoencoder, conserving_settings, plain_settings, showers, unpruned
 
 PAIRS = [(level, root) for i, root in enumerate(STACK.names) for level in STACK.names[: i + 1]]
 
@@ -121,7 +121,7 @@ class TestEvents:
         np.testing.assert_allclose(model.reconstruct(events, "ROC").charge, whole[1].charge, rtol=1e-5)
 
     def test_the_seed_decides_the_weights(self):
-        draw = [files.weight_arrays(autoencoder(shares_settings(), seed=seed)) for seed in (1, 1, 2)]
+        draw = [files.weight_arrays(autoencoder(conserving_settings(), seed=seed)) for seed in (1, 1, 2)]
         assert all((draw[0][name] == draw[1][name]).all() for name in draw[0])
         assert all((draw[0][name] != draw[2][name]).any() for name in draw[0])
 
@@ -147,7 +147,7 @@ class TestWhatDoesNotBelongToTheModel:
     @pytest.mark.parametrize("fault", FAULTS)
     @given(data=st.data())
     @hypothesis_settings(max_examples=10)
-    def test_events_that_are_not_valid(self, shares, fault, data):
+    def test_events_that_are_not_valid(self, conserving, fault, data):
         cells = st.lists(st.integers(0, STACK.n_cells() - 1), min_size=1, max_size=6, unique=True).map(sorted)
         cell = np.array(data.draw(cells))
         at = data.draw(st.integers(0, len(cell) - 1))
@@ -155,9 +155,9 @@ class TestWhatDoesNotBelongToTheModel:
         events = Events(STACK, np.array([0, len(cell)]), cell if cell.dtype.kind == "f" else cell.astype(np.int32), charge)
         for level in STACK.names:
             with pytest.raises(DataFormatError):
-                shares.encode_events(events, level)
+                conserving.encode_events(events, level)
         with pytest.raises(DataFormatError):
-            shares.reconstruct(events, "ROC")
+            conserving.reconstruct(events, "ROC")
 
     @pytest.mark.parametrize("detector", [("toy", "1"), ("other", "0"), ("other", "1")])
     def test_events_of_another_detector(self, model, events, detector):
@@ -199,7 +199,7 @@ class TestWhatDoesNotBelongToTheModel:
             model.decode_codes(Codes("ROC", 1, index, index, np.ones((1, 9), np.float32), np.zeros(9, np.float32)))
 
 
-def coded_sums(level: SharesLevel, code: np.ndarray) -> np.ndarray:
+def coded_sums(level: ConservingLevel, code: np.ndarray) -> np.ndarray:
     return level.sums.table[code[..., 0].astype(int)] / UNITS * level.lsb
 
 
@@ -213,60 +213,60 @@ def weighted_sums(model: Autoencoder, events: Events, level: str) -> np.ndarray:
 
 class TestShares:
     @pytest.mark.parametrize("level", STACK.names)
-    def test_decoding_keeps_the_coded_sum_of_every_unit(self, shares, events, level):
-        codes = shares.encode_events(events, level)
-        decoded = shares.decode_codes(codes)
+    def test_decoding_keeps_the_coded_sum_of_every_unit(self, conserving, events, level):
+        codes = conserving.encode_events(events, level)
+        decoded = conserving.decode_codes(codes)
         coded = np.zeros((len(events), STACK.n_units(level)))
-        coded[codes.event, codes.unit] = coded_sums(shares.levels[level], codes.code)
-        np.testing.assert_allclose(weighted_sums(shares, decoded, level), coded, rtol=1e-5)
+        coded[codes.event, codes.unit] = coded_sums(conserving.levels[level], codes.code)
+        np.testing.assert_allclose(weighted_sums(conserving, decoded, level), coded, rtol=1e-5)
 
     @pytest.mark.parametrize("level", STACK.names)
-    def test_the_coded_sum_is_that_of_the_charges(self, shares, events, level):
+    def test_the_coded_sum_is_that_of_the_charges(self, conserving, events, level):
         """Within half a step of the cube root at every level on the way up, which is longest where all units share the charge alike."""
-        codes = shares.encode_events(events, level)
-        true = weighted_sums(shares, events, level)[codes.event, codes.unit]
+        codes = conserving.encode_events(events, level)
+        true = weighted_sums(conserving, events, level)[codes.event, codes.unit]
         below = {name: STACK.n_cells(level) / STACK.n_cells(name) for name in STACK.names[: STACK.index(level) + 1]}
-        steps = sum(n / 2 * (true / n / shares.levels[name].sums.knee) ** (2 / 3) + 1 for name, n in below.items())
-        assert (np.abs(coded_sums(shares.levels[level], codes.code) - true) <= steps + 0.01 * true).all()
+        steps = sum(n / 2 * (true / n / conserving.levels[name].sums.knee) ** (2 / 3) + 1 for name, n in below.items())
+        assert (np.abs(coded_sums(conserving.levels[level], codes.code) - true) <= steps + 0.01 * true).all()
 
     @pytest.mark.parametrize("level", STACK.names)
-    def test_the_empty_stay_empty(self, shares, events, level):
-        decoded = shares.reconstruct(events, level)
+    def test_the_empty_stay_empty(self, conserving, events, level):
+        decoded = conserving.reconstruct(events, level)
         assert not decoded.unit_sums(level)[events.unit_sums(level) == 0].any()
         assert (decoded.unit_sums(level)[events.unit_sums(level) > 0] > 0).all()
-        assert not shares.encode_events(events, level).empty.any()
+        assert not conserving.encode_events(events, level).empty.any()
 
-    def test_small_charges_are_pruned(self, shares, events):
-        decoded = shares.reconstruct(events, "STACK")
-        smallest = shares.calibration.smallest_charge
+    def test_small_charges_are_pruned(self, conserving, events):
+        decoded = conserving.reconstruct(events, "STACK")
+        smallest = conserving.calibration.smallest_charge
         assert smallest == events.charge.min() == 5
         assert decoded.charge.min() >= 0.6 * smallest
-        assert len(unpruned(shares).reconstruct(events, "STACK").charge) == STACK.n_cells() * (events.counts > 0).sum()
+        assert len(unpruned(conserving).reconstruct(events, "STACK").charge) == STACK.n_cells() * (events.counts > 0).sum()
 
     @pytest.mark.parametrize("level", STACK.names)
-    def test_the_barycentre_is_that_of_the_charges(self, shares, level):
+    def test_the_barycentre_is_that_of_the_charges(self, conserving, level):
         """Within a step of the number; what is sent of the children adds a step of each level below, and what their sums lose."""
         events = showers(STACK, 40, seed=8)
-        codes = shares.encode_events(events, level)
-        cells = cell_positions(shares, level)
-        weight = np.ones(STACK.n_cells()) if level != "STACK" else np.repeat(shares.levels["STACK"].child_weight, 48)  # type: ignore[attr-defined]
+        codes = conserving.encode_events(events, level)
+        cells = cell_positions(conserving, level)
+        weight = np.ones(STACK.n_cells()) if level != "STACK" else np.repeat(conserving.levels["STACK"].child_weight, 48)  # type: ignore[attr-defined]
         units = replace(events, charge=events.charge * weight[events.cell]).units(level)[0].to_dense().reshape(len(codes.code), -1)
         true = units @ cells / units.sum(axis=1, keepdims=True)
         error = np.abs(codes.code[:, 1:3] - true)
         names = STACK.names[: STACK.index(level) + 1]
-        steps = sum(shares.levels[name].settings.position.step for name in names)  # type: ignore[attr-defined]
+        steps = sum(conserving.levels[name].settings.position.step for name in names)  # type: ignore[attr-defined]
         assert (error <= steps + 0.02 * (len(names) > 1)).all()
         assert np.sqrt(np.square(error).mean()) < steps
         assert np.ptp(true, axis=0).min() > 50 * steps
 
     @pytest.mark.parametrize("dropped", [0, 200])
     @pytest.mark.parametrize("level", ["MODULE", "STACK"])
-    def test_children_have_the_barycentre_that_was_sent(self, shares, level, dropped):
+    def test_children_have_the_barycentre_that_was_sent(self, conserving, level, dropped):
         """Whatever the code says, and whatever is left: their own barycentres can lie anywhere."""
-        chosen, rng = shares.levels[level], np.random.default_rng(6)
+        chosen, rng = conserving.levels[level], np.random.default_rng(6)
         code = chosen.from_words(rng.integers(1, 1 << chosen.widths, (64, chosen.latent)))
         given = np.ones((64, chosen.children), dtype=bool), np.full(64, dropped, dtype=np.float32)
-        children = shares.run("decode", level, shares.run("state", level, code), *given)
+        children = conserving.run("decode", level, conserving.run("state", level, code), *given)
         assert (children[..., 0] == 0).any() == (dropped > 0)
         weighted = children[..., 0] * chosen.relative_weight
         frame = chosen.frame
@@ -276,10 +276,10 @@ class TestShares:
         # The children's own positions differ all the same.
         assert np.ptp(children[..., 1:3], axis=1).max(axis=0).min() > 0.01
 
-    def test_layers_have_the_depth_that_was_sent(self, shares, events):
-        stack = shares.levels["STACK"]
-        code = shares.encode_events(events, "STACK").code
-        children = shares.run("decode", "STACK", shares.run("state", "STACK", code))
+    def test_layers_have_the_depth_that_was_sent(self, conserving, events):
+        stack = conserving.levels["STACK"]
+        code = conserving.encode_events(events, "STACK").code
+        children = conserving.run("decode", "STACK", conserving.run("state", "STACK", code))
         weighted = children[..., 0] * stack.relative_weight
         found = weighted @ np.array([-0.8, -0.4, 0, 0.4, 0.8]) / weighted.sum(axis=1)
         np.testing.assert_allclose(found, code[:, 3], atol=1e-3)
@@ -289,18 +289,18 @@ class TestShares:
         # Half a step, and what the sums of the layers lose: steps of a fiftieth at most.
         np.testing.assert_allclose(code[:, 3], true, atol=2.0**-9 + 0.01)
 
-    def test_sums_beyond_the_calibration_saturate(self, shares, events):
+    def test_sums_beyond_the_calibration_saturate(self, conserving, events):
         huge = replace(events, charge=events.charge * 1000)
-        codes = shares.encode_events(huge, "STACK")
+        codes = conserving.encode_events(huge, "STACK")
         assert codes.code[:, 0].max() == 2**10 - 1
-        decoded = shares.decode_codes(codes).validate()
-        top = shares.levels["STACK"].sums.table[-1] / UNITS  # type: ignore[attr-defined]
-        assert weighted_sums(shares, decoded, "STACK").max() == pytest.approx(top, rel=1e-5)
+        decoded = conserving.decode_codes(codes).validate()
+        top = conserving.levels["STACK"].sums.table[-1] / UNITS  # type: ignore[attr-defined]
+        assert weighted_sums(conserving, decoded, "STACK").max() == pytest.approx(top, rel=1e-5)
 
     @pytest.mark.parametrize("level", STACK.names)
-    def test_any_code_can_be_decoded(self, shares, level):
+    def test_any_code_can_be_decoded(self, conserving, level):
         """Codes arrive over a link: whatever the bits are, charges are finite and their sum is what the code says."""
-        chosen = shares.levels[level]
+        chosen = conserving.levels[level]
         rng = np.random.default_rng(4)
         top = 1 << chosen.widths
         words = rng.integers(0, top, (12, STACK.n_units(level), chosen.latent))
@@ -309,14 +309,16 @@ class TestShares:
         integers = words + chosen.lowest
         code = chosen.from_integers(integers)
         event, unit = (i.ravel() for i in np.indices(code.shape[:2]))
-        decoded = shares.decode_codes(Codes(level, 12, event, unit, code.reshape(-1, chosen.latent), np.zeros(chosen.latent, np.float32)))
+        decoded = conserving.decode_codes(
+            Codes(level, 12, event, unit, code.reshape(-1, chosen.latent), np.zeros(chosen.latent, np.float32))
+        )
         decoded.validate()
-        np.testing.assert_allclose(weighted_sums(shares, decoded, level), coded_sums(chosen, code), rtol=1e-5)  # type: ignore[arg-type]
+        np.testing.assert_allclose(weighted_sums(conserving, decoded, level), coded_sums(chosen, code), rtol=1e-5)  # type: ignore[arg-type]
 
     def test_charges_need_not_be_whole(self):
         events = showers(MODULE)
         fine = replace(events, charge=events.charge * 0.0137)
-        model = autoencoder(shares_settings(MODULE), MODULE, measured=Calibration.measure([fine]))
+        model = autoencoder(conserving_settings(MODULE), MODULE, measured=Calibration.measure([fine]))
         assert model.calibration.lsb == pytest.approx(fine.charge.min() / 32)
         codes = model.encode_events(fine, "MODULE")
         true = fine.unit_sums("MODULE")[codes.event, codes.unit]
@@ -338,7 +340,7 @@ def cell_positions(model: Autoencoder, level: str) -> np.ndarray:
 MISSING = {"MODULE": (3,), "ROC": (1,), "CELL": (5, 37)}
 
 
-@pytest.mark.parametrize("settings", [shares_settings(), plain_settings()], ids=["shares", "plain"])
+@pytest.mark.parametrize("settings", [conserving_settings(), plain_settings()], ids=["conserving", "plain"])
 def test_what_is_missing_gets_no_charge(settings):
     hierarchy = Hierarchy(STACK.levels, MISSING)
     present = hierarchy.present("CELL")
@@ -350,7 +352,7 @@ def test_what_is_missing_gets_no_charge(settings):
     for level in hierarchy.names:
         decoded = model.reconstruct(events, level).validate()
         assert not decoded.to_dense().reshape(6, -1)[:, ~present].any()
-    if model.shares:
+    if model.conserves_charge:
         codes = model.encode_events(events, "STACK")
         coded = coded_sums(model.levels["STACK"], codes.code)  # type: ignore[arg-type]
         np.testing.assert_allclose(weighted_sums(model, decoded, "STACK")[codes.event, 0], coded, rtol=1e-5)
@@ -404,10 +406,10 @@ class TestCodesOfCharges:
         np.testing.assert_allclose(found, FLOAT_4E3M.interpolate(numbers, 1), rtol=1e-6)
 
 
-def test_weights_of_the_root_reach_the_sum(shares):
+def test_weights_of_the_root_reach_the_sum(conserving):
     dense = np.zeros((5, *STACK.shape), dtype=np.int64)
     for layer in range(5):
         dense[layer, layer, 1, 2, 2] = 1000
-    codes = shares.encode_events(Events.from_dense(dense, STACK), "STACK")
-    sums = coded_sums(shares.levels["STACK"], codes.code)
+    codes = conserving.encode_events(Events.from_dense(dense, STACK), "STACK")
+    sums = coded_sums(conserving.levels["STACK"], codes.code)
     np.testing.assert_allclose(sums / sums[1], WEIGHT, rtol=0.03)

@@ -37,8 +37,8 @@ def test_one_bit_of_each_code(model, events):
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), number=st.integers(0, 5), value=st.integers(0, 255))
-def test_flipping_back_gives_the_code_again(shares, seed, number, value):
-    level = shares.level("MODULE")
+def test_flipping_back_gives_the_code_again(conserving, seed, number, value):
+    level = conserving.level("MODULE")
     words = np.full((3, level.latent), value)
     words[:, number] = seed % 256
     one = np.arange(3)
@@ -50,8 +50,8 @@ def test_flipping_back_gives_the_code_again(shares, seed, number, value):
     assert (popcount(level.words(flipped.code), words) == 1).all()
 
 
-def test_bits_are_flipped_with_their_probability(shares, events):
-    level, codes = shares.level("ROC"), shares.encode_events(events, "ROC")
+def test_bits_are_flipped_with_their_probability(conserving, events):
+    level, codes = conserving.level("ROC"), conserving.encode_events(events, "ROC")
     flipped = flip_bits(level, codes, np.random.default_rng(2), hierarchy=STACK, probability=0.05)
     before, after = (level.words(c.dense(STACK).reshape(-1, level.latent)) for c in (codes, flipped))
     n_bits = len(events) * STACK.n_units("ROC") * level.bits_per_unit
@@ -59,19 +59,19 @@ def test_bits_are_flipped_with_their_probability(shares, events):
     assert abs(n - 0.05 * n_bits) < 5 * np.sqrt(0.05 * 0.95 * n_bits)
     # Empty units are hit as well.
     assert len(flipped.unit) > len(codes.unit)
-    assert len(shares.decode_codes(flipped).validate()) == len(events)
+    assert len(conserving.decode_codes(flipped).validate()) == len(events)
 
 
 @pytest.mark.parametrize(("probability", "all_bits"), [(0.0, 0), (1.0, 1)])
-def test_none_and_all(shares, events, probability, all_bits):
-    level, codes = shares.level("MODULE"), shares.encode_events(events, "MODULE")
+def test_none_and_all(conserving, events, probability, all_bits):
+    level, codes = conserving.level("MODULE"), conserving.encode_events(events, "MODULE")
     flipped = flip_bits(level, codes, np.random.default_rng(3), hierarchy=STACK, probability=probability)
     before, after = (level.words(c.dense(STACK).reshape(-1, level.latent)) for c in (codes, flipped))
     assert (popcount(before, after) == all_bits * level.bits_per_unit).all()
 
 
-def test_mistakes(shares, events):
-    level, codes = shares.level("MODULE"), shares.encode_events(events, "MODULE")
+def test_mistakes(conserving, events):
+    level, codes = conserving.level("MODULE"), conserving.encode_events(events, "MODULE")
     for probability, hierarchy in ((1.5, STACK), (0.1, None)):
         with pytest.raises(SettingsError, match="bit flips"):
             flip_bits(level, codes, np.random.default_rng(1), hierarchy=hierarchy, probability=probability)

@@ -14,7 +14,7 @@ from hgcae.geometry.detector import Detector
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.heads import Heads, energy_features
 from hgcae.truth import contained
-from model.toys import STACK, autoencoder, plain_settings, shares_settings, showers
+from model.toys import STACK, autoencoder, conserving_settings, plain_settings, showers
 
 N = 400
 
@@ -30,7 +30,7 @@ def sample() -> Events:
 
 @pytest.fixture(scope="module")
 def fitted(sample) -> Autoencoder:
-    model = autoencoder(shares_settings())
+    model = autoencoder(conserving_settings())
     model.heads.fit(model, sample, {name: model.encode_events(sample, name) for name in STACK.names})
     return model
 
@@ -38,7 +38,7 @@ def fitted(sample) -> Autoencoder:
 def test_showers_near_the_border_are_left_out(sample):
     """The fit is that of the contained showers alone; where they are too few, that of all."""
     detector = Detector.load("prototype")
-    model = autoencoder(shares_settings())
+    model = autoencoder(conserving_settings())
     rng = np.random.default_rng(3)
     around = detector.module_xy.mean(axis=0)[:, None] + rng.uniform(-60, 60, (2, len(sample)))
     moved = replace(sample, particles={**sample.particles, "impact_x_cm": around[0], "impact_y_cm": around[1]})
@@ -86,7 +86,7 @@ def test_an_energy_that_is_the_sum_is_kept(fitted, sample, level):
 
 def test_a_correction_that_is_linear_in_the_depth_is_found(sample):
     """A tenth more for each layer of mean depth is much more than what the codes lose."""
-    model = autoencoder(shares_settings())
+    model = autoencoder(conserving_settings())
     layer = sample.cell // 48
     sums = sample.unit_sums("STACK", np.asarray(model.calibration.root_weight).repeat(48))[:, 0]
     weight = np.asarray(model.calibration.root_weight)[layer]
@@ -139,35 +139,35 @@ def test_codes_without_sums(sample):
     assert not model.heads.kinematics
 
 
-def test_nothing_is_fitted_without_truth(shares, events):
+def test_nothing_is_fitted_without_truth(conserving, events):
     heads = Heads()
     blind = replace(events, particles={}, particle_offsets=None)
-    codes = {"STACK": shares.encode_events(blind, "STACK")}
-    heads.fit(shares, blind, codes)
+    codes = {"STACK": conserving.encode_events(blind, "STACK")}
+    heads.fit(conserving, blind, codes)
     assert heads == Heads()
     with pytest.raises(GeometryError, match="no energy head was trained at level STACK"):
-        heads.energies(shares, codes["STACK"])
+        heads.energies(conserving, codes["STACK"])
     with pytest.raises(GeometryError, match="no momentum head was trained"):
-        heads.momenta(shares, codes["STACK"])
+        heads.momenta(conserving, codes["STACK"])
 
 
-def test_few_or_several_particles_give_no_momenta(shares, events):
+def test_few_or_several_particles_give_no_momenta(conserving, events):
     """Below a hundred single particles a network would learn them by heart."""
     heads = Heads()
-    heads.fit(shares, events, {"STACK": shares.encode_events(events, "STACK")})
+    heads.fit(conserving, events, {"STACK": conserving.encode_events(events, "STACK")})
     assert set(heads.energy) == {"STACK"}
     assert not heads.kinematics
 
 
-def test_the_energy_of_several_particles_is_their_sum(shares, events):
+def test_the_energy_of_several_particles_is_their_sum(conserving, events):
     """Two particles of half the energy are the same to the energy head, and none to the momentum head."""
     twice = {name: np.repeat(values, 2) for name, values in events.particles.items()} | {
         "energy_gev": np.repeat(events.particles["energy_gev"] / 2, 2)
     }
     pairs = replace(events, particles=twice, particle_offsets=2 * np.arange(13))
-    codes, heads = {"MODULE": shares.encode_events(events, "MODULE")}, (Heads(), Heads())
+    codes, heads = {"MODULE": conserving.encode_events(events, "MODULE")}, (Heads(), Heads())
     for head, sample in zip(heads, (events, pairs), strict=True):
-        head.fit(shares, sample, codes)
+        head.fit(conserving, sample, codes)
     for name, values in heads[0].arrays().items():
         np.testing.assert_allclose(heads[1].arrays()[name], values)
 

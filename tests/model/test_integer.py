@@ -14,11 +14,11 @@ from hgcae.integer.kernels import TILE
 from hgcae.integer.network import Affine, Network, affine, convolution
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.presets import l1_preset, original_preset
-from model.toys import STACK, autoencoder, plain_settings, shares_settings
+from model.toys import STACK, autoencoder, conserving_settings, plain_settings
 
 MODELS = {
-    "toy shares": lambda: autoencoder(shares_settings()),
-    "toy shares without barycentre": lambda: autoencoder(shares_settings(barycentre=False)),
+    "toy conserving": lambda: autoencoder(conserving_settings()),
+    "toy conserving without barycentre": lambda: autoencoder(conserving_settings(barycentre=False)),
     "toy plain": lambda: autoencoder(plain_settings()),
     "l1": lambda: autoencoder(l1_preset(STACK)),
     "original": lambda: autoencoder(original_preset(STACK)),
@@ -71,7 +71,7 @@ def test_trained_weights_at_the_ends_of_their_range(model):
 
 @pytest.mark.parametrize("n", [0, 1, TILE - 1, TILE, TILE + 1])
 def test_any_number_of_units_and_workers(n):
-    model = autoencoder(shares_settings())
+    model = autoencoder(conserving_settings())
     x = charges(np.random.default_rng(7), 2 + n)[2:]
     one, three = (model.encode_units("ROC", x, workers) for workers in (1, 3))
     np.testing.assert_array_equal(one, three)

@@ -11,7 +11,7 @@ from contracts.layer import Formats, LayerContract, evaluate, to_integers
 from hgcae.errors import SettingsError
 from hgcae.model.autoencoder import Autoencoder, stateless
 from hgcae.model.layers import EachChild, FixedPoint, TransposedConvolution, quantised_convolutions, quantised_dense
-from hgcae.model.presets import PlainSettings, SharesSettings, l1_preset, original_preset
+from hgcae.model.presets import ConservingSettings, PlainSettings, l1_preset, original_preset
 from model.toys import STACK, autoencoder
 
 FORMATS = st.builds(FixedPoint, bits=st.integers(2, 24), integer=st.integers(-8, 16), signed=st.booleans())
@@ -94,7 +94,7 @@ class TestConvolutionStack(LayerContract):
         return (rng.uniform(-5, 5, (n, 4, 3, 2)) * (rng.random((n, 4, 3, 2)) < 0.7)).astype(np.float32)
 
 
-def formats_of(level: SharesSettings | PlainSettings) -> list[Formats]:
+def formats_of(level: ConservingSettings | PlainSettings) -> list[Formats]:
     """Formats of the layers of an encoder, first to last."""
     hidden = len(level.encoder) + (len(level.convolutions) if isinstance(level, PlainSettings) else 0)
     before = [level.feature] + [level.activation] * hidden

@@ -11,7 +11,7 @@ import pytest
 from contracts.layer import EXACT, Formats, products, requantised
 from hgcae.coding.sums import UNITS, WEIGHT_ONE
 from hgcae.model.autoencoder import stateless
-from hgcae.model.shares import SharesLevel
+from hgcae.model.conserving import ConservingLevel
 from model.toys import STACK
 
 ROOTS = np.array([round(np.sqrt(n / 128) * 128) for n in range(256)])
@@ -23,7 +23,7 @@ def shifted(values, left):
     return np.where(left >= 0, values << np.maximum(left, 0), values >> np.maximum(-left, 0))
 
 
-def integer_code(level: SharesLevel, x) -> np.ndarray:
+def integer_code(level: ConservingLevel, x) -> np.ndarray:
     """The integers that are sent for units given as charges, or as the integers of their children: (n, latent)."""
     s, below = level.settings, level.below
     x = np.asarray(x)
@@ -51,7 +51,7 @@ def integer_code(level: SharesLevel, x) -> np.ndarray:
     return np.where(total[:, None] > 0, code, 0)
 
 
-def integer_barycentre(level: SharesLevel, child, x):
+def integer_barycentre(level: ConservingLevel, child, x):
     frame, below = level.frame, level.below
     assert frame is not None
     children = len(frame.centre)
@@ -78,7 +78,7 @@ def some_charges(rng: np.random.Generator, n: int) -> np.ndarray:
     return (charge * (rng.random((n, 16)) < rng.choice([0, 0.06, 0.3, 1], (n, 1)))).astype(np.float32)
 
 
-def some_codes(rng: np.random.Generator, level: SharesLevel, n: int, children: int) -> np.ndarray:
+def some_codes(rng: np.random.Generator, level: ConservingLevel, n: int, children: int) -> np.ndarray:
     """Integers of children: any that can be sent, in children of which some are empty."""
     top = 2 ** (level.widths[1:] - 1)
     numbers = rng.integers(-top, top, (n, children, level.latent - 1))
@@ -87,14 +87,14 @@ def some_codes(rng: np.random.Generator, level: SharesLevel, n: int, children: i
 
 
 @pytest.mark.parametrize("name", STACK.names)
-def test_every_bit_of_the_code_can_be_had_with_integers(shares, name):
-    level, rng = shares.levels[name], np.random.default_rng(5)
+def test_every_bit_of_the_code_can_be_had_with_integers(conserving, name):
+    level, rng = conserving.levels[name], np.random.default_rng(5)
     if level.below is None:
         integers = x = some_charges(rng, 700)
     else:
         integers = some_codes(rng, level.below, 700, level.children)
         x = level.below.from_integers(integers)
-    found = shares.run("encode", name, x)
+    found = conserving.run("encode", name, x)
     np.testing.assert_array_equal(level.integers(found), integer_code(level, integers))
     assert (np.ptp(found, axis=0) > 0).all()
 
@@ -106,7 +106,7 @@ def test_integers_of_codes(model, name):
     assert level.widths.sum() == level.bits_per_unit
     top = 2 ** (level.widths - 1)
     integers = np.random.default_rng(1).integers(-top, top, (100, level.latent))
-    if model.shares:
+    if model.conserves_charge:
         integers[:, 0] += top[0]
     code = level.from_integers(integers)
     assert code.dtype == np.float32
@@ -121,8 +121,8 @@ def test_training_encodes_the_same(model):
     np.testing.assert_array_equal(jax.jit(train)([v.value for v in level.variables], x), model.run("encode", "ROC", x))
 
 
-def test_states_and_codes_are_inverse(shares):
-    for name, level in shares.levels.items():
+def test_states_and_codes_are_inverse(conserving):
+    for name, level in conserving.levels.items():
         code = level.from_integers(some_codes(np.random.default_rng(3), level, 64, 1)[:, 0])
-        again = shares.run("code", name, shares.run("state", name, code))
+        again = conserving.run("code", name, conserving.run("state", name, code))
         np.testing.assert_allclose(again, code, rtol=1e-5, atol=1e-5)

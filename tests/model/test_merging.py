@@ -9,19 +9,19 @@ from hgcae.errors import DataFormatError, GeometryError, SettingsError
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.geometry.lattice import unit_neighbours
+from hgcae.geometry.neighbours import unit_neighbours
 from hgcae.geometry.positions import unit_xy_cm
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
-from hgcae.model.presets import ModelSettings, SharesSettings
+from hgcae.model.presets import ConservingSettings, ModelSettings
 
 FLOWER = Hierarchy.of(ROC=(4, 4), MODULE=3, TRIPLET=3, STAGE1=19)
 TRIPLET = FLOWER.rooted("TRIPLET")
 LATTICE = unit_neighbours(Detector.load("prototype"), "MODULE")
 CALIBRATION = Calibration({"ROC": 3000.0, "MODULE": 6000.0, "TRIPLET": 9000.0}, 5.0)
-LEVEL = SharesSettings(latent=6, bits=8, encoder=(8,), decoder=(8,))
+LEVEL = ConservingSettings(latent=6, bits=8, encoder=(8,), decoder=(8,))
 
 
 def model(hierarchy: Hierarchy = TRIPLET, lattices: bool = True, **triplet: object) -> Autoencoder:
@@ -151,7 +151,7 @@ def test_unknown_neighbours_are_refused():
     with pytest.raises(SettingsError, match="trigger cells"):
         Autoencoder(FLOWER.rooted("ROC"), roc, CALIBRATION, {})
     with pytest.raises(SettingsError, match="learned numbers"):
-        SharesSettings.load({"latent": 3, "neighbours": 2})
+        ConservingSettings.load({"latent": 3, "neighbours": 2})
 
 
 def test_shared_networks_are_one(shared):

@@ -8,10 +8,10 @@ import pytest
 
 from hgcae.model import files, layers
 from hgcae.model.presets import ModelSettings
-from model.toys import autoencoder, plain_settings, shares_settings, showers
+from model.toys import autoencoder, conserving_settings, plain_settings, showers
 
 
-@pytest.mark.parametrize("settings", [shares_settings(), plain_settings()], ids=["shares", "plain"])
+@pytest.mark.parametrize("settings", [conserving_settings(), plain_settings()], ids=["conserving", "plain"])
 def test_decoders_in_bfloat16(settings):
     rough_settings = ModelSettings.load(
         {"preset": "toy", "levels": {name: level.model_dump() | {"precision": "bfloat16"} for name, level in settings.levels.items()}}

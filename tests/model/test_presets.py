@@ -12,8 +12,8 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.original import Quantised, QuantisedDense
-from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels, l1_preset, original_preset
-from model.toys import MODULE, STACK, cell_xy, shares_settings
+from hgcae.model.presets import ConservingSettings, ModelSettings, PlainSettings, check_levels, l1_preset, original_preset
+from model.toys import MODULE, STACK, cell_xy, conserving_settings
 
 CALIBRATION = Calibration(dict.fromkeys(PROTOTYPE.names, 1e4), 5.0)
 
@@ -94,7 +94,7 @@ class TestL1:
         assert l1_preset(PROTOTYPE, barycentre=False).levels["STAGE2"].widths == (9,) * 8
         # A depth takes the place of a learned number.
         deep = l1_preset(PROTOTYPE, depth=True).levels["STAGE2"]
-        assert isinstance(deep, SharesSettings)
+        assert isinstance(deep, ConservingSettings)
         assert (deep.widths, deep.depth, deep.learned) == (levels["STAGE2"].widths, True, 4)
         assert l1_preset(PROTOTYPE, latent=3, depth=True) == l1_preset(PROTOTYPE, latent=3)
         # A learned number is not given up, and nothing grows beyond 16 bits.
@@ -114,7 +114,7 @@ class TestL1:
         np.testing.assert_allclose(model.decode(code, "MODULE").sum(axis=(1, 2, 3)), x.sum(axis=(1, 2, 3)), rtol=0.02)
 
     def test_numbers_are_signed_fractions(self):
-        assert SharesSettings(bits=9).number.range == (-1.0, 1.0 - 2**-8)
+        assert ConservingSettings(bits=9).number.range == (-1.0, 1.0 - 2**-8)
 
     @pytest.mark.parametrize(
         "values",
@@ -122,11 +122,11 @@ class TestL1:
     )
     def test_codes_without_room_are_refused(self, values):
         with pytest.raises(SettingsError, match="latent|bits"):
-            SharesSettings.load(values)
+            ConservingSettings.load(values)
 
     def test_a_depth_is_a_coordinate_of_the_barycentre_of_layers(self):
         with pytest.raises(SettingsError, match="depth = true needs barycentre"):
-            SharesSettings.load({"depth": True, "barycentre": False})
+            ConservingSettings.load({"depth": True, "barycentre": False})
         settings = l1_preset(MODULE, depth=False)
         levels = {name: level.model_copy(update={"depth": name == "MODULE"}) for name, level in settings.levels.items()}
         with pytest.raises(SettingsError, match="MODULE: depth: its children do not lie over one another"):
@@ -145,19 +145,19 @@ class TestL1:
 class TestLevels:
     def test_other_levels(self):
         with pytest.raises(SettingsError, match="found ROC, MODULE, STACK, expected ROC, MODULE"):
-            check_levels(shares_settings(STACK), MODULE)
+            check_levels(conserving_settings(STACK), MODULE)
         check_levels(ModelSettings(preset="x", levels=dict(reversed(l1_preset(MODULE).levels.items()))), MODULE)  # in any order
 
     def test_sums_of_codes(self):
         with pytest.raises(SettingsError, match="digi: found codes, expected charges"):
-            check_levels(shares_settings(STACK).model_copy(update={"digi": "codes"}), STACK)
+            check_levels(conserving_settings(STACK).model_copy(update={"digi": "codes"}), STACK)
 
     def test_mixed_kinds(self):
-        mixed = ModelSettings(preset="x", levels={"ROC": SharesSettings(), "MODULE": PlainSettings()})
-        with pytest.raises(SettingsError, match="found kinds plain, shares"):
+        mixed = ModelSettings(preset="x", levels={"ROC": ConservingSettings(), "MODULE": PlainSettings()})
+        with pytest.raises(SettingsError, match="found kinds conserving, plain"):
             Autoencoder(MODULE, mixed, CALIBRATION, frames(MODULE, cell_xy(MODULE)))
 
-    @pytest.mark.parametrize("settings", [l1_preset(PROTOTYPE), original_preset(PROTOTYPE), shares_settings()])
+    @pytest.mark.parametrize("settings", [l1_preset(PROTOTYPE), original_preset(PROTOTYPE), conserving_settings()])
     def test_settings_survive_yaml(self, settings, tmp_path):
         path = tmp_path / "model.yaml"
         path.write_text(settings.to_yaml())

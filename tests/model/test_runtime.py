@@ -18,7 +18,7 @@ from hgcae.train.batches import Batches
 from hgcae.train.loop import StageLoop
 from hgcae.train.losses import LossSettings
 from hgcae.train.schedule import Stage
-from model.toys import MODULE, autoencoder, cell_xy, plain_settings, shares_settings, showers
+from model.toys import MODULE, autoencoder, cell_xy, conserving_settings, plain_settings, showers
 
 TESTS = Path(__file__).parents[1]
 
@@ -26,7 +26,7 @@ TESTS = Path(__file__).parents[1]
 def digest() -> str:
     """SHA-256 of what toys encode and decode, and of their weights after a step."""
     events, found = showers(MODULE, 8), hashlib.sha256()
-    for settings in (shares_settings, plain_settings):
+    for settings in (conserving_settings, plain_settings):
         model = autoencoder(settings(MODULE), MODULE)
         codes = model.encode_events(events, "MODULE")
         decoded = model.decode_codes(codes)

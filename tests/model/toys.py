@@ -16,7 +16,7 @@ from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
-from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings
+from hgcae.model.presets import ConservingSettings, ModelSettings, PlainSettings
 
 MODULE = Hierarchy.of(ROC=(4, 4), MODULE=3)
 STACK = Hierarchy.of(ROC=(4, 4), MODULE=3, STACK=5)
@@ -62,17 +62,17 @@ def showers(hierarchy: Hierarchy = STACK, n: int = 12, seed: int = 1) -> Events:
     )
 
 
-def shares_settings(hierarchy: Hierarchy = STACK, barycentre: bool = True) -> ModelSettings:
+def conserving_settings(hierarchy: Hierarchy = STACK, barycentre: bool = True) -> ModelSettings:
     """Levels with sums; another latent dimension and other numbers of bits at each, so that mix-ups show."""
     levels = {
-        name: SharesSettings(
+        name: ConservingSettings(
             latent=5 + i, bits=(9, 7)[i], sum_bits=(11, 9)[i], position_bits=(8, 9)[i], barycentre=barycentre, encoder=(8,), decoder=(8,)
         )
         for i, name in enumerate(hierarchy.names[:2])
     }
     for name in hierarchy.names[2:]:
         # Layers over one another, whose code has a depth.
-        levels[name] = SharesSettings(
+        levels[name] = ConservingSettings(
             latent=7,
             bits=9,
             sum_bits=10,

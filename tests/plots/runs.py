@@ -1,4 +1,4 @@
-"""A run without a training: constructed showers, decoded a little wrong at each level, judged, with a history."""
+"""A run without a training: constructed showers, decoded a little wrong at each level, evaluated, with a history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluate.toys import scaled
-from hgcae.evaluate import EvaluateSettings, head_summary, judge_level, leading_particle, uncompressed_estimates, write_results
+from hgcae.evaluate import EvaluateSettings, evaluate_level, head_summary, leading_particle, uncompressed_estimates, write_results
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.plots.eventdata import Displays
@@ -21,7 +21,7 @@ FACTORS = {"ROC": 1.01, "TRIPLET": 0.97, "STAGE2": 1.05}
 def toy_results(showers: Events, detector: Detector, folder: Path) -> dict[str, Any]:
     """Returns results of three levels, with baselines and with heads that are a hundredth too large."""
     levels = {
-        name: judge_level(
+        name: evaluate_level(
             showers,
             scaled(showers, factor),
             name,

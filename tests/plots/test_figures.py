@@ -6,7 +6,7 @@ import pytest
 
 from evaluate.toys import random_units, scaled
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import Bootstrap, EvaluateSettings, head_summary, judge_level, leading_particle, write_results
+from hgcae.evaluate import Bootstrap, EvaluateSettings, evaluate_level, head_summary, leading_particle, write_results
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.plots import cost_figure, energy_figure, heads_figure, levels_figure, occupancy_figure
 from hgcae.plots.style import styled
@@ -42,7 +42,7 @@ def results(showers, prototype, tmp_path_factory):
     for level in ("ROC", "STAGE2"):
         baselines = QUICK.baselines(showers, level, 4, bits_per_unit=72)
         decoded = scaled(showers, 1.01)
-        levels[level] = judge_level(
+        levels[level] = evaluate_level(
             showers, decoded, level, settings=QUICK, detector=prototype, baselines=baselines, bits_per_event=72 if level == "ROC" else None
         )
     return write_results(tmp_path_factory.mktemp("results") / "r.json", levels, date="2026-01-01", settings=QUICK, fingerprints={})
@@ -69,8 +69,8 @@ def test_energy_and_level_figures(results, tmp_path, picture):
 
 def test_bare_roots_fill_the_figures_as_far_as_they_can(tmp_path, picture):
     units = random_units(Hierarchy.of(LINE=5, IMAGE=7), 40)
-    verdict = judge_level(units, scaled(units, 0.9), "LINE", settings=QUICK)
-    results = {"levels": {"LINE": verdict}, "settings": QUICK.model_dump()}
+    results = evaluate_level(units, scaled(units, 0.9), "LINE", settings=QUICK)
+    results = {"levels": {"LINE": results}, "settings": QUICK.model_dump()}
     picture(levels_figure(results, tmp_path / "levels.png"))
     picture(energy_figure(results, tmp_path / "energy.png"))
 

@@ -9,19 +9,19 @@ import pytest
 
 from contracts.codec import random_modules
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import Bootstrap, ModuleResult, judge_modules
+from hgcae.evaluate import Bootstrap, ModuleResult, evaluate_modules
 from hgcae.plots import emd_occupancy_figure, rate_distortion_figure
 
 
-def verdict(codec: str, links: int, n: int = 200) -> ModuleResult:
+def result(codec: str, links: int, n: int = 200) -> ModuleResult:
     true = random_modules(n)
     decoded = true * (1 - 0.1 / links) + 0.02 * true.mean(axis=1, keepdims=True)
-    return judge_modules("toy", codec, links, true, decoded, np.full(n, 32 * links), Bootstrap(5))
+    return evaluate_modules("toy", codec, links, true, decoded, np.full(n, 32 * links), Bootstrap(5))
 
 
 @pytest.fixture(scope="module")
 def results() -> list[ModuleResult]:
-    return [verdict(codec, links) for codec in ("one", "other") for links in (3, 2)]
+    return [result(codec, links) for codec in ("one", "other") for links in (3, 2)]
 
 
 def test_rate_distortion_figure(results, tmp_path, picture):
@@ -40,7 +40,7 @@ def test_emd_occupancy_figure(results, tmp_path, picture):
 
 @pytest.mark.parametrize("draw", [rate_distortion_figure, emd_occupancy_figure])
 def test_what_was_not_measured_is_left_out(draw, tmp_path, picture):
-    picture(draw([verdict("few", 2, n=9)], tmp_path / "f.png"))
+    picture(draw([result("few", 2, n=9)], tmp_path / "f.png"))
 
 
 @pytest.mark.parametrize("draw", [rate_distortion_figure, emd_occupancy_figure])

@@ -11,7 +11,7 @@ import pytest
 
 from evaluate.toys import random_units, scaled
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import judge_level
+from hgcae.evaluate import evaluate_level
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.plots.eventdata import Displays
 from hgcae.plots.pagetables import nested, table, text
@@ -146,8 +146,8 @@ def test_texts_are_escaped(results, tmp_path):
 
 def test_what_is_missing_is_left_out(tmp_path):
     units = random_units(Hierarchy.of(LINE=5, IMAGE=7), 40)
-    verdict = judge_level(units, scaled(units, 0.9), "LINE", settings=QUICK)
-    results = {"levels": {"LINE": verdict}, "settings": QUICK.model_dump()}
+    results = evaluate_level(units, scaled(units, 0.9), "LINE", settings=QUICK)
+    results = {"levels": {"LINE": results}, "settings": QUICK.model_dump()}
     page = Page(write_report(tmp_path / "a.html", results, title="bare").read_text(encoding="utf-8"))
     assert sections(page) == ["summary", "provenance"]
     assert page.script("figure-data") == {}

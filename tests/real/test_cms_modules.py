@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hgcae import store
-from hgcae.cli.evaluate import judge
+from hgcae.cli.evaluate import evaluate_run
 from hgcae.cli.train import train_run
 from hgcae.evaluate import EvaluateSettings
 from hgcae.sources import read_events
@@ -30,7 +30,7 @@ def levels(data_dir: Path, tmp_path_factory) -> dict:
     trainer = train_run(settings.model_copy(update={"schedule": Schedule(stages=brief)}), folder / "run", pictures=False)
     assert len(trainer.test) == 3838
     loaded = LoadedRun(settings, trainer.model, *splits(settings), len(trainer.test))
-    return judge(loaded, EvaluateSettings(bootstrap_replicas=20), folder)["levels"]
+    return evaluate_run(loaded, EvaluateSettings(bootstrap_replicas=20), folder)["levels"]
 
 
 @pytest.mark.parametrize("level", ["ROC", "MODULE"])

@@ -1,4 +1,4 @@
-"""Files of any format by their name, and figures of what they hold."""
+"""Files of any format by their name, and metrics of what they hold."""
 
 from __future__ import annotations
 
@@ -72,17 +72,17 @@ def test_summary_counts_what_passes_by():
     summary = Summary()
     chunks = list(summary.watch(events().chunks(3)))
     np.testing.assert_array_equal(Events.concatenate(chunks).to_dense(), events().to_dense())
-    figures = summary.figures()
-    assert (figures["events"], figures["root"], figures["shape"], figures["detector"]) == (4, "MODULE", [3, 4, 4], None)
-    assert figures["levels"] == {
+    metrics = summary.metrics()
+    assert (metrics["events"], metrics["root"], metrics["shape"], metrics["detector"]) == (4, "MODULE", [3, 4, 4], None)
+    assert metrics["levels"] == {
         "MODULE": {"units": 1, "occupied": 0.5},
         "ROC": {"units": 3, "occupied": 0.75},
         "trigger cells": {"units": 48, "occupied": 1.0, "most": 3},
     }
     charge = {"dtype": "int32", "min": 3.0, "max": 12345.0, "sum": 12500.0}
-    assert figures["charge"] == {**charge, "percentiles": {"1": 3.0, "16": 3.0, "50": 55.0, "84": 12300.0, "99": 12300.0}}
-    assert figures["columns"] == {"eta": {"dtype": "float64", "min": 1.5, "max": 3.0}}
-    assert figures["truth"] == {}
+    assert metrics["charge"] == {**charge, "percentiles": {"1": 3.0, "16": 3.0, "50": 55.0, "84": 12300.0, "99": 12300.0}}
+    assert metrics["columns"] == {"eta": {"dtype": "float64", "min": 1.5, "max": 3.0}}
+    assert metrics["truth"] == {}
 
 
 def test_percentiles_are_good_to_three_digits():
@@ -90,7 +90,7 @@ def test_percentiles_are_good_to_three_digits():
     summary = Summary()
     for chunk in Events.from_dense(charge, PROTOTYPE.rooted("ROC")).chunks(100):
         summary.add(chunk)
-    for percent, value in summary.figures()["charge"]["percentiles"].items():
+    for percent, value in summary.metrics()["charge"]["percentiles"].items():
         assert value == pytest.approx(np.percentile(charge, float(percent), method="inverted_cdf"), rel=0.005)
 
 
@@ -100,7 +100,7 @@ def test_summary_of_little(chunks):
     for chunk in chunks:
         summary.add(chunk)
     assert summary.mean_occupied("CELL") == 0
-    assert summary.figures()["events"] == sum(map(len, chunks))
+    assert summary.metrics()["events"] == sum(map(len, chunks))
 
 
 def test_summary_of_truth_ignores_what_is_not_known():
@@ -109,9 +109,9 @@ def test_summary_of_truth_ignores_what_is_not_known():
     truth = {"pdg": np.array([11, 22, 11], dtype=np.int32)}
     summary = Summary()
     summary.add(Events(part.hierarchy, part.offsets, part.cell, part.charge, columns, truth, np.array([0, 2, 2, 3, 3])))
-    figures = summary.figures()
-    assert figures["truth"] == {"particles_per_event": {"min": 0.0, "max": 2.0}, "pdg": {"min": 11.0, "max": 22.0}}
-    assert figures["columns"] == {
+    metrics = summary.metrics()
+    assert metrics["truth"] == {"particles_per_event": {"min": 0.0, "max": 2.0}, "pdg": {"min": 11.0, "max": 22.0}}
+    assert metrics["columns"] == {
         "eta": {"dtype": "float64"},
         "xy": {"dtype": "float64 (2,)", "min": 0.0, "max": 7.0},
         "meta": {"dtype": "[('a', '<f4')]"},

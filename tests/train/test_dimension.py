@@ -15,7 +15,7 @@ from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
-from hgcae.model.presets import ModelSettings, SharesSettings
+from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.simulate import GunSettings
 from hgcae.train import dimension
 from hgcae.train.dimension import FrozenModel, Grid, LevelData, LowerGrid, ScanSettings, known_codes, make_sample, plan, stage_of
@@ -30,7 +30,7 @@ def base() -> FrozenModel:
     detector = Detector.load("testbeam")
     hierarchy = detector.hierarchy
     levels = {
-        name: SharesSettings(latent=4 + i, bits=7 + i, encoder=(8,), decoder=(8,), depth=name == hierarchy.root)
+        name: ConservingSettings(latent=4 + i, bits=7 + i, encoder=(8,), decoder=(8,), depth=name == hierarchy.root)
         for i, name in enumerate(hierarchy.names)
     }
     measured = Calibration({"ROC": 1e5, "MODULE": 1e5, "STAGE2": 1e6}, 5.0, 1.0, tuple(detector.layer_mev_per_mip))
@@ -61,9 +61,9 @@ class TestPlan:
     def test_other_samples_may_be_scanned_more_sparsely(self, base):
         few = Grid(latent=(2, 8), bits=(), corners=(), learned=(), seeds=1)
         settings = SETTINGS.model_copy(update={"samples": {"electron": GUN, "other": GUN}, "others_root": few, "levels": ("STAGE2",)})
-        points = plan(settings, base, "judge")
+        points = plan(settings, base, "evaluation")
         assert [p for p in points if p.sample == "electron"] == plan(
-            settings.model_copy(update={"samples": {"electron": GUN}}), base, "judge"
+            settings.model_copy(update={"samples": {"electron": GUN}}), base, "evaluation"
         )
         assert [(p.latent, p.bits, p.seed) for p in points if p.sample == "other"] == [(2, 9, 1), (8, 9, 1)]
 
@@ -72,13 +72,13 @@ class TestPlan:
         settings = SETTINGS.model_copy(
             update={"samples": {"electron": GUN, "other": GUN}, "others_lower": few, "levels": ("ROC", "MODULE")}
         )
-        points = plan(settings, base, "judge")
+        points = plan(settings, base, "evaluation")
         assert [(p.level, p.latent, p.seed) for p in points if p.sample == "other"] == [("ROC", 4, 1), ("MODULE", 4, 1)]
         electrons = [p for p in points if p.sample == "electron"]
         assert len(electrons) == 2 * len(LowerGrid().sizes()) * LowerGrid().seeds
 
     def test_the_default(self, base):
-        points = plan(ScanSettings(), base, "judge")
+        points = plan(ScanSettings(), base, "evaluation")
         assert len({point.fingerprint() for point in points}) == len(points)
         of_root = [point for point in points if point.level == "STAGE2"]
         assert len(of_root) == 4 * 22 * 3
@@ -87,14 +87,14 @@ class TestPlan:
         assert [point.seed for point in of_root[:44]] == [1] * 22 + [2] * 22
 
     def test_only_what_decides_the_result_is_in_a_name(self, base):
-        one, other = (plan(s, base, "judge") for s in (SETTINGS, SETTINGS.model_copy(update={"copies": 3, "intrinsic_points": 500})))
+        one, other = (plan(s, base, "evaluation") for s in (SETTINGS, SETTINGS.model_copy(update={"copies": 3, "intrinsic_points": 500})))
         assert one == other
         changed = [{"n_test": 13}, {"epochs": 1.0}, {"seed": 21}, {"samples": {"electron": GUN.model_copy(update={"radius_cm": 1.0})}}]
         names = {point.fingerprint() for point in one}
         for update in changed:
-            assert not names & {point.fingerprint() for point in plan(SETTINGS.model_copy(update=update), base, "judge")}, update
+            assert not names & {point.fingerprint() for point in plan(SETTINGS.model_copy(update=update), base, "evaluation")}, update
         assert not names & {point.fingerprint() for point in plan(SETTINGS, base, "another")}
-        assert not names & {point.fingerprint() for point in plan(SETTINGS, replace(base, checksum="f"), "judge")}
+        assert not names & {point.fingerprint() for point in plan(SETTINGS, replace(base, checksum="f"), "evaluation")}
 
 
 class TestCodes:
@@ -129,7 +129,7 @@ class TestTraining:
 
     def test_one_level_learns_and_all_below_stay(self, base, data):
         before = files.weight_arrays(base.model)
-        point = plan(SETTINGS, base, "judge")[1]
+        point = plan(SETTINGS, base, "evaluation")[1]
         assert (point.latent, point.bits) == (5, 9)
         seen: list[float] = []
         model, loss = data.train_level(point, seen.append)
@@ -149,21 +149,21 @@ class TestTraining:
         assert (np.abs(sums[1] / sums[0] - 1) < 5 * sum_errors(model, data.test, "STAGE2", weight)).all()
 
     def test_seeds_differ_and_repeat(self, base, data):
-        points = [p for p in plan(SETTINGS, base, "judge") if p.latent == 5 and p.bits == 9 and p.barycentre]
+        points = [p for p in plan(SETTINGS, base, "evaluation") if p.latent == 5 and p.bits == 9 and p.barycentre]
         assert [p.seed for p in points] == [1, 2]
         losses = [data.train_level(point)[1] for point in (points[0], points[0], points[1])]
         assert losses[0] == losses[1] != losses[2]
 
     @pytest.mark.parametrize(("latent", "coordinates"), [(1, 0), (2, 0), (3, 2), (4, 3)])
     def test_as_much_of_the_barycentre_as_there_is_room_for(self, base, data, latent, coordinates):
-        point = plan(SETTINGS.model_copy(update={"root": Grid(latent=(latent, 8), learned=())}), base, "judge")[0]
+        point = plan(SETTINGS.model_copy(update={"root": Grid(latent=(latent, 8), learned=())}), base, "evaluation")[0]
         assert (point.latent, point.barycentre, point.depth) == (latent, latent >= 3, latent >= 4)
         model, _ = data.train_level(point)
         assert data.encode(model)[1].code.shape == (12, latent)
         assert len(model.settings.levels["STAGE2"].coordinates) == coordinates
 
     def test_codes_without_a_barycentre(self, base, data):
-        point = next(p for p in plan(SETTINGS, base, "judge") if p.latent == 4 and not p.barycentre)
+        point = next(p for p in plan(SETTINGS, base, "evaluation") if p.latent == 4 and not p.barycentre)
         model, _ = data.train_level(point)
         assert model.settings.levels["STAGE2"].coordinates == ()
 

@@ -19,14 +19,14 @@ from hgcae.train.batches import Batch, Batches
 from hgcae.train.loop import StageLoop
 from hgcae.train.losses import LossSettings
 from hgcae.train.schedule import Stage
-from model.toys import MODULE, STACK, autoencoder, cell_xy, plain_settings, shares_settings, showers
+from model.toys import MODULE, STACK, autoencoder, cell_xy, conserving_settings, plain_settings, showers
 
 EVENTS = {
     "showers": lambda hierarchy: showers(hierarchy, 8),
     "empty": lambda hierarchy: Events.from_dense(np.zeros((4, *hierarchy.shape), dtype=np.int32), hierarchy),
     "full": lambda hierarchy: Events.from_dense(np.random.default_rng(0).integers(1, 300, (4, *hierarchy.shape)), hierarchy),
 }
-MODELS = {"plain": plain_settings, "shares": shares_settings}
+MODELS = {"plain": plain_settings, "conserving": conserving_settings}
 
 
 def dense_batch(events: Events, hierarchy: Hierarchy, level: str, trains: tuple[str, ...], model: Autoencoder) -> Batch:
@@ -75,7 +75,7 @@ def test_loss_and_gradient_equal_dense_evaluation(kind, sample, root, level, joi
     (sparse,) = Batches(stage, tree, hierarchy).draw(np.random.default_rng(0), 1)
     loop = StageLoop(model, stage, trains[0], LossSettings(), cell_xy(hierarchy))
     dense = dense_batch(events, hierarchy, level, trains, model)
-    if kind == "shares":
+    if kind == "conserving":
         # The loss of an empty unit is that of nothing against nothing; it is not part of what this kind learns from.
         sparse.weight[0] = 1e-3
         dense.weight[~dense.target.any(axis=1)] = 0
@@ -111,10 +111,10 @@ from hgcae.train.batches import Batches
 from hgcae.train.loop import StageLoop
 from hgcae.train.losses import LossSettings
 from hgcae.train.schedule import Stage
-from model.toys import MODULE, autoencoder, cell_xy, plain_settings, shares_settings, showers
+from model.toys import MODULE, autoencoder, cell_xy, plain_settings, conserving_settings, showers
 
 events = showers(MODULE, 12)
-for settings, sampling in ((plain_settings, "events"), (shares_settings, "charge")):
+for settings, sampling in ((plain_settings, "events"), (conserving_settings, "charge")):
     weights = []
     for devices in (1, 2):
         model = autoencoder(settings(MODULE), MODULE)

@@ -15,7 +15,7 @@ from hgcae.model.autoencoder import Autoencoder, stateless
 from hgcae.model.calibration import Calibration
 from hgcae.train import losses
 from hgcae.train.losses import ChildLoss, LossSettings, MultiScaleLoss, squared_error
-from model.toys import MODULE, STACK, WEIGHT, autoencoder, cell_xy, plain_settings, shares_settings, showers
+from model.toys import MODULE, STACK, WEIGHT, autoencoder, cell_xy, conserving_settings, plain_settings, showers
 
 
 @dataclass
@@ -134,7 +134,7 @@ class TestMultiScale:
     def test_gradients_are_finite_where_there_is_nothing(self):
         """The first row of every table is the empty unit; it has no weight, but its gradient must be a number."""
         events = showers(MODULE, 8)
-        model = autoencoder(shares_settings(MODULE), MODULE)
+        model = autoencoder(conserving_settings(MODULE), MODULE)
         target = events.to_dense().reshape(8, -1).astype(np.float32)
         assert (target.sum(axis=1) == 0).any()
         code = model.encode(events.to_dense(), "MODULE")
@@ -194,10 +194,10 @@ def decoded(model: Autoencoder, z: np.ndarray, level: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def shares_model() -> Autoencoder:
-    return autoencoder(shares_settings())
+    return autoencoder(conserving_settings())
 
 
-COSTS = np.full(shares_settings().levels["MODULE"].latent - 1, 2.0, dtype=np.float32)
+COSTS = np.full(conserving_settings().levels["MODULE"].latent - 1, 2.0, dtype=np.float32)
 
 
 class TestChildLoss:

@@ -14,14 +14,14 @@ from hgcae.evaluate.merging import REFERENCE
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.model import files
-from hgcae.model.presets import ModelSettings, SharesSettings, check_levels
+from hgcae.model.presets import ConservingSettings, ModelSettings, check_levels
 from hgcae.settings import fingerprint
 from hgcae.train.merging import StageCache, Variant, variants
 from hgcae.train.schedule import Schedule, Stage
 
 DETECTOR = Detector.load("prototype")
 ALL = {variant.name: variant for variant in variants(DETECTOR.hierarchy)}
-LEVEL = SharesSettings(latent=5, bits=8, encoder=(8,), decoder=(8,))
+LEVEL = ConservingSettings(latent=5, bits=8, encoder=(8,), decoder=(8,))
 QUICK = {"epochs": 1, "batch": 8, "steps": 4, "sampling": "charge", "learning_rate": 5e-3}
 
 
@@ -64,7 +64,7 @@ def test_every_variant_sends_one_of_two_budgets():
 def test_settings_and_stages_of_a_variant_fit_together(variant):
     hierarchy = DETECTOR.hierarchy.rooted(variant.sent)
     check_levels(ModelSettings(preset="merging", levels={**variant.levels}), hierarchy)
-    Schedule(stages=variant.stages).check(hierarchy, shares=True)
+    Schedule(stages=variant.stages).check(hierarchy, conserving=True)
     assert {name for stage in variant.stages for name in stage.trains} == set(variant.levels)
     assert variant.stages[-1].loss_level == variant.sent
 

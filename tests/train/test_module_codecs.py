@@ -20,8 +20,8 @@ from hgcae.coding.fixedpoint import to_integers
 from hgcae.errors import SettingsError
 from hgcae.evaluate import emd, telescope_loss
 from hgcae.geometry import module
-from hgcae.model.presets import SharesSettings
-from hgcae.model.shares import SharesLevel
+from hgcae.model.conserving import ConservingLevel
+from hgcae.model.presets import ConservingSettings
 from hgcae.sources.modules import module_sample
 from hgcae.train import module_codecs
 from hgcae.train.minimise import draw_weights, minimise
@@ -38,7 +38,7 @@ def trained(name: str, links: int = 3) -> ModuleCodec:
 
 class TestEcon(CodecContract):
     def codec(self) -> ModuleCodec:
-        return trained("econ-ae")
+        return trained("econ_ae")
 
 
 class TestLatent(CodecContract):
@@ -51,7 +51,7 @@ class TestHierarchy(CodecContract):
         return trained("hierarchy")
 
 
-LEARNED = ("econ-ae", "latent", "hierarchy")
+LEARNED = ("econ_ae", "latent", "hierarchy")
 
 
 @pytest.mark.parametrize("name", LEARNED)
@@ -69,7 +69,7 @@ def test_the_same_seed_makes_the_same_codec(name):
     assert make_codec(name, 2, train, fit).get_config() == make_codec(name, 2, train, fit).get_config()
 
 
-@pytest.mark.parametrize("name", ["econ-ae", "latent"])
+@pytest.mark.parametrize("name", ["econ_ae", "latent"])
 @pytest.mark.parametrize("links", BUDGETS)
 def test_the_bits_are_those_of_the_links(name, links):
     codec = trained(name, links)
@@ -91,7 +91,7 @@ def test_unknown_names_and_missing_files(name):
 
 
 def test_size_of_the_published_encoder():
-    codec = trained("econ-ae")
+    codec = trained("econ_ae")
     assert isinstance(codec, EconAutoencoderCodec)
     assert codec.encoder.parameters == 2144
     assert codec.encoder.bit_operations == (16 * 72 + 2048) * 6 * 8
@@ -101,7 +101,7 @@ def test_size_of_the_published_encoder():
 def test_the_latent_encoder_costs_no_more_than_the_published_one(links):
     codec = trained("latent", links)
     assert isinstance(codec, LatentCodec)
-    published = trained("econ-ae")
+    published = trained("econ_ae")
     assert isinstance(published, EconAutoencoderCodec)
     assert codec.encoder.bit_operations <= published.encoder.bit_operations
 
@@ -118,7 +118,7 @@ def econ_in_floats(codec: EconAutoencoderCodec, charges: np.ndarray) -> np.ndarr
 
 def latent_in_floats(codec: LatentCodec, charges: np.ndarray) -> np.ndarray:
     encoder = codec.encoder
-    settings = SharesSettings(
+    settings = ConservingSettings(
         latent=1 + codec.count,
         barycentre=False,
         bits=codec.bits,
@@ -126,7 +126,7 @@ def latent_in_floats(codec: LatentCodec, charges: np.ndarray) -> np.ndarray:
         weight=encoder.weight,
         feature=encoder.feature,
     )
-    level = SharesLevel("MODULE", module.N_CELLS, settings, None, None, maximum=1e6)
+    level = ConservingLevel("MODULE", module.N_CELLS, settings, None, None, maximum=1e6)
     values = [array * encoder.weight.step for pair in encoder.layers for array in pair]
     for variable, value in zip(level.encoder.trainable_variables, values, strict=True):
         variable.assign(value)
@@ -135,7 +135,7 @@ def latent_in_floats(codec: LatentCodec, charges: np.ndarray) -> np.ndarray:
 
 def assert_integers_are_the_trained_network(charges: np.ndarray) -> None:
     """Bit for bit, on modules with charge."""
-    econ, latent = trained("econ-ae"), trained("latent")
+    econ, latent = trained("econ_ae"), trained("latent")
     assert isinstance(econ, EconAutoencoderCodec)
     assert isinstance(latent, LatentCodec)
     np.testing.assert_array_equal(econ.numbers(charges) * econ.encoder.number.step, econ_in_floats(econ, charges))
@@ -183,14 +183,14 @@ def test_neighbours_in_the_published_image_are_neighbours_in_the_module():
         assert distances[one[both], other[both]].max() < 1.3 * distances[distances > 0].min()
 
 
-@pytest.mark.parametrize("name", ["econ-ae", "latent"])
+@pytest.mark.parametrize("name", ["econ_ae", "latent"])
 def test_the_charge_is_kept(name):
     charges = random_modules(2000, seed=9)
     charges = charges[(charges.sum(axis=1) > 0) & (charges.max(axis=1) < 3000)]
     codec = trained(name)
     ratio = codec.decode(codec.encode(charges)).sum(axis=1) / charges.sum(axis=1)
     assert abs(ratio.mean() - 1) < 0.002
-    assert np.abs(ratio - 1).max() < {"latent": 1 / 64, "econ-ae": 1 / 32}[name]
+    assert np.abs(ratio - 1).max() < {"latent": 1 / 64, "econ_ae": 1 / 32}[name]
 
 
 def change(config: dict, path: tuple, value: object) -> dict:
@@ -213,10 +213,10 @@ def change(config: dict, path: tuple, value: object) -> dict:
         ("latent", ("encoder", "places"), 2),
         ("latent", ("decoder",), []),
         ("latent", ("decoder", 0, "activation"), "none"),
-        ("econ-ae", ("links",), 4),
-        ("econ-ae", ("links",), 6),
-        ("econ-ae", ("encoder", "places"), 4),
-        ("econ-ae", ("decoder",), []),
+        ("econ_ae", ("links",), 4),
+        ("econ_ae", ("links",), 6),
+        ("econ_ae", ("encoder", "places"), 4),
+        ("econ_ae", ("decoder",), []),
         ("hierarchy", ("model",), 3),
         ("hierarchy", ("model", "weights"), {}),
         ("hierarchy", ("model", "settings"), {}),
@@ -280,7 +280,7 @@ def test_half_a_minute_beats_cms(data_dir: Path):
     fit = FitOptions(steps=1500, data=data_dir)
     test = sample.test[::40]
     distance = {}
-    for name in ("cms-pu", "latent"):
+    for name in ("cms_pu", "latent"):
         codec = make_codec(name, 3, sample.train[::4], fit)
         distance[name] = float(np.median(emd(test, codec.decode(codec.encode(test)))))
-    assert distance["latent"] < 0.6 * distance["cms-pu"]
+    assert distance["latent"] < 0.6 * distance["cms_pu"]

@@ -21,7 +21,7 @@ from hgcae.simulate.perturb import perturbed
 from hgcae.simulate.repeat import repeated
 from hgcae.train.run import RunSettings, Split, prepare, resolved, splits, splits_of_run, training_data
 from hgcae.train.schedule import Schedule
-from model.toys import MODULE, STACK, plain_settings, shares_settings, showers
+from model.toys import MODULE, STACK, conserving_settings, plain_settings, showers
 from train.toys import STAGES
 
 
@@ -171,7 +171,7 @@ class TestFinishedRun:
 
 
 def run_settings(path: Path, **changes) -> RunSettings:
-    values = {"input": str(path), "model": shares_settings(MODULE), "schedule": Schedule(stages=STAGES)}
+    values = {"input": str(path), "model": conserving_settings(MODULE), "schedule": Schedule(stages=STAGES)}
     return RunSettings(**values | changes)
 
 
@@ -184,7 +184,7 @@ class TestPrepare:
         assert (len(trainer.train), len(trainer.test)) == (40, 10)
         assert trainer.cell_xy is not None
         assert trainer.model.trained_on == training_data(*splits(again))
-        assert trainer.model.settings == shares_settings(MODULE)
+        assert trainer.model.settings == conserving_settings(MODULE)
 
     def test_everything_that_matters_is_in_the_fingerprint(self, path, tmp_path):
         base = prepare(run_settings(path), tmp_path / "0").fingerprint
@@ -263,9 +263,12 @@ class TestPrepare:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"model": shares_settings(STACK)}, "found ROC, MODULE, STACK, expected ROC, MODULE"),
+            ({"model": conserving_settings(STACK)}, "found ROC, MODULE, STACK, expected ROC, MODULE"),
             ({"schedule": None, "epochs": 1}, "epochs"),
-            ({"schedule": Schedule(stages=STAGES), "root": "ROC", "model": shares_settings(MODULE.rooted("ROC"))}, "unknown level MODULE"),
+            (
+                {"schedule": Schedule(stages=STAGES), "root": "ROC", "model": conserving_settings(MODULE.rooted("ROC"))},
+                "unknown level MODULE",
+            ),
         ],
     )
     def test_settings_that_do_not_fit(self, path, folder, change, message):

@@ -56,7 +56,7 @@ def test_the_published_steps():
 @given(st.integers(9, 5000))
 def test_other_lengths_keep_order_and_proportion(epochs):
     schedule, full = original_schedule(PROTOTYPE, epochs), original_schedule(PROTOTYPE)
-    schedule.check(PROTOTYPE, shares=False)
+    schedule.check(PROTOTYPE, conserving=False)
     assert schedule.epochs == epochs
     assert [(s.loss_level, s.trains) for s in schedule.stages] == [(s.loss_level, s.trains) for s in full.stages]
     assert [s.epochs for s in schedule.stages[:4]] == [1] * 4
@@ -69,7 +69,7 @@ def test_other_lengths_keep_order_and_proportion(epochs):
 @given(st.sampled_from([Hierarchy.of(ROC=(4, 4)), MODULE, PROTOTYPE]), st.integers(20, 3000), st.sampled_from(sorted(SCHEDULES)))
 def test_any_hierarchy_and_length(hierarchy, epochs, preset):
     schedule = SCHEDULES[preset](hierarchy, epochs)
-    schedule.check(hierarchy, shares=preset == "l1")
+    schedule.check(hierarchy, conserving=preset == "l1")
     assert schedule.epochs == epochs
     trained = {name for stage in schedule.stages for name in stage.trains}
     assert trained == set(hierarchy.names)
@@ -119,7 +119,7 @@ def test_named_lengths():
 def test_plain_levels_have_no_loss_of_shares(values):
     stage = Stage.load({"loss_level": "MODULE", "trains": ["MODULE"], "epochs": 1, **values})
     with pytest.raises(SettingsError, match="need levels that keep their sums"):
-        Schedule(stages=(stage,)).check(MODULE, shares=False)
+        Schedule(stages=(stage,)).check(MODULE, conserving=False)
 
 
 class TestCheck:
@@ -137,7 +137,7 @@ class TestCheck:
         good = Stage(loss_level="ROC", trains=("ROC",), epochs=1)
         schedule = Schedule(stages=(good, Stage.load({"epochs": 1, **stage})))
         with pytest.raises(SettingsError, match=message):
-            schedule.check(MODULE, shares=True)
+            schedule.check(MODULE, conserving=True)
 
     @pytest.mark.parametrize(
         "values",

@@ -1,11 +1,11 @@
 import numpy as np
 
 from hgcae.train.sensitivity import sensitivity
-from model.toys import STACK, autoencoder, shares_settings, showers
+from model.toys import STACK, autoencoder, conserving_settings, showers
 
 
 def test_only_numbers_that_the_decoder_reads_cost_something():
-    model = autoencoder(shares_settings())
+    model = autoencoder(conserving_settings())
     level = model.level("MODULE")
     events = showers(STACK, 20)
     before = sensitivity(model, events, "MODULE")
@@ -21,5 +21,5 @@ def test_only_numbers_that_the_decoder_reads_cost_something():
 
 
 def test_the_same_seed_gives_the_same_costs():
-    model, events = autoencoder(shares_settings()), showers(STACK, 20)
+    model, events = autoencoder(conserving_settings()), showers(STACK, 20)
     np.testing.assert_array_equal(sensitivity(model, events, "ROC", seed=3), sensitivity(model, events, "ROC", seed=3))

@@ -11,7 +11,7 @@ from hgcae.model.presets import ModelSettings
 from hgcae.train.run import RunSettings
 from hgcae.train.schedule import Schedule, Stage
 from hgcae.train.trainer import Trainer, TrainSettings
-from model.toys import MODULE, autoencoder, cell_xy, shares_settings, showers
+from model.toys import MODULE, autoencoder, cell_xy, conserving_settings, showers
 
 STEPS = 20
 QUICK: dict[str, Any] = {"batch": 16, "steps": STEPS, "sampling": "charge", "learning_rate": 5e-3}
@@ -39,7 +39,7 @@ class Sample:
 def trainer(folder: Path, stages: tuple[Stage, ...] = STAGES, settings: ModelSettings | None = None, **options: Any) -> Trainer:
     """A trainer of a toy with 40 training and 10 test modules, every fourth of them empty."""
     events = showers(MODULE, 50)
-    model = autoencoder(settings or shares_settings(MODULE), MODULE)
+    model = autoencoder(settings or conserving_settings(MODULE), MODULE)
     chosen = TrainSettings(schedule=Schedule(stages=stages), **options)
     return Trainer(model, chosen, Sample(events[:40]), events[40:], cell_xy(MODULE), folder)
 
@@ -48,7 +48,7 @@ def write_run(folder: Path, stages: tuple[Stage, ...], name: str | None = None) 
     """Writes 120 modules and `settings.yaml` for a run on three quarters of them, which calls them by `name`; returns its path."""
     store.write(folder / "modules.parquet", [showers(MODULE, 120)])
     settings = RunSettings(
-        input=name or str(folder / "modules.parquet"), model=shares_settings(MODULE), schedule=Schedule(stages=stages), test_share=0.25
+        input=name or str(folder / "modules.parquet"), model=conserving_settings(MODULE), schedule=Schedule(stages=stages), test_share=0.25
     )
     (folder / "settings.yaml").write_text(settings.to_yaml())
     return folder / "settings.yaml"

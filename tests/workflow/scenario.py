@@ -93,7 +93,7 @@ def damage(folder: Path) -> dict[str, Any]:
 
 
 def compare(folder: Path) -> dict[str, Any]:
-    """Judges two codecs, again, and one more; then other modules."""
+    """Evaluates two codecs, again, and one more; then other modules."""
     data = folder / "data"
     write_modules(data, seed=1)
     section = {"data": str(data), "sample": "ttbar", "codecs": ["best_choice", "threshold_sum"], "links": [3]}
@@ -132,7 +132,7 @@ def whole(folder: Path) -> dict[str, Any]:
         "first": first,
         "damaged": damaged,
         "again": ran(path, "Report", options),
-        "judge": ran(path, "Report", options, overrides=("evaluate.max_events=3",)),
+        "evaluation": ran(path, "Report", options, overrides=("evaluate.max_events=3",)),
         "level": ran(path, "Compress", options, overrides=("compress.level=ROC",)),
     }
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.sealed import damaged
 from hgcae.errors import DataFormatError
 from hgcae.workflow.codes import CodesFile, encode
-from model.toys import STACK, autoencoder, shares_settings, showers
+from model.toys import STACK, autoencoder, conserving_settings, showers
 
 
 def codes(numbers: np.ndarray) -> CodesFile:
@@ -57,7 +57,7 @@ def test_another_file_is_refused(tmp_path):
 
 
 def test_chunks_make_one_sample():
-    model, events = autoencoder(shares_settings(STACK), STACK), showers(STACK, 9)
+    model, events = autoencoder(conserving_settings(STACK), STACK), showers(STACK, 9)
     whole = encode(model, [events], "module", {})
     parts = encode(model, [events[:4], events[4:]], "MODULE", {})
     expected = model.encode_events(events, "MODULE")
@@ -69,7 +69,7 @@ def test_chunks_make_one_sample():
 
 
 def test_no_events_no_codes(tmp_path):
-    model = autoencoder(shares_settings(STACK), STACK)
+    model = autoencoder(conserving_settings(STACK), STACK)
     encode(model, [], "MODULE", {}).write(tmp_path / "a.npz")
     found = CodesFile.read(tmp_path / "a.npz")
     assert (found.n_events, found.code.shape) == (0, (0, model.level("MODULE").latent))

@@ -186,7 +186,7 @@ class TestWhole:
         assert played[1]["again"]["made"] == []
 
     def test_another_judge_judges_again_and_trains_nothing(self, played):
-        assert kinds(played[1]["judge"]["made"]) == {"evaluate", "scan", "report"}
+        assert kinds(played[1]["evaluation"]["made"]) == {"evaluate", "scan", "report"}
 
     def test_another_level_only_compresses_again(self, played):
         assert kinds(played[1]["level"]["made"]) == {"compress"}

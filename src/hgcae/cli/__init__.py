@@ -24,7 +24,7 @@ VersionOption = Annotated[bool, typer.Option("--version", callback=_print_versio
 
 @app.callback()
 def _hgcae(_version: VersionOption = False) -> None:
-    """Hierarchical quantised autoencoders for the CMS HGCAL trigger: simulate, train, judge and export them.
+    """Hierarchical quantised autoencoders for the CMS HGCAL trigger: simulate, train, evaluate and export them.
 
     Each verb has a manual of its own: hgcae VERB --help. A mistake in data or settings ends with one line and exit status 2.
     """

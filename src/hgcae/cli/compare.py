@@ -46,14 +46,14 @@ def compare(
     ] = None,
     links: Annotated[list[int] | None, typer.Option(min=1, help="ECON-T links per module. Repeatable.", show_default="2 3 4 5")] = None,
     codecs: Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Repeatable.", show_default="all")] = None,
-    max_modules: Annotated[int, typer.Option(min=1, help="Judge at most so many modules, drawn at random.")] = 20_000,
+    max_modules: Annotated[int, typer.Option(min=1, help="Evaluate at most so many modules, drawn at random.")] = 20_000,
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each learned codec; 4000 take about a minute.")] = 4000,
     seed: Annotated[int, typer.Option(min=0, help="Start of all random numbers.")] = 1,
     as_json: console.JsonOption = False,
 ) -> None:
     """Compare codecs of silicon modules: what they lose, for the bits they send.
 
-    The codecs are fitted on one part of the modules and judged on the other: of the events, on the last ten; of the other samples, on a
+    The codecs are fitted on one part of the modules and evaluated on the other: of the events, on the last ten; of the other samples, on a
     fifth of the modules. Reported with errors: bits, energy mover's distance, bias and width of the module's charge, charge in cells that
     are wrongly empty, telescope loss; for all modules, by number of charged cells and by charge.
 
@@ -65,7 +65,7 @@ def compare(
     Codecs:
       mean                    the charge alone; every module is the mean image
       pca                     the charge and as many quantised principal components of the image as the links hold
-      lattice                 the strongest cells, and the charge cut into quanta: as exact as the bits allow
+      pyramid                 the strongest cells, and the charge cut into quanta: as exact as the bits allow
       best_choice             ECON-T: the largest cells, 4, 6, 9, 14 over 2 to 5 links; each decoded as the middle of the step of its code
       best_choice_low         the same, decoded as the lower edge of the step, which is what the cells of these samples hold
       best_choice_spread      the same as best_choice, with what is missing spread over the cells that were not sent
@@ -74,15 +74,15 @@ def compare(
       threshold_sum_spread    the same, with what is missing spread over the others
       super_trigger_cell      ECON-T: sums of 16 or 4 cells that cover the module: STC16, CTC4A, STC4A, STC4B over 2 to 5 links
       repeater                ECON-T: all cells in 4E3M, 336 bits whatever the links: what its float format alone loses
-      cms-pu                  CMS's own trained autoencoder, made for links given by pile-up (2 to 5 links)
-      cms-signal              the same, made for links given by signals
-      econ-ae                 the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links); it learns
+      cms_pu                  CMS's own trained autoencoder, made for links given by pile-up (2 to 5 links)
+      cms_signal              the same, made for links given by signals
+      econ_ae                 the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links); it learns
                               slowly and gets eight times the steps
       latent                  a quantised layer and a decoder, trained here on how far charge is carried (2 to 5 links)
       hierarchy               the autoencoder of this package, cells to ROCs to module, trained here (2 to 5 links)
 
     Examples:
-      hgcae compare --data data -o verdict
+      hgcae compare --data data -o results
       hgcae compare --data data --codec latent --steps 20000 -o longer
       hgcae compare --data data --sample ttbar --links 2 --links 5 --codec pca -o ttbar
     """
@@ -103,7 +103,7 @@ def compare(
     results, made = [], {}
     with claimed(output / "results.json"):
         with console.progress(len(pairs), "codecs") as progress:
-            for name, codec, result in judged(sample.value, pairs, modules.train, test, FitOptions(seed, steps, data)):
+            for name, codec, result in evaluated(sample.value, pairs, modules.train, test, FitOptions(seed, steps, data)):
                 results.append(result)
                 made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
                 progress(len(results), name)
@@ -116,7 +116,7 @@ def compare(
         return
     from hgcae.evaluate import module_table
 
-    console.print_line(f"{sample.value}: {results[0].n_modules:,} modules judged, {len(modules.train):,} trained on")
+    console.print_line(f"{sample.value}: {results[0].n_modules:,} modules evaluated, {len(modules.train):,} trained on")
     console.print_table(*module_table(results))
     console.print_line(f"figures, results.md and results.json in {output}")
 
@@ -130,32 +130,32 @@ def drawn(modules: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]
     import numpy as np
 
     if not len(modules):
-        msg = "found no modules to judge, expected at least one"
+        msg = "found no modules to evaluate, expected at least one"
         raise SettingsError(msg)
     if len(modules) <= most:
         return modules
     return modules[np.sort(np.random.default_rng(seed).choice(len(modules), most, replace=False))]
 
 
-def judged(
+def evaluated(
     sample: str, pairs: Sequence[tuple[str, int]], train: NDArray[np.int64], test: NDArray[np.int64], fit: FitOptions
 ) -> Iterator[tuple[str, ModuleCodec, ModuleResult]]:
-    """Makes each codec and yields it with its name in the comparison and its verdict.
+    """Makes each codec and yields it with its name in the comparison and its results.
 
     Args:
         sample: Name of the sample.
         pairs: Name of the codec and number of links.
         train: Charges to fit to: (n, 48).
-        test: Charges to judge on: (m, 48).
+        test: Charges to evaluate on: (m, 48).
         fit: Seed of fits and resampling, length of training, folder of real data.
     """
-    from hgcae.evaluate import Bootstrap, judge_modules
+    from hgcae.evaluate import Bootstrap, evaluate_modules
     from hgcae.train.module_codecs import make_codec
 
     for name, number in pairs:
         codec = make_codec(name, number, train, fit)
         payload = codec.encode(test)
-        yield name, codec, judge_modules(sample, name, number, test, codec.decode(payload), payload.bits, Bootstrap(seed=fit.seed))
+        yield name, codec, evaluate_modules(sample, name, number, test, codec.decode(payload), payload.bits, Bootstrap(seed=fit.seed))
 
 
 def report(results: Sequence[ModuleResult], folder: Path) -> None:

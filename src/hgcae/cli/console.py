@@ -1,4 +1,4 @@
-"""What the verbs share: figures as text or JSON, a progress bar, and options that stand for settings."""
+"""What the verbs share: metrics as text or JSON, a progress bar, and options that stand for settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hgcae.settings import override, read_yaml
 if TYPE_CHECKING:
     from hgcae.events import Events
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the figures as JSON, and nothing else, on standard output.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the metrics as JSON, and nothing else, on standard output.")]
 DetectorOption = Annotated[
     str | None,
     typer.Option(
@@ -113,12 +113,12 @@ def manual(verb: Callable[..., None]) -> str:
     return "\n\n".join("\b\n" + text if "\n  " in text else text for text in paragraphs)
 
 
-def show(figures: Mapping[str, Any], *, as_json: bool) -> None:
-    """Prints figures on standard output: aligned text, or JSON in which numbers that are not finite are null."""
+def show(metrics: Mapping[str, Any], *, as_json: bool) -> None:
+    """Prints metrics on standard output: aligned text, or JSON in which numbers that are not finite are null."""
     if as_json:
-        typer.echo(json.dumps(finite(figures), indent=2))
+        typer.echo(json.dumps(finite(metrics), indent=2))
     else:
-        for line in _lines(figures):
+        for line in _lines(metrics):
             print_line(line)
 
 

@@ -35,7 +35,7 @@ def convert(
     fit: Annotated[Path | None, typer.Option(metavar="FILE", help="Events or modules to fit the codec to.", show_default="IN")] = None,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", envvar="HGCAE_DATA", help="Folder that holds cms_autoencoder/, for the codecs cms-pu and cms-signal."),
+        typer.Option(metavar="DIR", envvar="HGCAE_DATA", help="Folder that holds cms_autoencoder/, for the codecs cms_pu and cms_signal."),
     ] = None,
     as_json: console.JsonOption = False,
 ) -> None:
@@ -63,8 +63,8 @@ def convert(
       hgcae convert ttbar_0PU.csv modules.parquet --root MODULE
       hgcae convert events_00-59.npz modules.parquet --root MODULE
       hgcae convert electrons.parquet electrons.pickle --digi codes
-      hgcae convert electrons.parquet sent.parquet --codec lattice --links 3
-      hgcae convert test.parquet sent_test.parquet --codec lattice --links 3 --fit electrons.parquet
+      hgcae convert electrons.parquet sent.parquet --codec pyramid --links 3
+      hgcae convert test.parquet sent_test.parquet --codec pyramid --links 3 --fit electrons.parquet
     """
     from hgcae.sources import with_digi, write_events
     from hgcae.sources.summary import Summary
@@ -93,16 +93,16 @@ def convert(
     if digi is not None and to_pickle:
         chunks = with_digi(chunks, digi.value)
     write_events(target, summary.watch(chunks), provenance)
-    figures = summary.figures()
+    metrics = summary.metrics()
     console.show(
         {
             "file": str(target),
             "bytes": target.stat().st_size,
             "events": summary.events,
-            "root": figures["root"],
+            "root": metrics["root"],
             "trigger_cells_per_event": summary.mean_occupied("CELL"),
-            "charge": {key: figures["charge"].get(key) for key in ("dtype", "min", "max")},
-            **({"digi": figures["digi"]["kind"]} if "digi" in figures else {}),
+            "charge": {key: metrics["charge"].get(key) for key in ("dtype", "min", "max")},
+            **({"digi": metrics["digi"]["kind"]} if "digi" in metrics else {}),
             **({} if delivery is None else {"codec": provenance["codec"], **_delivered(delivery)}),
         },
         as_json=as_json,

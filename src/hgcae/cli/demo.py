@@ -20,7 +20,7 @@ def demo(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the results; an unfinished demo is resumed.")
     ] = Path("demo"),
     n_train: Annotated[int, typer.Option(min=20, help="Events to train on.")] = 6000,
-    n_test: Annotated[int, typer.Option(min=10, help="Events to judge on.")] = 2000,
+    n_test: Annotated[int, typer.Option(min=10, help="Events to evaluate on.")] = 2000,
     epochs: Annotated[str, typer.Option(metavar="N", help="Length of the schedule: a number, demo or full.")] = "demo",
     seed: Annotated[int, typer.Option(min=0, help="Start of the random numbers.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processor cores for the simulation.")] = 2,
@@ -32,7 +32,7 @@ def demo(
 
       electrons.parquet, test.parquet   training and test events
       run/                              the training: model, history, cost figure, film
-      results.json, *.png               what the judge found
+      results.json, *.png               results of the evaluation
       event_LEVEL.png                   a test event decoded from each level
       report.html                       all of it on one interactive page
       demo.json                         seconds of each part, peak memory
@@ -42,7 +42,7 @@ def demo(
       hgcae demo -o quick --n-train 500 --n-test 200 --epochs 10
     """
     from hgcae import simulate as stage
-    from hgcae.cli.evaluate import judge, report
+    from hgcae.cli.evaluate import evaluate_run, report
     from hgcae.cli.train import train_run
     from hgcae.evaluate import EvaluateSettings
     from hgcae.geometry.detector import Detector
@@ -72,26 +72,26 @@ def demo(
         console.note("training five levels")
         trainer = train_run(run, output / "run")
         clock.lap("training")
-        console.note("judging them")
+        console.note("evaluating them")
         loaded = LoadedRun(run, trainer.model, splits(run)[0], Split(Reader(files["test"][0]), 0, n_test), n_test)
-        results = judge(loaded, EvaluateSettings(), output)
+        results = evaluate_run(loaded, EvaluateSettings(), output)
         event = loaded.sample[:1]
         for name in trainer.model.hierarchy.names:
             draw_event(event, trainer.model.reconstruct(event, name), detector, output / f"event_{name}.png", title=f"decoded from {name}")
         report(results, output, as_json=as_json)
-        clock.lap("judgement")
+        clock.lap("evaluation")
         page = write_page(loaded, results, output / "report.html", output / "run", [output], note=console.note)
         clock.lap("report")
-        figures = {
+        metrics = {
             "seconds": clock.laps,
             "peak_rss_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
             "cores": usable_cores(),
             "events": {name: n for name, (_, n, _) in files.items()},
             "seed": seed,
         }
-        write_results_file(output / "demo.json", figures)
+        write_results_file(output / "demo.json", metrics)
     console.note(f"{page}: all of it on one page, for any browser")
-    console.note(f"done in {sum(clock.laps.values()):.0f} s, with at most {figures['peak_rss_gib']:.1f} GiB of memory")
+    console.note(f"done in {sum(clock.laps.values()):.0f} s, with at most {metrics['peak_rss_gib']:.1f} GiB of memory")
 
 
 class _Clock:

@@ -1,4 +1,4 @@
-"""The points of `hgcae scan dimension`: trained and judged one by one, on one core or in several processes, each kept as a file."""
+"""The points of `hgcae scan dimension`: trained and evaluated one by one, on one core or in several processes, each kept as a file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScanContext:
-    """Where points are made: the base run, the folder of the scan, and how it is judged."""
+    """Where points are made: the base run, the folder of the scan, and how it is evaluated."""
 
     run: Path
     folder: Path
-    judge: EvaluateSettings
+    evaluation: EvaluateSettings
 
     @property
     def points(self) -> Path:
@@ -84,10 +84,10 @@ def _make(context: ScanContext, point: PointSettings) -> str:
 
 
 def measure(context: ScanContext, point: PointSettings) -> dict[str, Any]:
-    """Trains and judges a point.
+    """Trains and evaluates a point.
 
     Returns:
-        `figures` (see `hgcae.evaluate.eventwise`), `loss` at the end of the training, `seconds` of training and judgement, and of them
+        `metrics` (see `hgcae.evaluate.eventwise`), `loss` at the end of the training, `seconds` of training and evaluation, and of them
         those that the processor was at work (`cpu`): the machine may be busy with other things.
     """
     from hgcae.model.compiled import keep_compiled
@@ -102,9 +102,9 @@ def measure(context: ScanContext, point: PointSettings) -> dict[str, Any]:
     estimates = {"energy_gev": model.heads.energies(model, test)} if model.heads.energy else {}
     if model.heads.kinematics:
         estimates = model.heads.momenta(model, test)
-    figures = reference.figures(model.decode_codes(test, data.test.hierarchy), estimates)
-    seconds = {"training": trained - start, "judgement": time.perf_counter() - trained, "cpu": time.process_time() - cpu}
-    return {"figures": figures, "loss": loss, "seconds": {key: round(value, 2) for key, value in seconds.items()}}
+    metrics = reference.metrics(model.decode_codes(test, data.test.hierarchy), estimates)
+    seconds = {"training": trained - start, "evaluation": time.perf_counter() - trained, "cpu": time.process_time() - cpu}
+    return {"metrics": metrics, "loss": loss, "seconds": {key: round(value, 2) for key, value in seconds.items()}}
 
 
 @lru_cache(maxsize=1)
@@ -115,7 +115,7 @@ def _data(context: ScanContext, sample: str, level: str) -> tuple[LevelData, Ref
 
     base = _base(context.run)
     data = LevelData.load(base, sample, level, context.folder)
-    return data, Reference(data.test, base.detector, context.judge)
+    return data, Reference(data.test, base.detector, context.evaluation)
 
 
 @lru_cache(maxsize=1)

@@ -45,8 +45,8 @@ def run(
     settings = EcontConfig.from_yaml(config, assignments or (), encoder)
     result = Emulator(settings).run(read_words(words, "RX_DATA"), words)
     write_words(out, "TX_DATA", result)
-    figures = {"file": str(out), "algorithm": settings.algorithm, "links": settings.links, "bunch_crossings": len(result)}
-    console.show(figures, as_json=as_json)
+    metrics = {"file": str(out), "algorithm": settings.algorithm, "links": settings.links, "bunch_crossings": len(result)}
+    console.show(metrics, as_json=as_json)
 
 
 def decode(
@@ -76,8 +76,8 @@ def decode(
     header = ",".join(f"{name}_{i}" for i in range(values.shape[1]))
     with atomic_path(out) as temporary:
         np.savetxt(temporary, values, fmt="%d", delimiter=",", header=header, comments="")
-    figures = {"file": str(out), "algorithm": settings.algorithm, "bunch_crossings": len(values), "sum": int(values.sum())}
-    console.show(figures, as_json=as_json)
+    metrics = {"file": str(out), "algorithm": settings.algorithm, "bunch_crossings": len(values), "sum": int(values.sum())}
+    console.show(metrics, as_json=as_json)
 
 
 for verb in (run, decode):

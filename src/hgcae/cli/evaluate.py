@@ -22,13 +22,13 @@ def evaluate(
         Path | None,
         typer.Option("-i", "--input", metavar="FILE", help="Other Parquet file of test events.", show_default="the run's held-out events"),
     ] = None,
-    max_events: Annotated[int, typer.Option(min=1, help="Judge at most so many events.")] = 5000,
+    max_events: Annotated[int, typer.Option(min=1, help="Evaluate at most so many events.")] = 5000,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder of results.", show_default="RUN")] = None,
     settings: console.SettingsOption = None,
     assignments: console.SetOption = None,
     as_json: console.JsonOption = False,
 ) -> None:
-    """Judge a model on events it has never seen.
+    """Evaluate a model on events it has never seen.
 
     At every level the events are encoded up to that level and decoded again through all lower levels. Reported beside each other: squared
     error of the model, of nothing, of the mean, and of as many principal components as the code has numbers; energy of decoded events
@@ -51,16 +51,16 @@ def evaluate(
     chosen = EvaluateSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
     loaded = LoadedRun.of(run, events, max_events, console.note)
     with claimed((output or run) / "results.json"):
-        results = judge(loaded, chosen, output or run)
+        results = evaluate_run(loaded, chosen, output or run)
         report(results, output or run, as_json=as_json)
 
 
-def judge(loaded: LoadedRun, settings: EvaluateSettings, folder: Path) -> dict[str, Any]:
-    """Judges every level of a model with a progress bar, see `hgcae.workflow.judge`."""
-    from hgcae.workflow import judge as workflow
+def evaluate_run(loaded: LoadedRun, settings: EvaluateSettings, folder: Path) -> dict[str, Any]:
+    """Evaluates every level of a model with a progress bar, see `hgcae.workflow.evaluation`."""
+    from hgcae.workflow import evaluation
 
     with console.progress(len(loaded.model.hierarchy.names), "levels") as progress:
-        return workflow.judge(loaded, settings, folder, progress)
+        return evaluation.evaluate_run(loaded, settings, folder, progress)
 
 
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:

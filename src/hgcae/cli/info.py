@@ -101,16 +101,16 @@ def _events(path: Path, detector: str | None, digi: console.Digi | None) -> dict
     from hgcae.sources.summary import Summary
     from hgcae.store import Reader
 
-    figures: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size}
+    metrics: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size}
     if path.suffix.lower() == STORE_SUFFIX:
         reader = Reader(path)
-        figures |= {"format": f"hgcae events, schema version {reader.schema_version}", "row_groups_verified": reader.verify()}
-        figures["fingerprint"] = reader.content_fingerprint
+        metrics |= {"format": f"hgcae events, schema version {reader.schema_version}", "row_groups_verified": reader.verify()}
+        metrics["fingerprint"] = reader.content_fingerprint
         provenance = {"provenance": reader.provenance}
     else:
-        figures["format"] = find_source(path, look=True).name
+        metrics["format"] = find_source(path, look=True).name
         provenance = {}
     summary = Summary()
     for chunk in console.events_of(path, detector, digi=digi):
         summary.add(chunk)
-    return {**figures, **summary.figures(), **provenance}
+    return {**metrics, **summary.metrics(), **provenance}

@@ -1,4 +1,4 @@
-"""The points of `hgcae scan merge`: variants trained and judged, in this process or in several, each kept as a file."""
+"""The points of `hgcae scan merge`: variants trained and evaluated, in this process or in several, each kept as a file."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Task = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class MergeContext:
-    """Where points are made, and how they are judged.
+    """Where points are made, and how they are evaluated.
 
     Args:
         folder: Folder of the scan; it holds `train.parquet`, `test.parquet`, `stages/` and `points/`.
         length: Factor on the steps of all stages.
-        judge: How to measure.
+        evaluation: How to measure.
         margin_cm: Showers whose core is nearer to a border lie across it.
     """
 
     folder: Path
     length: float
-    judge: EvaluateSettings
+    evaluation: EvaluateSettings
     margin_cm: float
 
     @property
@@ -60,8 +60,8 @@ class MergeContext:
         """Returns what decides a point; its fingerprint names the file."""
         from hgcae.store import Reader
 
-        judged = [Reader(self.folder / "test.parquet").content_fingerprint, self.judge.fingerprint(), self.margin_cm]
-        return variant.settings(seed, self.stage_cache().data_fingerprint()) | {"judged": judged}
+        evaluated = [Reader(self.folder / "test.parquet").content_fingerprint, self.evaluation.fingerprint(), self.margin_cm]
+        return variant.settings(seed, self.stage_cache().data_fingerprint()) | {"evaluated": evaluated}
 
 
 def make_points(
@@ -135,8 +135,8 @@ def make(context: MergeContext, task: Task) -> str:
 
 
 def measure(context: MergeContext, variant: Variant, seed: int) -> dict[str, Any]:
-    """Trains and judges a variant; returns plain values."""
-    from hgcae.evaluate.borders import judge_regions
+    """Trains and evaluates a variant; returns plain values."""
+    from hgcae.evaluate.borders import evaluate_regions
 
     cache = context.stage_cache()
     model, seconds = cache.trained(variant, seed)
@@ -153,7 +153,7 @@ def measure(context: MergeContext, variant: Variant, seed: int) -> dict[str, Any
         "link_bits": variant.link_bits(),
         "cpu_seconds": round(seconds, 1),
         "steps": {"+".join(stage.trains): stage.epochs * (stage.steps or 0) for stage in variant.stages},
-        "regions": judge_regions(test, decoded, hierarchy.names[2], cache.detector, context.judge, context.margin_cm),
+        "regions": evaluate_regions(test, decoded, hierarchy.names[2], cache.detector, context.evaluation, context.margin_cm),
     }
 
 

@@ -43,7 +43,7 @@ def physics(
     levels: Annotated[list[str] | None, typer.Option("--levels", metavar="NAME", help="Repeatable.", show_default="all")] = None,
     baseline: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A simple code at the bits of every level, judged beside it; repeatable.", show_default="none"),
+        typer.Option(metavar="NAME", help="A simple code at the same bits, evaluated at every level; repeatable.", show_default="none"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Start of the random numbers of the samples.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processor cores for the simulation.")] = 1,
@@ -51,13 +51,13 @@ def physics(
     assignments: console.SetOption = None,
     as_json: console.JsonOption = False,
 ) -> None:
-    """Judge what compression does to the physics of whole showers.
+    """Evaluate what compression does to the physics of whole showers.
 
     Simulates samples of its own, 20 to 500 GeV: single electrons, photons and pions, pairs of electrons 2.5 to 20 cm apart, events of five
-    electrons and photons, noise alone, and empty events. All are encoded and decoded at every level and judged beside the uncompressed
+    electrons and photons, noise alone, and empty events. All are encoded and decoded at every level and evaluated beside the uncompressed
     ones: energy, direction, depth and width of showers, energy mover's distance, electron against pion, two showers, fake energy.
 
-      DIR/physics.json             all figures with errors, settings, versions, fingerprints
+      DIR/physics.json             all metrics with errors, settings, versions, fingerprints
       DIR/physics.md               the tables
       DIR/response.png             bias and resolution of the energy; shapes.png: shifts of other quantities
       DIR/profiles.png             mean profiles in depth and across
@@ -71,7 +71,7 @@ def physics(
       hgcae physics run --baseline largest_cells --baseline best_choice_spread
       hgcae physics run -o physics --events 200 --levels MODULE --levels STAGE2
     """
-    from hgcae.evaluate import PhysicsSettings, judge_physics, write_physics
+    from hgcae.evaluate import PhysicsSettings, evaluate_physics, write_physics
     from hgcae.model.autoencoder import Autoencoder
     from hgcae.model.files import model_fingerprint
 
@@ -90,10 +90,10 @@ def physics(
         sizes |= dict.fromkeys(found, _size(model, name))
     with claimed(folder / "physics.json"):
         samples = prepare(folder, detector, chosen, events, seed, workers, decoders, source)
-        verdict = judge_physics(samples, detector, chosen, console.note)
+        results = evaluate_physics(samples, detector, chosen, console.note)
         results = write_physics(
             folder / "physics.json",
-            verdict,
+            results,
             date=datetime.now(UTC).date().isoformat(),
             settings=chosen,
             fingerprints={"model": source["model"], "detector": detector.fingerprint(), **fitted_to},
@@ -104,7 +104,7 @@ def physics(
 
 
 def _simple(train: Events | None, level: str, bits: int, names: Sequence[str]) -> dict[str, Decoder]:
-    """Returns simple codes at the bits of a level, by the name in the verdict: functions from events to the same events decoded."""
+    """Returns simple codes at the bits of a level, by the name in the results: functions from events to the same events decoded."""
     from hgcae.codec.baselines import code_events, fitted
 
     return {} if train is None else {f"{level} {name}": partial(code_events, fitted(name, train, level, bits)) for name in names}
@@ -207,7 +207,7 @@ def kept(path: Path, provenance: Mapping[str, Any], note: str, make: Callable[[]
 
 
 def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
-    """Draws the figures of a verdict, writes its tables, and prints them, or everything as JSON."""
+    """Draws the figures of the results, writes their tables, and prints them, or everything as JSON."""
     from hgcae.evaluate import physics_markdown, physics_tables
     from hgcae.outputs import atomic_path
     from hgcae.plots import pairs_figure, profiles_figure, response_figure, separation_figure, shapes_figure

@@ -26,23 +26,23 @@ def report(
         Path | None,
         typer.Option("-i", "--input", metavar="FILE", help="Other Parquet file of test events.", show_default="the run's held-out events"),
     ] = None,
-    max_events: Annotated[int, typer.Option(min=1, help="Choose the shown events from, and judge, at most so many.")] = 5000,
+    max_events: Annotated[int, typer.Option(min=1, help="Evaluate at most so many events, and choose the shown ones from them.")] = 5000,
     shown: Annotated[int, typer.Option(min=0, max=12, help="Events to show, from weak to strong.")] = SHOWN,
     as_json: console.JsonOption = False,
 ) -> None:
     """Write a run as one HTML page: tables, interactive figures, events, training, settings.
 
-    The page needs nothing beside it and no network; any browser of the last years opens it, and it prints well. It shows what
-    hgcae evaluate has found (results.json in DIR; if there is none, the run is judged now and results.json is written), the history of the
-    training, and events before and after: layer by layer with a slider, and in space, decoded from the level you choose. Results of other
-    studies that lie in RUN or DIR (physics.json, stress.json) get sections of their own. Results of another model, or on other events than
-    those that are shown, are refused; where the file of the events is gone, the page has none.
+    The page is self-contained and needs no network; any recent browser opens it, and it prints well. It shows the results of
+    hgcae evaluate (DIR/results.json; without it the run is evaluated now and the file is written), the history of the training, and
+    events before and after compression: layer by layer with a slider, and in space, decoded from the level you choose. Results of other
+    studies in RUN or DIR (physics.json, stress.json) get sections of their own. Results of another model, or of other events than those
+    shown, are refused; if the file of the events is gone, the page shows none.
 
     Examples:
       hgcae report run
       hgcae report demo/run --results demo -i demo/test.parquet -o report.html
     """
-    from hgcae.cli.evaluate import judge
+    from hgcae.cli.evaluate import evaluate_run
     from hgcae.evaluate import EvaluateSettings, read_results
     from hgcae.model.files import model_fingerprint
     from hgcae.workflow.loaded import LoadedRun
@@ -55,8 +55,8 @@ def report(
         found = results_of_model(read_results(path), model_fingerprint(loaded.model), path)
         _check_events(found, loaded, path)
     else:
-        console.note(f"{folder} holds no results.json: judging the run")
-        found = judge(loaded, EvaluateSettings(), folder)
+        console.note(f"{folder} holds no results.json: evaluating the run")
+        found = evaluate_run(loaded, EvaluateSettings(), folder)
     page = write_page(loaded, found, output or run / "report.html", run, [run, folder], shown, console.note)
     console.show({"report": str(page), "megabytes": page.stat().st_size / 1e6, "levels": list(found["levels"])}, as_json=as_json)
 

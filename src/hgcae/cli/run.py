@@ -26,7 +26,7 @@ class Where(StrEnum):
 
 
 def run(
-    workflow: Annotated[Path, typer.Argument(metavar="WORKFLOW.yaml", help="What to simulate, train, judge and compress.")],
+    workflow: Annotated[Path, typer.Argument(metavar="WORKFLOW.yaml", help="What to simulate, train, evaluate and compress.")],
     step: Annotated[str, typer.Argument(metavar="[STEP]", help="Run this step and all that it needs.")] = "Report",
     where: Annotated[Where, typer.Option("--workflow", help="Run branches here, or as jobs of a batch system.")] = Where.LOCAL,
     workers: Annotated[int, typer.Option(min=1, help="Branches at a time; with a batch system, steps at a time.")] = 1,
@@ -54,7 +54,7 @@ def run(
       Simulate  events in chunks, a branch each      Compress  codes of a sample, a branch for each file
       Convert   a sample as one file                 Export    the trained model as one sealed file
       Train     one stage after the other            Compare   module codecs, a branch each
-      Evaluate  the model before the judge           Report    all of it, and a summary
+      Evaluate  the model on held-out events          Report    all of it, and a summary
       Scan      changed trainings, a branch each
 
     Examples:

@@ -49,8 +49,8 @@ def dimension(
     """Find the smallest code of a level: train it with more and fewer numbers and bits, above frozen lower levels, and judge them all.
 
     Every point of the scan trains one level of the base run anew, quantised, on the codes of the level below, for the same number of steps,
-    and judges it on other events, decoded through the frozen lower levels. For every figure of merit the smallest number of numbers (at the
-    most bits) and of bits is told that keeps it within 5 % of the plateau, the largest code; with the fluctuation floor, the same figure of
+    and evaluates it on other events, decoded through the frozen lower levels. For every metric the smallest number of numbers (at the
+    most bits) and of bits is told that keeps it within 5 % of the plateau, the largest code; with the fluctuation floor, the same metric of
     the mean of several other showers of the same truth. A point is a file named by the fingerprint of its settings: what is there is not
     made again, so a scan may be stopped, resumed and extended; a point that fails is told, and the others go on.
 
@@ -77,7 +77,7 @@ def dimension(
     if quick:
         values.setdefault("levels", [base.model.hierarchy.root])
     chosen = _only(ScanSettings.load(values, source=settings or "settings"), sample)
-    points = plan(chosen, base, context.judge.fingerprint())
+    points = plan(chosen, base, context.evaluation.fingerprint())
     with claimed(output / "scan.json"):
         _prepare(chosen, base, output, workers)
         failed = _make(base, context, points, workers)
@@ -144,7 +144,7 @@ def _floors(settings: ScanSettings, base: FrozenModel, context: ScanContext, wor
     floors = {}
     for sample in settings.samples:
         made = sample_fingerprint(settings, sample, base.detector)
-        what = {"floor": made, "copies": settings.copies, "judge": context.judge.fingerprint()}
+        what = {"floor": made, "copies": settings.copies, "evaluation": context.evaluation.fingerprint()}
         content, _ = known_point(context.points, what)
         if content is None:
             test = Reader(context.folder / "samples" / f"{sample}-test.parquet").read()
@@ -152,7 +152,7 @@ def _floors(settings: ScanSettings, base: FrozenModel, context: ScanContext, wor
             how = simulation(settings, sample, base.detector, "test")
             with console.progress(settings.copies, "showers of each event") as progress:
                 mean = mean_shower(test, settings.copies, settings.seed, weight, how, workers, progress)
-            content = {"figures": Reference(test, base.detector, context.judge).figures(mean)}
+            content = {"metrics": Reference(test, base.detector, context.evaluation).metrics(mean)}
             write_point(context.points, what, content)
         floors[sample] = content["figures"]
     return floors

@@ -26,7 +26,7 @@ def merge(
     chosen: Annotated[list[str] | None, typer.Option("--variant", metavar="NAME", help="Repeatable.", show_default="all")] = None,
     length: Annotated[float, typer.Option(min=0.001, help="Factor on the steps of all trainings.")] = 1.0,
     n_train: Annotated[int, typer.Option(min=20, help="Electrons to train on.")] = 4000,
-    n_test: Annotated[int, typer.Option(min=10, help="Electrons to judge on.")] = 1000,
+    n_test: Annotated[int, typer.Option(min=10, help="Electrons to evaluate on.")] = 1000,
     margin_cm: Annotated[float, typer.Option(min=0, help="Showers whose core is nearer to a border lie across it, cm.")] = 2.0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     as_json: console.JsonOption = False,
@@ -36,9 +36,9 @@ def merge(
     With triplets or without; with a look at neighbours; with one network for two levels; levels trained alone or together; bits moved
     between levels.
 
-    Every variant is trained and judged for every seed, on the same electrons of 1 to 500 GeV anywhere on the prototype detector; showers
-    across borders of modules and of triplets are judged apart. Stages that variants share are trained once. Points that are there already
-    are not made again, damaged ones are; one that fails is named at the end, and does not stop the others.
+    Every variant is trained and evaluated for every seed, on the same electrons of 1 to 500 GeV anywhere on the prototype detector;
+    showers across borders of modules and of triplets are also evaluated separately. Stages that variants share are trained once.
+    Existing points are kept, damaged ones are made again; a point that fails is named at the end and does not stop the others.
 
       DIR/train.parquet, DIR/test.parquet  the electrons
       DIR/stages/                          trained stages, by fingerprint of what decides them
@@ -114,7 +114,12 @@ def _collect(
     results = {
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
-        "settings": {"length": context.length, "margin_cm": context.margin_cm, "judge": context.judge.model_dump(mode="json"), **counts},
+        "settings": {
+            "length": context.length,
+            "margin_cm": context.margin_cm,
+            "evaluation": context.evaluation.model_dump(mode="json"),
+            **counts,
+        },
         "fingerprints": {name: Reader(context.folder / f"{name}.parquet").content_fingerprint for name in ("train", "test")},
         "points": [content for content in found if content is not None],
         "failures": list(failures),

@@ -115,7 +115,7 @@ def simulate(
         chunks = stage.simulate(chosen, n, first=first, workers=workers, progress=progress)
         write_events(output, summary.watch(chunks if digi is None else with_digi(chunks, digi.value)), provenance)
     seconds = time.perf_counter() - start
-    figures = {
+    metrics = {
         "file": str(output),
         "bytes": output.stat().st_size,
         "events": n,
@@ -125,7 +125,7 @@ def simulate(
         "fingerprint": chosen.fingerprint(),
     }
     if as_json:
-        console.show(figures, as_json=True)
+        console.show(metrics, as_json=True)
         return
-    occupied = f"{figures['trigger_cells_per_event']:.1f} trigger cells in {figures['rocs_per_event']:.1f} ROCs"
-    typer.echo(f"{output}: {n} events of {occupied} on average, {figures['events_per_s']:.1f} events/s, {figures['bytes'] / 1e6:.2f} MB")
+    occupied = f"{metrics['trigger_cells_per_event']:.1f} trigger cells in {metrics['rocs_per_event']:.1f} ROCs"
+    typer.echo(f"{output}: {n} events of {occupied} on average, {metrics['events_per_s']:.1f} events/s, {metrics['bytes'] / 1e6:.2f} MB")

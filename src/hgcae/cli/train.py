@@ -61,7 +61,7 @@ def train(
 ) -> None:
     """Train encoders and decoders level by level.
 
-    The last tenth of the events (original: the first 16 of a random order) is never trained on; hgcae evaluate judges on it. After every
+    The last tenth of the events (original: the first 16 of a random order) is never trained on; hgcae evaluate uses it. After every
     epoch the run's folder holds a checkpoint, the model, the history (history.jsonl) and the cost figure. A run may be stopped at any
     moment, by Ctrl-C or kill: the same command goes on with it, and on a CPU ends with the same weights as a run that was never stopped.
 
@@ -101,7 +101,7 @@ def train(
         raise SettingsError(msg)
     trainer = train_run(chosen, output, pictures=pictures)
     last = trainer.history[-1]
-    figures = {
+    metrics = {
         "run": str(output),
         "epochs": last["epoch"],
         "steps": last["step"],
@@ -110,7 +110,7 @@ def train(
         "train_seconds": round(sum(row["seconds"] for row in trainer.history), 1),
         "bits_per_unit": {name: trainer.model.bits_per_unit(name) for name in trainer.model.hierarchy.names},
     }
-    console.show(figures, as_json=as_json)
+    console.show(metrics, as_json=as_json)
 
 
 def train_run(settings: RunSettings, folder: Path, *, pictures: bool = True) -> Trainer:

@@ -15,13 +15,13 @@ from hgcae.errors import SettingsError, unknown
 _HOMES = {
     "mean": ("mean", "MeanCodec"),
     "pca": ("pca", "PcaCodec"),
-    "lattice": ("lattice", "LatticeCodec"),
+    "pyramid": ("pyramid", "PyramidCodec"),
     "best_choice": ("econt", "BestChoiceCodec"),
     "threshold_sum": ("econt", "ThresholdSumCodec"),
     "super_trigger_cell": ("econt", "SuperCellCodec"),
     "repeater": ("econt", "RepeaterCodec"),
     "cms": ("cms", "CmsCodec"),
-    "econ-ae": ("econ_ae", "EconAutoencoderCodec"),
+    "econ_ae": ("econ_ae", "EconAutoencoderCodec"),
     "latent": ("latent", "LatentCodec"),
     "hierarchy": ("hierarchy", "HierarchyCodec"),
 }

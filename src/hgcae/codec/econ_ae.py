@@ -61,7 +61,7 @@ class EconAutoencoderCodec(NumbersCodec):
         SettingsError: Layers or formats do not fit, or there are other links.
     """
 
-    name = "econ-ae"
+    name = "econ_ae"
 
     def __init__(
         self, links: int, encoder: QuantisedEncoder | Mapping[str, Any], decoder: Sequence[Layer] | Sequence[Mapping[str, Any]]

@@ -1,6 +1,6 @@
 """The hierarchical autoencoder of this package as a codec of modules: encoded cells -> ROCs -> module, decoded the way back.
 
-Only the module's code is sent: the charge, the barycentre and learned numbers, of equal width (`hgcae.model.shares`). How it is trained:
+Only the module's code is sent: the charge, the barycentre and learned numbers, of equal width (`hgcae.model.conserving`). It is trained by
 `hgcae.train.module_codecs`.
 """
 
@@ -25,7 +25,7 @@ from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
-from hgcae.model.presets import ModelSettings, SharesSettings
+from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.model.sparse import Codes
 
 HIERARCHY = PROTOTYPE.rooted("MODULE")
@@ -37,7 +37,7 @@ class HierarchyCodec(ModuleCodec):
 
     Args:
         links: ECON-T links.
-        model: The autoencoder, levels ROC and MODULE of the kind `shares`; or plain values of its settings, calibration and weights.
+        model: The autoencoder, levels ROC and MODULE of the kind `conserving`; or plain values of its settings, calibration and weights.
 
     Raises:
         SettingsError: Another hierarchy, or values are missing, unknown or wrong.
@@ -49,10 +49,9 @@ class HierarchyCodec(ModuleCodec):
         super().__init__(links)
         self.model = model if isinstance(model, Autoencoder) else _from_plain(model)
         settings = self.model.settings.levels.get(HIERARCHY.root)
-        if self.model.hierarchy != HIERARCHY or not isinstance(settings, SharesSettings):
-            msg = (
-                f"codec {self.name}: model: found the levels {', '.join(self.model.hierarchy.names)}, expected ROC and MODULE, kind shares"
-            )
+        if self.model.hierarchy != HIERARCHY or not isinstance(settings, ConservingSettings):
+            found = ", ".join(self.model.hierarchy.names)
+            msg = f"codec {self.name}: model: found the levels {found}, expected ROC and MODULE of the kind conserving"
             raise SettingsError(msg)
         self.bits, self.latent = settings.bits, settings.latent
 

@@ -21,7 +21,7 @@ from hgcae.coding.fixedpoint import integer_range
 from hgcae.coding.floatcode import FloatCode
 from hgcae.errors import SettingsError
 from hgcae.geometry import module
-from hgcae.integer.encoder import IntegerEncoder, SharesTables
+from hgcae.integer.encoder import ConservingTables, IntegerEncoder
 
 TOTAL = FloatCode(4, 5)
 """Format of the charge: 9 bits, steps of 1/64 to 1/32, up to 2^20."""
@@ -55,7 +55,7 @@ class LatentCodec(NumbersCodec):
     @cached_property
     def _integer_encoder(self) -> IntegerEncoder:
         feature = self.encoder.feature
-        tables = SharesTables(
+        tables = ConservingTables(
             messages=0,
             n_inputs=N_FEATURES,
             scale=np.float32(sums.UNITS),

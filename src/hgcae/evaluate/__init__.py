@@ -1,4 +1,4 @@
-"""The judge: true and decoded charges in, plain results out. It does not know what it judges."""
+"""Evaluation: true and decoded charges in, plain results out, whatever code is in between."""
 
 from hgcae.evaluate.baselines import Baseline, LargestCells, PrincipalComponents, Zero, fit_baselines
 from hgcae.evaluate.bits import map_bits, measure_bits, reference_bits
@@ -8,21 +8,21 @@ from hgcae.evaluate.entropy import EntropyCoder, UnitCodes
 from hgcae.evaluate.heads import head_summary, uncompressed_estimates
 from hgcae.evaluate.modules import (
     ModuleResult,
-    judge_modules,
+    evaluate_modules,
     module_markdown,
     module_table,
     read_module_results,
     write_module_results,
 )
-from hgcae.evaluate.pairs import calibrate, judge_count, judge_noise, judge_pairs
-from hgcae.evaluate.physics import PhysicsSamples, Sample, judge_physics, judge_transport, read_physics, write_physics
+from hgcae.evaluate.pairs import calibrate, evaluate_count, evaluate_noise, evaluate_pairs
+from hgcae.evaluate.physics import PhysicsSamples, Sample, evaluate_physics, evaluate_transport, read_physics, write_physics
 from hgcae.evaluate.physics_settings import PhysicsSettings
 from hgcae.evaluate.physics_table import physics_markdown, physics_tables
-from hgcae.evaluate.report import EvaluateSettings, judge_level, read_results, write_results
+from hgcae.evaluate.report import EvaluateSettings, evaluate_level, read_results, write_results
 from hgcae.evaluate.seeds import find_seeds
-from hgcae.evaluate.separation import judge_separation
+from hgcae.evaluate.separation import evaluate_separation
 from hgcae.evaluate.shapes import shower_shapes
-from hgcae.evaluate.showers import judge_showers
+from hgcae.evaluate.showers import evaluate_showers
 from hgcae.evaluate.statistics import Bootstrap
 from hgcae.evaluate.table import heads_table, table
 from hgcae.evaluate.telescope import telescope_loss
@@ -46,19 +46,19 @@ __all__ = [
     "contained",
     "degradation",
     "emd",
+    "evaluate_count",
+    "evaluate_level",
+    "evaluate_modules",
+    "evaluate_noise",
+    "evaluate_pairs",
+    "evaluate_physics",
+    "evaluate_separation",
+    "evaluate_showers",
+    "evaluate_transport",
     "find_seeds",
     "fit_baselines",
     "head_summary",
     "heads_table",
-    "judge_count",
-    "judge_level",
-    "judge_modules",
-    "judge_noise",
-    "judge_pairs",
-    "judge_physics",
-    "judge_separation",
-    "judge_showers",
-    "judge_transport",
     "leading_particle",
     "map_bits",
     "measure_bits",

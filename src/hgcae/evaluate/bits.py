@@ -50,14 +50,14 @@ def measure_bits(codes: UnitCodes, train: UnitCodes | None) -> dict[str, Any]:
     """Measures the bits of an event, means over a sample.
 
     Args:
-        codes: Codes of the judged events.
+        codes: Codes of the evaluated events.
         train: Codes of training events, to which probabilities are fitted; None = nothing is entropy-coded.
 
     Returns:
         `exact`: every unit of the level sent. `occupied`: only occupied units, and which these are (see `map_bits`). `entropy_coded`: the
         length of one range-coded message of the whole sample over its events, `entropy_coded_map` of it for the occupancy, decoded again
         and compared; a message for each event is longer by up to 32 bits. `cross_entropy`: what a perfect coder would write with the same
-        probabilities. `entropy`: the same with each number's own distribution in the judged sample, which is below what can be reached.
+        probabilities. `entropy`: the same with each number's own distribution in the evaluated sample, which is below what can be reached.
         `rate_tbps`: the first three at 40 MHz, Tb/s. `reference`: bits of the ECON-T's formats; `ratio`: how often the first three go into
         these.
 

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments, weighted_mean
-from hgcae.evaluate.report import EvaluateSettings, judge_level
+from hgcae.evaluate.report import EvaluateSettings, evaluate_level
 from hgcae.evaluate.table import lookup
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
-from hgcae.geometry.lattice import inner_borders
+from hgcae.geometry.neighbours import inner_borders
 from hgcae.truth import axis_xy_cm
 
 REGIONS = ("all", "inside", "module border", "triplet border")
 """Where showers lie; `all` is every one of them."""
 
-FIGURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+METRICS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "l1_cells": (("events", "l1", "CELL"), ("events", "l1_error", "CELL")),
     "l1_rocs": (("events", "l1", "ROC"), ("events", "l1_error", "ROC")),
     "l1_modules": (("events", "l1", "MODULE"), ("events", "l1_error", "MODULE")),
@@ -43,7 +43,7 @@ FIGURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "mse": (("units", "decoded", "mse"), ("units", "decoded", "mse_error")),
 }
-"""What is kept of a verdict (see `judge_level`): by name, where figure and error stand in it."""
+"""What is kept of results (see `evaluate_level`): by name, where metric and error stand in it."""
 
 
 def core_xy_cm(events: Events, detector: Detector) -> NDArray[np.float64]:
@@ -89,20 +89,20 @@ def regions(events: Events, detector: Detector, margin_cm: float) -> dict[str, N
     }
 
 
-def judge_regions(
+def evaluate_regions(
     true: Events, decoded: Events, level: str, detector: Detector, settings: EvaluateSettings, margin_cm: float
 ) -> dict[str, dict[str, Any]]:
     """Measures decoded events, all of them and those in each region.
 
     Returns:
-        By region: `n_events`, and for each of `FIGURES` a pair of value and statistical error, None where it was not measured.
+        By region: `n_events`, and for each of `METRICS` a pair of value and statistical error, None where it was not measured.
     """
     result: dict[str, dict[str, Any]] = {}
     for region, mask in regions(true, detector, margin_cm).items():
         if not mask.any():
-            result[region] = {"n_events": 0} | dict.fromkeys(FIGURES, (None, None))
+            result[region] = {"n_events": 0} | dict.fromkeys(METRICS, (None, None))
             continue
-        verdict = judge_level(true[mask], decoded[mask], level, settings=settings, detector=detector)
-        figures = {name: (lookup(verdict, *value), lookup(verdict, *error)) for name, (value, error) in FIGURES.items()}
-        result[region] = {"n_events": int(mask.sum())} | figures
+        results = evaluate_level(true[mask], decoded[mask], level, settings=settings, detector=detector)
+        metrics = {name: (lookup(results, *value), lookup(results, *error)) for name, (value, error) in METRICS.items()}
+        result[region] = {"n_events": int(mask.sum())} | metrics
     return result

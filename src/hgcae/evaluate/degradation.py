@@ -1,4 +1,4 @@
-"""How much worse a code gets when something is otherwise than in training: few figures, the same for every disturbance."""
+"""How much worse a code gets when something is otherwise than in training: few metrics, the same for every disturbance."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.store.results import read_results_file, write_results_file
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the result file; raised when a key changes its meaning."""
 
 ABOVE_GEV = 20.0
 """Energies, positions and layers are those of events above, where there are ten: below, thresholds and noise rule."""
 
-FIGURES: Mapping[str, str] = {
+METRICS: Mapping[str, str] = {
     "response": "median of decoded over reference energy, less 1",
     "sigma_eff": "width of decoded over reference energy",
     "barycentre_mm": "rms shift of the barycentre, per axis, mm",
@@ -37,7 +37,7 @@ FIGURES: Mapping[str, str] = {
 
 
 def degradation(reference: Events, decoded: Events, detector: Detector | None, bootstrap: Bootstrap) -> dict[str, float | None]:
-    """Returns the figures of `FIGURES`, each with `<figure>_error`; None where undefined.
+    """Returns the metrics of `METRICS`, each with `<metric>_error`; None where undefined.
 
     Args:
         reference: What should have come out; where their true energy is known, only events above `ABOVE_GEV` count for energy, position
@@ -76,7 +76,7 @@ def degradation(reference: Events, decoded: Events, detector: Detector | None, b
 
 
 def write_stress(path: str | Path, cases: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes the figures of all disturbances as JSON, atomically.
+    """Writes the metrics of all disturbances as JSON, atomically.
 
     Args:
         path: Where to write.
@@ -86,7 +86,7 @@ def write_stress(path: str | Path, cases: Sequence[Mapping[str, Any]], provenanc
     Returns:
         What was written.
     """
-    results = {"schema": SCHEMA, "versions": versions(), **provenance, "figures": dict(FIGURES), "cases": list(cases)}
+    results = {"schema": SCHEMA, "versions": versions(), **provenance, "metrics": dict(METRICS), "cases": list(cases)}
     return write_results_file(path, results)
 
 
@@ -96,7 +96,7 @@ def read_stress(path: str | Path) -> dict[str, Any]:
     Raises:
         DataFormatError: Not such a file, a changed one, or one of another version.
     """
-    results = read_results_file(path, "the figures of hgcae stress")
+    results = read_results_file(path, "the metrics of hgcae stress")
     found = results.get("schema")
     if found != SCHEMA or "cases" not in results:
         raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, with cases")
@@ -119,6 +119,6 @@ def stress_table(results: Mapping[str, Any], reference: str = "undisturbed") -> 
     return ["disturbance", "level", "E bias", "E width", "barycentre [mm]", "layer error", "L1 cells"], rows
 
 
-def _texts(figures: Mapping[str, float | None]) -> list[str]:
+def _texts(metrics: Mapping[str, float | None]) -> list[str]:
     forms = {"response": "+.2%", "sigma_eff": ".2%", "barycentre_mm": ".2f", "layer_error": ".2%", "l1_cells": ".3f"}
-    return ["-" if figures[name] is None else format(figures[name], form) for name, form in forms.items()]
+    return ["-" if metrics[name] is None else format(metrics[name], form) for name, form in forms.items()]

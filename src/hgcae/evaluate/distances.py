@@ -46,7 +46,7 @@ class UnitErrors:
         return cls(parts[0].n_cells, **joined, sums=sums)
 
     def summary(self) -> dict[str, Any]:
-        """Returns the figures of the sample.
+        """Returns the metrics of the sample.
 
         Returns:
             `n_units`; `mse` (ADC^2) and `mae` (ADC) per trigger cell; `mae_occupied` (ADC) per truly charged cell; `l1`: by level (`CELL`

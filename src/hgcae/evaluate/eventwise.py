@@ -1,7 +1,7 @@
-"""A few figures of merit with errors that many codes share: every code is measured on the same resampled events.
+"""A few metrics with errors that many codes share: every code is measured on the same resampled events.
 
-`judge_level` says everything about one code. Where many codes of the same events are compared, what matters is how much of a difference is
-chance. So here each figure comes with its value on a fixed series of resampled samples: the k-th of every code holds the same events, and
+`evaluate_level` says everything about one code. Where many codes of the same events are compared, the question is how much of a difference
+is chance. So each metric comes with its value on a fixed series of resampled samples: the k-th of every code holds the same events, and
 what these fluctuations have in common drops out of ratios and differences.
 """
 
@@ -27,7 +27,7 @@ from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.truth import axis_xy_cm, contained, leading_particle
 
-FIGURES: Mapping[str, tuple[str, str]] = {
+METRICS: Mapping[str, tuple[str, str]] = {
     "resolution_ratio": ("energy resolution, decoded over uncompressed", ""),
     "energy_width": ("width of decoded over uncompressed energy", ""),
     "barycentre_mm": ("shift of the barycentre, rms per axis", "mm"),
@@ -63,7 +63,7 @@ class Reference:
     detector: Detector
     settings: EvaluateSettings
 
-    def figures(self, decoded: Events, estimates: Mapping[str, NDArray[np.float64]] | None = None) -> dict[str, dict[str, Any]]:
+    def metrics(self, decoded: Events, estimates: Mapping[str, NDArray[np.float64]] | None = None) -> dict[str, dict[str, Any]]:
         """Measures decoded events.
 
         Args:
@@ -71,8 +71,8 @@ class Reference:
             estimates: Of physics heads, by name of the quantity (`hgcae.evaluate.heads.QUANTITIES`): (n,) each.
 
         Returns:
-            By name (see `FIGURES`) the `value`, its standard `error`, and the `replicas`: its values on the resampled samples, which hold
-            the same events for every code. What cannot be measured is left out: figures of the leading particle where there are several,
+            By name (see `METRICS`) the `value`, its standard `error`, and the `replicas`: its values on the resampled samples, which hold
+            the same events for every code. What cannot be measured is left out: metrics of the leading particle where there are several,
             of heads that give no estimate, and of fewer than ten events.
         """
         check_pair(self.events, decoded)
@@ -82,13 +82,13 @@ class Reference:
             if use.sum() < MIN_ENTRIES:
                 continue
             value = statistic(columns[:, use])
-            # The events of a resampled sample that count for this figure.
+            # The events of a resampled sample that count for this metric.
             replicas = np.array([statistic(columns[:, chosen[use[chosen]]]) for chosen in self._resampled])
             result[name] = {"value": plain(value), "error": plain(replicas.std(ddof=1)), "replicas": [plain(x) for x in replicas]}
         return result
 
     def _columns(self, decoded: Events, estimates: Mapping[str, NDArray[np.float64]]) -> dict[str, _Figure]:
-        """Returns the statistic of each figure, the values of the events it is taken of (k, n), and which events count."""
+        """Returns the statistic of each metric, the values of the events it is taken of (k, n), and which events count."""
         after, before = moments(decoded, self._frame), self._before
         energies = after.total, before.total
         distances = compare(self.events, decoded)

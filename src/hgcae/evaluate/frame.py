@@ -1,4 +1,4 @@
-"""What a charge in each trigger cell of a root is worth and where it lies: the judge's view of a detector."""
+"""What a charge in each trigger cell of a root is worth and where it lies: the evaluation's view of a detector."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def head_summary(
         truth: True values by the same names, `energy_gev` among them; `hgcae.truth.leading_particle` gives them.
         reference: Other estimates of the same events, such as those of uncompressed charges; None = none to compare with.
         edges_gev: Edges of the bins of true energy.
-        above_gev: Lower limit of the integrated figures.
+        above_gev: Lower limit of the integrated metrics.
         bootstrap: For the errors.
 
     Returns:
@@ -72,7 +72,7 @@ def head_summary(
     """
     if "energy_gev" not in truth:
         raise DataFormatError(
-            source="truth", where="energy_gev", found="no such column", expected="the true energies, by which the figures are binned"
+            source="truth", where="energy_gev", found="no such column", expected="the true energies, by which the metrics are binned"
         )
     result = {}
     for name, values in estimate.items():

@@ -23,7 +23,7 @@ _COLUMNS = {
     "resolution ratio": ("resolution_ratio", "{:.4f}"),
     "MSE [ADC²]": ("mse", "{:.0f}"),
 }
-"""Columns of the table: a figure, and how it is written."""
+"""Columns of the table: a metric, and how it is written."""
 
 Point = Mapping[str, Any]
 
@@ -37,7 +37,7 @@ def by_variant(points: Sequence[Point]) -> dict[str, list[Point]]:
 
 
 def over_seeds(points: Sequence[Point], name: str, region: str = "all") -> tuple[float, float] | None:
-    """Returns mean and standard error over seeds of a figure; of a single seed its statistical error; None where it was not measured."""
+    """Returns mean and standard error over seeds of a metric; of a single seed its statistical error; None where it was not measured."""
     measured = [point["regions"][region].get(name) for point in points]
     values = [pair[0] for pair in measured if pair is not None and pair[0] is not None]
     if not values:
@@ -49,9 +49,9 @@ def over_seeds(points: Sequence[Point], name: str, region: str = "all") -> tuple
 
 
 def relative(points: Sequence[Point], reference: Sequence[Point], name: str, region: str = "all") -> tuple[float, float | None] | None:
-    """Returns mean and standard error over seeds of a figure over that of the reference with the same seed, minus one.
+    """Returns mean and standard error over seeds of a metric over that of the reference with the same seed, minus one.
 
-    Both are judged on the same showers, so what these have in common is not in the error; a single seed has none.
+    Both are evaluated on the same showers, so what these have in common is not in the error; a single seed has none.
     """
     before = {point["seed"]: point["regions"][region].get(name) for point in reference}
     pairs = [(point["regions"][region].get(name), before.get(point["seed"])) for point in points]
@@ -69,7 +69,7 @@ def merge_table(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
     for name, group in groups.items():
         first = group[0]
         links = " → ".join(f"{level} {bits}" for level, bits in first["link_bits"].items())
-        cells = [_with_error(over_seeds(group, figure), form) for figure, form in _COLUMNS.values()]
+        cells = [_with_error(over_seeds(group, metric), form) for metric, form in _COLUMNS.values()]
         seconds = np.mean([point["cpu_seconds"] for point in group])
         change = _change(relative(group, reference, "l1_cells"))
         rows.append([name, f"{first['bits_per_event']:,}", links, str(len(group)), *cells[:1], change, *cells[1:], f"{seconds:.0f}"])
@@ -82,7 +82,7 @@ def border_table(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
     headings = ["variant", *(f"L1 cells, {place}" for place in places), *(f"barycentre [mm], {place}" for place in places)]
     rows = []
     for name, group in by_variant(points).items():
-        cells = [_with_error(over_seeds(group, figure, place), form) for figure, form in _BORDER for place in places]
+        cells = [_with_error(over_seeds(group, metric, place), form) for metric, form in _BORDER for place in places]
         rows.append([name, *cells])
     return headings, rows
 

@@ -1,6 +1,6 @@
-"""The judge of module codecs: true and decoded charges of 48 trigger cells and the bits that were sent, in; figures with errors, out.
+"""The evaluation of module codecs: true and decoded charges of 48 trigger cells and the bits that were sent, in; metrics with errors, out.
 
-Figures of each bin (`FIGURES`), with bootstrap errors; ratios of sums have the error of linear propagation:
+Figures of each bin (`METRICS`), with bootstrap errors; ratios of sums have the error of linear propagation:
 
 * `bits`: mean payload.
 * `emd_median`, `emd_low`, `emd_high` (15.87 % and 84.13 %), `emd_mean`: energy mover's distance, spacings of sensor cells; see `emd`.
@@ -31,7 +31,7 @@ from hgcae.evaluate.telescope import telescope_loss
 from hgcae.geometry import module
 from hgcae.store.results import read_results_file, write_results_file
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the result file."""
 
 OCCUPANCY_EDGES = (1, 5, 16, 32, 49)
@@ -39,7 +39,7 @@ OCCUPANCY_EDGES = (1, 5, 16, 32, 49)
 CHARGE_EDGES = (1, 10, 100, 1000, None)
 """Edges of the bins of module charge, counts."""
 
-FIGURES: Mapping[str, str] = {
+METRICS: Mapping[str, str] = {
     "bits": "payload [bits]",
     "emd_median": "EMD, median [cells]",
     "emd_low": "EMD, 16 % [cells]",
@@ -55,8 +55,8 @@ FIGURES: Mapping[str, str] = {
 """Figures of a bin, and how to call them."""
 
 
-class Figure(NamedTuple):
-    """A figure and its standard error; None where there are too few modules."""
+class Metric(NamedTuple):
+    """A metric and its standard error; None where there are too few modules."""
 
     value: float | None
     error: float | None
@@ -71,14 +71,14 @@ class ModuleBin:
         low: Lowest value in the bin.
         high: Lowest value above the bin; None without limit.
         n: Number of modules.
-        figures: By the keys of `FIGURES`.
+        metrics: By the keys of `METRICS`.
     """
 
     by: str
     low: float
     high: float | None
     n: int
-    figures: Mapping[str, Figure]
+    metrics: Mapping[str, Metric]
 
     @property
     def name(self) -> str:
@@ -90,14 +90,14 @@ class ModuleBin:
 
 @dataclass(frozen=True)
 class ModuleResult:
-    """The verdict on one codec.
+    """The results on one codec.
 
     Args:
         sample: Name of the sample.
         codec: Name of the codec.
         links: Its number of ECON-T links (1.28 Gb/s each).
         n_modules: Modules with charge.
-        n_empty: Modules without, left out of all figures.
+        n_empty: Modules without, left out of all metrics.
         max_bits: Longest payload.
         bins: All modules first, then bins of occupancy and of charge.
     """
@@ -115,14 +115,14 @@ class ModuleResult:
         return tuple(entry for entry in self.bins if entry.by == quantity)
 
     @property
-    def figures(self) -> Mapping[str, Figure]:
+    def metrics(self) -> Mapping[str, Metric]:
         """Figures of all modules."""
-        return self.bins[0].figures
+        return self.bins[0].metrics
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values from which `from_dict` builds an equal result."""
         return asdict(self) | {
-            "bins": [asdict(entry) | {"figures": {name: f._asdict() for name, f in entry.figures.items()}} for entry in self.bins]
+            "bins": [asdict(entry) | {"metrics": {name: f._asdict() for name, f in entry.metrics.items()}} for entry in self.bins]
         }
 
     @classmethod
@@ -134,15 +134,15 @@ class ModuleResult:
         """
         try:
             bins = tuple(
-                ModuleBin(**(entry | {"figures": {name: Figure(**figure) for name, figure in entry["figures"].items()}}))
+                ModuleBin(**(entry | {"metrics": {name: Metric(**metric) for name, metric in entry["metrics"].items()}}))
                 for entry in values["bins"]
             )
             return cls(**{**values, "bins": bins})
         except (TypeError, KeyError, AttributeError) as error:
-            raise DataFormatError(source, "result", str(error), "the verdict on a module codec") from None
+            raise DataFormatError(source, "result", str(error), "the results on a module codec") from None
 
 
-def judge_modules(
+def evaluate_modules(
     sample: str,
     codec: str,
     links: int,
@@ -175,7 +175,7 @@ def judge_modules(
     measured = _measure(true[charged], decoded[charged], bits[charged])
     how = bootstrap or Bootstrap()
     bins = tuple(
-        ModuleBin(by, low, high, int(inside.sum()), _figures({name: values[inside] for name, values in measured.items()}, how))
+        ModuleBin(by, low, high, int(inside.sum()), _metrics({name: values[inside] for name, values in measured.items()}, how))
         for by, low, high, inside in _bins(measured)
     )
     return ModuleResult(sample, codec, links, int(charged.sum()), int((~charged).sum()), int(bits.max(initial=0)), bins)
@@ -206,27 +206,27 @@ def _bins(measured: Mapping[str, NDArray[np.float64]]) -> Iterator[tuple[str, fl
                 yield by, low, high, (measured[by] >= low) & (measured[by] < (np.inf if high is None else high))
 
 
-def _figures(values: Mapping[str, NDArray[np.float64]], bootstrap: Bootstrap) -> dict[str, Figure]:
-    """Returns the figures of some modules, in the order of `FIGURES`."""
+def _metrics(values: Mapping[str, NDArray[np.float64]], bootstrap: Bootstrap) -> dict[str, Metric]:
+    """Returns the metrics of some modules, in the order of `METRICS`."""
     spread = {name: bootstrap.spread(values[name], statistics) for name, statistics in _SPREADS.items()}
 
-    def figure(name: str, statistic: str, offset: float = 0.0) -> Figure:
+    def metric(name: str, statistic: str, offset: float = 0.0) -> Metric:
         value = spread[name][statistic]
-        return Figure(None if value is None else value + offset, spread[name][f"{statistic}_error"])
+        return Metric(None if value is None else value + offset, spread[name][f"{statistic}_error"])
 
     charge_ratio, charge_error = ratio_of_sums(values["decoded"], values["charge"])
     return {
-        "bits": figure("bits", "mean"),
-        "emd_median": figure("emd", "median"),
-        "emd_low": figure("emd", "low"),
-        "emd_high": figure("emd", "high"),
-        "emd_mean": figure("emd", "mean"),
-        "sum_bias": figure("ratio", "mean", -1.0),
-        "charge_bias": Figure(None if charge_ratio is None else charge_ratio - 1, charge_error),
-        "sum_std": figure("ratio", "std"),
-        "sum_width": figure("ratio", "sigma_eff"),
-        "lost": Figure(*ratio_of_sums(values["lost"], values["charge"])),
-        "telescope": figure("telescope", "mean"),
+        "bits": metric("bits", "mean"),
+        "emd_median": metric("emd", "median"),
+        "emd_low": metric("emd", "low"),
+        "emd_high": metric("emd", "high"),
+        "emd_mean": metric("emd", "mean"),
+        "sum_bias": metric("ratio", "mean", -1.0),
+        "charge_bias": Metric(None if charge_ratio is None else charge_ratio - 1, charge_error),
+        "sum_std": metric("ratio", "std"),
+        "sum_width": metric("ratio", "sigma_eff"),
+        "lost": Metric(*ratio_of_sums(values["lost"], values["charge"])),
+        "telescope": metric("telescope", "mean"),
     }
 
 
@@ -243,10 +243,10 @@ def module_table(results: Sequence[ModuleResult]) -> tuple[list[str], list[list[
     shown = ("bits", "emd_median", "emd_mean", "sum_bias", "charge_bias", "sum_std", "sum_width", "lost", "telescope")
     percent = {"sum_bias", "charge_bias", "sum_std", "sum_width", "lost"}
     rows = [
-        [f"{result.codec} {result.links}", str(result.max_bits), *(_text(result.figures[name], percent=name in percent) for name in shown)]
+        [f"{result.codec} {result.links}", str(result.max_bits), *(_text(result.metrics[name], percent=name in percent) for name in shown)]
         for result in results
     ]
-    return ["codec, links", "longest [bits]", *(FIGURES[name] for name in shown)], rows
+    return ["codec, links", "longest [bits]", *(METRICS[name] for name in shown)], rows
 
 
 def module_markdown(results: Sequence[ModuleResult]) -> str:
@@ -256,9 +256,9 @@ def module_markdown(results: Sequence[ModuleResult]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _text(figure: Figure, *, percent: bool) -> str:
+def _text(metric: Metric, *, percent: bool) -> str:
     """Returns value and error with as many digits as the error allows."""
-    value, error = figure
+    value, error = metric
     if value is None:
         return "-"
     scale, unit = (100.0, " %") if percent else (1.0, "")
@@ -297,7 +297,7 @@ def read_module_results(path: str | Path) -> tuple[ModuleResult, ...]:
     Raises:
         DataFormatError: Not such a file, a changed one, or one of another version.
     """
-    content = read_results_file(path, "verdicts on module codecs")
+    content = read_results_file(path, "results on module codecs")
     found = content.get("schema")
     if found != SCHEMA or not isinstance(content.get("results"), list):
         raise DataFormatError(path, "schema", repr(found), str(SCHEMA))

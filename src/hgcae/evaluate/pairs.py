@@ -47,7 +47,9 @@ def calibrate(electrons: Events, detector: Detector, settings: PhysicsSettings) 
     return float(np.quantile(second, 1 - settings.split_rate, method="higher"))
 
 
-def judge_count(true: Events, decoded: Mapping[str, Events], cut: float, detector: Detector, settings: PhysicsSettings) -> dict[str, Any]:
+def evaluate_count(
+    true: Events, decoded: Mapping[str, Events], cut: float, detector: Detector, settings: PhysicsSettings
+) -> dict[str, Any]:
     """Counts the showers that are found in each event.
 
     Args:
@@ -71,7 +73,9 @@ def judge_count(true: Events, decoded: Mapping[str, Events], cut: float, detecto
     return result
 
 
-def judge_pairs(true: Events, decoded: Mapping[str, Events], cut: float, detector: Detector, settings: PhysicsSettings) -> dict[str, Any]:
+def evaluate_pairs(
+    true: Events, decoded: Mapping[str, Events], cut: float, detector: Detector, settings: PhysicsSettings
+) -> dict[str, Any]:
     """Asks of events with two showers whether both are found, how far apart, and with how much energy each.
 
     Args:
@@ -128,7 +132,7 @@ def _pair(
     return MM_PER_CM * np.linalg.norm(xy[:, 0] - xy[:, 1], axis=1), share
 
 
-def judge_noise(true: Events, decoded: Mapping[str, Events], detector: Detector) -> dict[str, Any]:
+def evaluate_noise(true: Events, decoded: Mapping[str, Events], detector: Detector) -> dict[str, Any]:
     """Measures the energy of events without particles.
 
     Returns:

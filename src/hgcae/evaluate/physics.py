@@ -1,4 +1,4 @@
-"""The verdict on whole showers: every sample, every way of decoding, in one file."""
+"""Results on whole showers: every sample, every way of decoding, in one file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.pairs import beside, calibrate, judge_count, judge_noise, judge_pairs
+from hgcae.evaluate.pairs import beside, calibrate, evaluate_count, evaluate_noise, evaluate_pairs
 from hgcae.evaluate.physics_settings import PhysicsSettings
 from hgcae.evaluate.report import versions
-from hgcae.evaluate.separation import judge_separation
-from hgcae.evaluate.showers import judge_showers
+from hgcae.evaluate.separation import evaluate_separation
+from hgcae.evaluate.showers import evaluate_showers
 from hgcae.evaluate.transport import transport
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
@@ -39,7 +39,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class PhysicsSamples:
-    """What the physics of showers is judged on.
+    """What the physics of showers is evaluated on.
 
     Args:
         singles: One particle in each event, by the name of the particle; `electron` among them.
@@ -54,21 +54,21 @@ class PhysicsSamples:
     no_particle: Mapping[str, Sample] = field(default_factory=dict)
 
 
-def judge_physics(
+def evaluate_physics(
     samples: PhysicsSamples, detector: Detector, settings: PhysicsSettings, progress: Callable[[str], None] | None = None
 ) -> dict[str, Any]:
-    """Judges all samples in all ways of decoding.
+    """Evaluates all samples in all ways of decoding.
 
     Args:
         samples: True and decoded events.
         detector: Gives energies and positions.
         settings: How to measure.
-        progress: Called with what is judged next.
+        progress: Called with what is evaluated next.
 
     Returns:
-        `showers` (see `judge_showers`), `transport` (energy mover's distance, mm), `separation` of electrons and photons from pions
-        (see `judge_separation`), `pairs` by distance in cm, `multi_particle` and `no_particle`, with the `cut` for second showers and the
-        share of single showers that are `split`.
+        `showers` (see `evaluate_showers`), `transport` (energy mover's distance, mm), `separation` of electrons and photons from pions
+        (see `evaluate_separation`), `pairs` by distance in cm, `multi_particle` and `no_particle`, with the `cut` for second showers and
+        the share of single showers that are `split`.
 
     Raises:
         DataFormatError: No electrons.
@@ -88,29 +88,29 @@ def judge_physics(
     cut = result["cut"] = calibrate(samples.singles[ELECTRON].true, detector, settings)
     for name, sample in samples.singles.items():
         tell(f"{name}: shapes")
-        result["showers"][name] = judge_showers(sample.true, sample.decoded, detector, settings)
-        result["split"][name] = judge_count(sample.true, sample.decoded, cut, detector, settings)
+        result["showers"][name] = evaluate_showers(sample.true, sample.decoded, detector, settings)
+        result["split"][name] = evaluate_count(sample.true, sample.decoded, cut, detector, settings)
         tell(f"{name}: transport")
-        result["transport"][name] = judge_transport(sample.true, sample.decoded, detector, settings)
+        result["transport"][name] = evaluate_transport(sample.true, sample.decoded, detector, settings)
     pions = samples.singles.get(PION)
     for name, sample in samples.singles.items():
         if pions is None or name == PION:
             continue
         tell(f"{name} against {PION}")
         both = {kind: (events, pions.decoded[kind]) for kind, events in sample.decoded.items()}
-        result["separation"][name] = judge_separation(sample.true, pions.true, both, detector, settings)
+        result["separation"][name] = evaluate_separation(sample.true, pions.true, both, detector, settings)
     for distance, sample in samples.pairs.items():
         tell(f"pairs at {distance:g} cm")
-        result["pairs"][f"{distance:g}"] = judge_pairs(sample.true, sample.decoded, cut, detector, settings)
+        result["pairs"][f"{distance:g}"] = evaluate_pairs(sample.true, sample.decoded, cut, detector, settings)
     for name, sample in samples.multi_particle.items():
         tell(name)
-        result["multi_particle"][name] = judge_count(sample.true, sample.decoded, cut, detector, settings)
+        result["multi_particle"][name] = evaluate_count(sample.true, sample.decoded, cut, detector, settings)
     for name, sample in samples.no_particle.items():
-        result["no_particle"][name] = judge_noise(sample.true, sample.decoded, detector)
+        result["no_particle"][name] = evaluate_noise(sample.true, sample.decoded, detector)
     return result
 
 
-def judge_transport(true: Events, decoded: Mapping[str, Events], detector: Detector, settings: PhysicsSettings) -> dict[str, Any]:
+def evaluate_transport(true: Events, decoded: Mapping[str, Events], detector: Detector, settings: PhysicsSettings) -> dict[str, Any]:
     """Describes the energy mover's distances of the first `transport_events` events, mm, by name: `total`, `depth`, `across`."""
     bootstrap, result, first = settings.bootstrap(), {}, slice(0, settings.transport_events)
     for name, events in list(beside(true, decoded).items())[1:]:
@@ -122,7 +122,7 @@ def judge_transport(true: Events, decoded: Mapping[str, Events], detector: Detec
 
 def write_physics(
     path: str | Path,
-    verdict: Mapping[str, Any],
+    results: Mapping[str, Any],
     *,
     date: str,
     settings: PhysicsSettings,
@@ -130,15 +130,15 @@ def write_physics(
     codecs: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Writes a verdict as JSON, atomically.
+    """Writes results as JSON, atomically.
 
     Args:
         path: Where to write.
-        verdict: From `judge_physics`.
+        results: From `evaluate_physics`.
         date: When this was measured, ISO 8601.
         settings: How it was measured.
-        fingerprints: Of what was judged, e.g. model and detector.
-        codecs: By the name in the verdict, what is known of each way of decoding, e.g. `level` and `bits_per_event`.
+        fingerprints: Of what was evaluated, e.g. model and detector.
+        codecs: By the name in the results, what is known of each way of decoding, e.g. `level` and `bits_per_event`.
         provenance: What the samples are: seed, numbers of events.
 
     Returns:
@@ -152,7 +152,7 @@ def write_physics(
         "fingerprints": {"physics": settings.fingerprint()} | dict(fingerprints),
         "provenance": dict(provenance),
         "codecs": dict(codecs),
-        **verdict,
+        **results,
     }
     return write_results_file(path, results)
 
@@ -163,7 +163,7 @@ def read_physics(path: str | Path) -> dict[str, Any]:
     Raises:
         DataFormatError: Not such a file, a changed one, or one of another version.
     """
-    results = read_results_file(path, "a verdict on showers")
+    results = read_results_file(path, "results on showers")
     found = results.get("schema") if "showers" in results else None
     if found != SCHEMA:
         raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, and showers")

@@ -1,4 +1,4 @@
-"""How the physics of whole showers is judged."""
+"""How the physics of whole showers is evaluated."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hgcae.evaluate.report import EvaluateSettings
 
 
 class PhysicsSettings(EvaluateSettings):
-    """How the judge of whole showers measures."""
+    """How the evaluation of whole showers measures."""
 
     energy_edges_gev: tuple[float, ...] = Field(
         default=(20, 50, 100, 200, 350, 500), min_length=2, description="Edges of the bins of true energy, GeV."
     )
-    above_gev: float = Field(default=20.0, ge=0, description="Lower limit of the integrated figures and of the calibration, GeV.")
+    above_gev: float = Field(default=20.0, ge=0, description="Lower limit of the integrated metrics and of the calibration, GeV.")
     eta_edges: tuple[float, ...] = Field(default=(1.4, 1.7, 1.9, 2.1, 2.4, 3.0), min_length=2, description="Edges of the bins of true eta.")
     start_edges_x0: tuple[float, ...] = Field(
         default=(0, 1, 3, 8, 20, 40), min_length=2, description="Edges of the bins of the true depth of the shower's start, X0."

@@ -1,4 +1,4 @@
-"""The verdict on showers as tables of texts."""
+"""The results on showers as tables of texts."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def physics_markdown(results: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def with_error(figures: Any, key: str, form: str, error: str | None = None) -> str:
-    """Returns a figure and its error as text, `-` where it was not measured."""
-    value, spread = lookup(figures, key), lookup(figures, error or f"{key}_error")
+def with_error(metrics: Any, key: str, form: str, error: str | None = None) -> str:
+    """Returns a metric and its error as text, `-` where it was not measured."""
+    value, spread = lookup(metrics, key), lookup(metrics, error or f"{key}_error")
     if value is None:
         return MISSING
     return format(value, form) if spread is None else f"{value:{form}} ± {spread:{form}}"
@@ -63,9 +63,9 @@ def _heading(key: str, unit: str) -> str:
     return f"{quantity} [{'%' if key.endswith('_gev') else unit}]" if unit != "1" or key.endswith("_gev") else quantity
 
 
-def _bias_and_width(figures: Mapping[str, Any], unit: str, key: str) -> str:
+def _bias_and_width(metrics: Mapping[str, Any], unit: str, key: str) -> str:
     scale, form = (100.0, ".2f") if key.endswith("_gev") else (1.0, ".2f" if unit in ("mm", "X0") else ".4f")
-    values = [figures["mean"], figures["sigma_eff"]]
+    values = [metrics["mean"], metrics["sigma_eff"]]
     return MISSING if None in values else f"{scale * values[0]:+{form}} ± {scale * values[1]:{form}}"
 
 
@@ -101,8 +101,8 @@ def _separation(found: Mapping[str, Any]) -> Table:
     rows = []
     for name in names:
         row = [name]
-        for figures in found.values():
-            row += [with_error(figures[name], key, form) for key, form in (("auc", ".4f"), ("auc_lost", ".4f"), ("pion_efficiency", ".2%"))]
+        for metrics in found.values():
+            row += [with_error(metrics[name], key, form) for key, form in (("auc", ".4f"), ("auc_lost", ".4f"), ("pion_efficiency", ".2%"))]
         rows.append(row)
     return headings, rows
 

@@ -11,8 +11,8 @@ from hgcae.settings import fingerprint
 from hgcae.store.results import read_results_file, write_results_file
 
 FORMAT = "hgcae-scan-point"
-VERSION = 1
-"""Raised when a figure changes its meaning: older files are not points then."""
+VERSION = 2
+"""Raised when a metric changes its meaning: older files are not points then."""
 
 
 def point_path(folder: Path, settings: Mapping[str, Any]) -> Path:

@@ -27,7 +27,7 @@ def barycentre_shift(
     """Describes decoded minus uncompressed energy-weighted barycentre, mm.
 
     Returns:
-        `x` and `y` (see `spread_by_energy`), and `per_axis`: both together, the one figure of a table. None where the geometry is unknown.
+        `x` and `y` (see `spread_by_energy`), and `per_axis`: both together, the one metric of a table. None where the geometry is unknown.
         Events that one of the two leaves empty are `undefined`.
     """
     before, after = true.barycentre_cm, decoded.barycentre_cm
@@ -92,7 +92,7 @@ def axis_distance(
         axis_cm: Where the true axis crosses the layers: (n, n_layers, 2), see `hgcae.truth.axis_xy_cm`.
         energy_gev: True energies: (n,).
         edges_gev: Edges of the bins.
-        above_gev: Lower limit of the integrated figures.
+        above_gev: Lower limit of the integrated metrics.
         bootstrap: For the errors.
 
     Returns:

@@ -1,4 +1,4 @@
-"""One result per level and one file per evaluation: the judge's verdict as plain values."""
+"""One result per level and one file per evaluation: the results as plain values."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ PACKAGES = ("hgcae", "numpy", "scipy", "scikit-learn")
 
 
 class EvaluateSettings(Settings):
-    """How the judge measures."""
+    """How the evaluation measures."""
 
     energy_edges_gev: tuple[float, ...] = Field(
         default=(1, 5, 10, 20, 50, 100, 200, 350, 500), min_length=2, description="Edges of the bins of true energy, GeV."
     )
-    above_gev: float = Field(default=20.0, ge=0, description="Lower limit of the integrated figures and of the calibration, GeV.")
+    above_gev: float = Field(default=20.0, ge=0, description="Lower limit of the integrated metrics and of the calibration, GeV.")
     containment_margin_cm: float | None = Field(
         default=None,
         description="Least distance of the true axis to the border in comparisons with truth, cm; null = 2 Moliere radii.",
@@ -65,7 +65,7 @@ class EvaluateSettings(Settings):
         return fit_baselines(train, level, k, bits_per_unit, seed=self.seed, max_units=self.max_units)
 
 
-def judge_level(
+def evaluate_level(
     true: Events,
     decoded: Events,
     level: str,
@@ -155,7 +155,7 @@ def _subset(sample: Moments, use: NDArray[np.bool_]) -> Moments:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that the figures depend on."""
+    """Returns the versions of Python and of the packages that the metrics depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
@@ -172,10 +172,10 @@ def write_results(
 
     Args:
         path: Where to write.
-        levels: Results of `judge_level` by level.
+        levels: Results of `evaluate_level` by level.
         date: When this was measured, ISO 8601.
         settings: How it was measured.
-        fingerprints: Of what was judged, e.g. model, detector and data.
+        fingerprints: Of what was evaluated, e.g. model, detector and data.
         heads: Results of `head_summary`, by name of the estimator.
 
     Returns:

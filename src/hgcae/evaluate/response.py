@@ -36,7 +36,7 @@ def spread_by_energy(
         values: (n,).
         energy_gev: True energies, GeV: (n,); None for samples without truth, which have no bins.
         edges_gev: Edges of the bins.
-        above_gev: Lower limit of the integrated figures.
+        above_gev: Lower limit of the integrated metrics.
         bootstrap: For the errors.
         statistics: Keys of `hgcae.evaluate.statistics.STATISTICS`.
 
@@ -107,7 +107,7 @@ def against_truth(
         energies: By name, e.g. `uncompressed` and `decoded`: (n,) each.
         true_gev: (n,).
         edges_gev: Edges of the bins.
-        above_gev: Lower limit of the integrated figures and of the calibration.
+        above_gev: Lower limit of the integrated metrics and of the calibration.
         bootstrap: For the errors.
         statistics: Of the response, `resolution` among them.
 
@@ -120,8 +120,8 @@ def against_truth(
     reference = next(iter(responses.values()))
     result: dict[str, Any] = {"calibration": factor}
     for name, response in responses.items():
-        figures = spread_by_energy(response, true_gev, edges_gev, above_gev, bootstrap, statistics)
-        result[name] = figures | {"fit": fit_resolution(figures["bins"])}
+        metrics = spread_by_energy(response, true_gev, edges_gev, above_gev, bootstrap, statistics)
+        result[name] = metrics | {"fit": fit_resolution(metrics["bins"])}
         if response is not reference:
             result[name]["resolution_ratio"] = ratio_by_energy(response, reference, "resolution", true_gev, edges_gev, above_gev, bootstrap)
     return result

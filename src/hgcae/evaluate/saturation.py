@@ -1,7 +1,7 @@
-"""How large a code has to be: the smallest one whose figures stay near those of the largest.
+"""How large a code has to be: the smallest one whose metrics stay near those of the largest.
 
-For a sample, a level and a figure of merit the plateau is the mean over seeds of the largest code at the most bits. A code is large enough
-for the figure if its mean is at most 5 % above that (all figures are the better the smaller). The uncertainty is that of the whole
+For a sample, a level and a metric the plateau is the mean over seeds of the largest code at the most bits. A code is large enough
+for the metric if its mean is at most 5 % above that (all metrics are the better the smaller). The uncertainty is that of the whole
 question: seeds are drawn anew with replacement, events are resampled (the same for all codes, see `hgcae.evaluate.eventwise`), and the
 answer is read off again.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.evaluate.eventwise import FIGURES
+from hgcae.evaluate.eventwise import METRICS
 from hgcae.evaluate.statistics import plain
 
 MARGIN = 0.05
@@ -30,7 +30,7 @@ Size = tuple[int, int, bool]
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure of the codes of one sample and level.
+    """A metric of the codes of one sample and level.
 
     Args:
         values: By size the values of its seeds: (seeds,).
@@ -41,12 +41,12 @@ class Measured:
     replicas: Mapping[Size, NDArray[np.float64]]
 
     @classmethod
-    def of(cls, points: Iterable[Mapping[str, Any]], figure: str) -> Measured:
-        """Collects a figure of points (`settings` and `content`); those without it are left out."""
+    def of(cls, points: Iterable[Mapping[str, Any]], metric: str) -> Measured:
+        """Collects a metric of points (`settings` and `content`); those without it are left out."""
         values: dict[Size, list[float]] = {}
         replicas: dict[Size, list[list[float]]] = {}
         for point in points:
-            found, s = point["content"]["figures"].get(figure), point["settings"]
+            found, s = point["content"]["metrics"].get(metric), point["settings"]
             if found is not None and found["value"] is not None:
                 size = (s["latent"], s["bits"], s["barycentre"])
                 values.setdefault(size, []).append(found["value"])
@@ -140,27 +140,27 @@ def answers(points: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[st
         floors: Figures of the mean of repeated showers, by sample.
 
     Returns:
-        By sample, level and figure what `answer` returns, with the `floor` and its error where it is known.
+        By sample, level and metric what `answer` returns, with the `floor` and its error where it is known.
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for point in points:
         groups.setdefault((point["settings"]["sample"], point["settings"]["level"]), []).append(point)
     result: dict[str, Any] = {}
     for (sample, level), group in groups.items():
-        for figure in FIGURES:
-            found = answer(Measured.of(group, figure))
+        for metric in METRICS:
+            found = answer(Measured.of(group, metric))
             if found:
-                floor = {} if figure in GIVEN else floors.get(sample, {}).get(figure, {})
+                floor = {} if metric in GIVEN else floors.get(sample, {}).get(metric, {})
                 found |= {"floor": floor.get("value"), "floor_error": floor.get("error")}
-                result.setdefault(sample, {}).setdefault(level, {})[figure] = found
+                result.setdefault(sample, {}).setdefault(level, {})[metric] = found
     return result
 
 
 def answer_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Returns headings and one row of texts for each figure of one sample and level."""
+    """Returns headings and one row of texts for each metric of one sample and level."""
     rows = []
-    for figure, a in found.items():
-        text, unit = FIGURES[figure]
+    for metric, a in found.items():
+        text, unit = METRICS[metric]
         rows.append(
             [
                 text + (f" [{unit}]" if unit else ""),
@@ -170,18 +170,18 @@ def answer_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
                 _count(a["bits"]),
             ]
         )
-    return ["figure", "plateau", "fluctuation floor", "smallest D", "smallest bits"], rows
+    return ["metric", "plateau", "fluctuation floor", "smallest D", "smallest bits"], rows
 
 
-def size_table(found: Mapping[str, Any], figures: Sequence[str] = tuple(FIGURES)) -> tuple[list[str], list[list[str]]]:
+def size_table(found: Mapping[str, Any], metrics: Sequence[str] = tuple(METRICS)) -> tuple[list[str], list[list[str]]]:
     """Returns headings and one row of texts for each size of code of one sample and level."""
-    known = [figure for figure in figures if figure in found]
+    known = [metric for metric in metrics if metric in found]
     cells: dict[Size, dict[str, str]] = {}
-    for figure in known:
-        for entry in found[figure]["sizes"]:
+    for metric in known:
+        for entry in found[metric]["sizes"]:
             size = (entry["latent"], entry["bits"], entry["barycentre"])
-            cells.setdefault(size, {})[figure] = _number(entry["value"], entry["error"])
-    head = ["D x bits", "barycentre", *(FIGURES[f][0] + (f" [{FIGURES[f][1]}]" if FIGURES[f][1] else "") for f in known)]
+            cells.setdefault(size, {})[metric] = _number(entry["value"], entry["error"])
+    head = ["D x bits", "barycentre", *(METRICS[f][0] + (f" [{METRICS[f][1]}]" if METRICS[f][1] else "") for f in known)]
     rows = [
         [f"{d} x {b}", "sent" if xy else "learned" if d > 1 else "-", *(cells[d, b, xy].get(f, "-") for f in known)]
         for d, b, xy in sorted(cells)

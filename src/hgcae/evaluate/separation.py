@@ -66,7 +66,7 @@ def classifiers(seed: int, n: int) -> dict[str, Any]:
     }
 
 
-def judge_separation(
+def evaluate_separation(
     electrons: Events,
     pions: Events,
     decoded: Mapping[str, tuple[Events, Events]],
@@ -136,12 +136,12 @@ def _resampled(label: NDArray[np.bool_], settings: PhysicsSettings) -> Iterator[
 
 
 def _with_replicas(
-    figure: Callable[[NDArray[np.float64], NDArray[np.bool_]], float],
+    metric: Callable[[NDArray[np.float64], NDArray[np.bool_]], float],
     score: NDArray[np.float64],
     label: NDArray[np.bool_],
     replicas: list[NDArray[np.intp]],
 ) -> tuple[float, NDArray[np.float64]]:
-    return figure(score, label), np.array([figure(score[chosen], label[chosen]) for chosen in replicas])
+    return metric(score, label), np.array([metric(score[chosen], label[chosen]) for chosen in replicas])
 
 
 def area(score: NDArray[np.float64], label: NDArray[np.bool_]) -> float:

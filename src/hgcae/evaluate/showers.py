@@ -23,7 +23,7 @@ SHIFTS = ("mean", "sigma_eff", "core")
 """Statistics of shifts: bias, width, width of the Gaussian core."""
 
 
-def judge_showers(true: Events, decoded: Mapping[str, Events], detector: Detector, settings: PhysicsSettings) -> dict[str, Any]:
+def evaluate_showers(true: Events, decoded: Mapping[str, Events], detector: Detector, settings: PhysicsSettings) -> dict[str, Any]:
     """Measures every quantity of showers before and after compression, and against the truth.
 
     Args:
@@ -86,8 +86,8 @@ def _shifts(shape: Shapes, before: Shapes, truth: Mapping[str, NDArray[np.float6
         shift = deviation(shape.values[name], before.values[name])
         describe = partial(_spread, shift, bootstrap)
         by = {key: in_ranges(describe, truth[key], edges) for key, edges in ranges.items() if key in truth}
-        figures = spread_by_energy(shift, energy, settings.energy_edges_gev, settings.above_gev, bootstrap, SHIFTS)
-        result[name] = {"unit": unit} | figures | {"by": by}
+        metrics = spread_by_energy(shift, energy, settings.energy_edges_gev, settings.above_gev, bootstrap, SHIFTS)
+        result[name] = {"unit": unit} | metrics | {"by": by}
     return result
 
 

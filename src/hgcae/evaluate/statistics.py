@@ -15,7 +15,7 @@ ONE_SIGMA = math.erf(math.sqrt(0.5))
 """Fraction of a normal distribution within one standard deviation, 68.27 %."""
 
 MIN_ENTRIES = 10
-"""Fewest entries whose width is quoted; below, all figures are None."""
+"""Fewest entries whose width is quoted; below, all metrics are None."""
 
 _RESAMPLED = 4_000_000
 
@@ -107,7 +107,7 @@ class Bootstrap:
 
     Args:
         replicas: Number of resampled samples.
-        seed: Seed of the resampling; the same for every quantity, so that a repeated call gives the same figures.
+        seed: Seed of the resampling; the same for every quantity, so that a repeated call gives the same metrics.
     """
 
     replicas: int = 100
@@ -185,7 +185,7 @@ def in_bins(
         edges_gev: Edges of the bins, increasing; a bin holds its lower edge, the last one also its upper edge.
 
     Returns:
-        For each bin `low_gev`, `high_gev`, the means of E, 1/E and 1/E^2 (`energy_gev`, `inverse_gev`, `inverse_gev2`), and its figures.
+        For each bin `low_gev`, `high_gev`, the means of E, 1/E and 1/E^2 (`energy_gev`, `inverse_gev`, `inverse_gev2`), and its metrics.
     """
     bins = []
     for low, high, inside in _ranges(energy_gev, edges_gev):
@@ -209,7 +209,7 @@ def in_ranges(
         edges: Edges of the bins, as in `in_bins`.
 
     Returns:
-        For each bin `low`, `high`, the `centre` (mean) of the quantity, and its figures.
+        For each bin `low`, `high`, the `centre` (mean) of the quantity, and its metrics.
     """
     return [
         {"low": float(low), "high": float(high), "centre": plain(values[inside].mean()) if inside.any() else None} | describe(inside)

@@ -1,4 +1,4 @@
-"""The verdict in one row per level."""
+"""The results in one row per level."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def heads_table(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
 
 
 def lookup(result: Any, *keys: str) -> float | None:
-    """Returns a figure deep inside a result, None where it was not measured."""
+    """Returns a metric deep inside a result, None where it was not measured."""
     for key in keys:
         if not isinstance(result, Mapping):
             return None

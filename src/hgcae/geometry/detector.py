@@ -36,7 +36,7 @@ class DetectorSettings(Settings):
     """A detector: layers, the arrangement of modules (the same in every layer), levels of the hierarchy."""
 
     name: str
-    source: str = Field(description="Where the figures come from.")
+    source: str = Field(description="Source of the dimensions and thicknesses.")
     arrangement: Literal["flower", "module"] = Field(description="19 triplets of modules, or one module, in every layer.")
     centre_cm: tuple[float, float] = Field(default=(0.0, 0.0), description="Transverse position of the centre, cm from the beam line.")
     moliere_radius_cm: float = Field(gt=0, description="Effective Moliere radius, air gaps included.")
@@ -109,7 +109,7 @@ class Detector:
         return Hierarchy.from_dict(plain)
 
     def fingerprint(self) -> str:
-        """Returns 16 hexadecimal digits that identify every figure of the detector."""
+        """Returns 16 hexadecimal digits that identify every value of the detector."""
         return self.settings.fingerprint()
 
     @cached_property
@@ -232,7 +232,7 @@ THICKNESS_CORRECTION: Mapping[str, Mapping[int, float]] = {
 """Ratio between the nominal and the fitted energy per MIP, by sensor thickness in micrometres. Source: CMSSW HGCalRecHit_cfi."""
 
 _KNOWN: dict[str, Detector] = {}
-"""Detectors by fingerprint, as far as events or models in this process are named after them. The fingerprint covers every figure, so an
+"""Detectors by fingerprint, as far as events or models in this process are named after them. The fingerprint covers every value, so an
 entry never changes."""
 
 
@@ -258,7 +258,7 @@ def detector_of(named: tuple[str, str] | None, source: object) -> Detector | Non
         the events name none, or one that nothing describes.
 
     Raises:
-        SettingsError: The detector of this name that comes with the package has other figures.
+        SettingsError: The detector of this name that comes with the package has other values.
     """
     if named is None:
         return None

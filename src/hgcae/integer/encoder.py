@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.integer.kernels import TILE, encode_plain, encode_shares
+from hgcae.integer.kernels import TILE, encode_conserving, encode_plain
 from hgcae.integer.network import Network
 
 
@@ -30,8 +30,8 @@ class PlainTables(NamedTuple):
         return len(self.scale)
 
 
-class SharesTables(NamedTuple):
-    """What a shares encoder needs besides its network; see `hgcae.model.sums` and `hgcae.model.level`.
+class ConservingTables(NamedTuple):
+    """What a conserving encoder needs besides its network; see `hgcae.model.sums` and `hgcae.model.level`.
 
     Args:
         n_inputs: Inputs of the network.
@@ -75,11 +75,11 @@ class IntegerEncoder:
     """
 
     def __init__(
-        self, network: Network, tables: PlainTables | SharesTables, steps: NDArray[np.floating], around: IntegerEncoder | None = None
+        self, network: Network, tables: PlainTables | ConservingTables, steps: NDArray[np.floating], around: IntegerEncoder | None = None
     ) -> None:
         self.network, self._tables, self._around = network, tables, around
-        shares = isinstance(tables, SharesTables)
-        self._kernel: Any = encode_shares if shares else encode_plain
+        conserving = isinstance(tables, ConservingTables)
+        self._kernel: Any = encode_conserving if conserving else encode_plain
         self._steps = steps.astype(np.float32)
         self._width = max(network.width, tables.n_inputs)
         self._compiled = network.compiled(tables.n_inputs)

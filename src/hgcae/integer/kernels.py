@@ -57,8 +57,8 @@ def encode_plain(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels
 
 
 @njit(cache=True, nogil=True)
-def encode_shares(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any, tables: Any) -> None:
-    """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `SharesTables`."""
+def encode_conserving(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any, tables: Any) -> None:
+    """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `ConservingTables`."""
     children = len(tables.weight)
     size = x.shape[1] // children
     learned = sizes[-1] if len(sizes) > 1 else 0
@@ -128,7 +128,7 @@ def _shares(share: Any, total: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _features(tile: Any, size: int, share: Any, total: Any, tables: Any, features: Any) -> None:
-    """Fills the input of the network, see `SharesLevel.features`: children's roots, numbers times them, numbers; then the logarithm.
+    """Fills the input of the network, see `ConservingLevel.features`: children's roots, numbers times them, numbers; then the logarithm.
 
     Messages of neighbours, which are inputs already, come last.
     """

@@ -22,14 +22,14 @@ from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model import files
 from hgcae.model.calibration import Calibration
+from hgcae.model.conserving import ConservingLevel
 from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
 from hgcae.model.layers import Convolution
 from hgcae.model.level import LevelModel
 from hgcae.model.plain import PlainLevel
-from hgcae.model.presets import ModelSettings, PlainSettings, SharesSettings, check_levels
+from hgcae.model.presets import ConservingSettings, ModelSettings, PlainSettings, check_levels
 from hgcae.model.runtime import neutral
-from hgcae.model.shares import SharesLevel
 from hgcae.model.sparse import Codes, check_numbers
 from hgcae.model.training_data import TrainingData
 from hgcae.parallel import in_order, usable_cores
@@ -39,7 +39,7 @@ BLOCKS = (512, 8192)
 _PIECE = 16384
 """Units that a thread encodes at a time."""
 _LAST_GAIN = 0.2
-"""Factor on the initial weights of the last layers of `shares` encoders and decoders."""
+"""Factor on the initial weights of the last layers of `conserving` encoders and decoders."""
 
 
 class Autoencoder:
@@ -82,7 +82,7 @@ class Autoencoder:
             if isinstance(chosen, PlainSettings):
                 below = PlainLevel(level.name, level.shape, chosen, below)
             else:
-                below = self._shares_level(level.name, level.children, chosen, below)
+                below = self._conserving_level(level.name, level.children, chosen, below)
             self.levels[level.name] = below
         _initialise(self.levels.values(), seed)
         self._compiled: dict[str, dict[str, Callable[..., Any]]] = {name: {} for name in self.levels}
@@ -92,7 +92,7 @@ class Autoencoder:
         levels = ", ".join(f"{name} {self.bits_per_unit(name)} bits" for name in self.hierarchy.names)
         return f"Autoencoder({levels}{f', detector {self.detector[0]}' if self.detector else ''})"
 
-    def _shares_level(self, name: str, children: int, settings: SharesSettings, below: SharesLevel | None) -> SharesLevel:
+    def _conserving_level(self, name: str, children: int, settings: ConservingSettings, below: ConservingLevel | None) -> ConservingLevel:
         weight = self.calibration.root_weight if name == self.hierarchy.root else None
         child_weight = None if weight is None else np.asarray(weight)
         maximum, lsb = self.calibration.maximum[name], self.calibration.lsb
@@ -100,10 +100,10 @@ class Autoencoder:
             msg = f"model: {name}: neighbours: those of its children are not known; a whole detector of modules or triplets has them"
             raise SettingsError(msg)
         like: Any = self.levels[settings.like] if settings.like else None
-        return SharesLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight, like)
+        return ConservingLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight, like)
 
     @neutral()
-    def with_level(self, name: str, settings: SharesSettings, seed: int, maximum: float | None = None) -> Autoencoder:
+    def with_level(self, name: str, settings: ConservingSettings, seed: int, maximum: float | None = None) -> Autoencoder:
         """Returns a model with a new, untrained level above the lower levels of this one, which both models share.
 
         Upper levels are left out, because they were made for other children; so such a model lives in memory only. Heads are not fitted.
@@ -123,15 +123,15 @@ class Autoencoder:
         # What lower levels have compiled serves all models that stand on them.
         model._compiled = {n: self._compiled[n] for n in lower} | {name: {}}  # noqa: SLF001 - a copy of this model
         below: Any = model.levels[lower[-1]] if lower else None
-        model.levels[name] = model._shares_level(name, self.hierarchy.level(name).children, settings, below)  # noqa: SLF001
+        model.levels[name] = model._conserving_level(name, self.hierarchy.level(name).children, settings, below)  # noqa: SLF001
         model.heads = Heads()
         _initialise([model.levels[name]], seed)
         return model
 
     @property
-    def shares(self) -> bool:
+    def conserves_charge(self) -> bool:
         """Whether codes carry charge sums (`l1`), so that empty units decode to nothing."""
-        return all(isinstance(level, SharesLevel) for level in self.levels.values())
+        return all(isinstance(level, ConservingLevel) for level in self.levels.values())
 
     def bits_per_unit(self, level: str) -> int:
         """Returns the exact number of bits of the code of one unit of a level."""
@@ -144,7 +144,7 @@ class Autoencoder:
     def owner(self, name: str) -> str:
         """Returns the level whose encoder and decoder a level uses: itself, or the one it shares them with."""
         settings = self.settings.levels[name]
-        return (settings.like if isinstance(settings, SharesSettings) else None) or name
+        return (settings.like if isinstance(settings, ConservingSettings) else None) or name
 
     def lattice(self, name: str) -> NDArray[np.integer] | None:
         """Returns the neighbours of the children of a level, where it looks at them."""
@@ -251,7 +251,7 @@ class Autoencoder:
         if codes.code.shape[-1] != expected:
             msg = f"codes of {codes.level}: found {codes.code.shape[-1]} numbers, expected {expected}"
             raise GeometryError(msg)
-        if self.shares:
+        if self.conserves_charge:
             occupied = codes.code[:, 0] > 0
             event, unit = codes.event[occupied], codes.unit[occupied]
             state = self.run("state", codes.level, codes.code[occupied])
@@ -276,12 +276,12 @@ class Autoencoder:
         """Decodes units to their children; returns states (or charges), events and flat indices of the children that are kept."""
         level, lowest = self.level(name), hierarchy.below(name) is None
         index = unit[:, None] * level.children + np.arange(level.children)
-        given: list[NDArray[Any]] = [present_children(hierarchy, name)[unit]] if self.shares or hierarchy.missing else []
-        if self.shares:
+        given: list[NDArray[Any]] = [present_children(hierarchy, name)[unit]] if self.conserves_charge or hierarchy.missing else []
+        if self.conserves_charge:
             smallest = (0.6 if lowest else 0.7) * self.calibration.smallest_charge
             given.append(np.full(len(state), smallest, dtype=np.float32))
         child = self.run("decode", name, state, *given)
-        keep = (child if lowest else child[..., 0]) > 0 if self.shares else np.ones(index.shape, dtype=bool)
+        keep = (child if lowest else child[..., 0]) > 0 if self.conserves_charge else np.ones(index.shape, dtype=bool)
         return child[keep], np.repeat(event, keep.sum(axis=1)), index[keep]
 
     def reconstruct(self, events: Events, level: str, chunk: int = 512) -> Events:
@@ -414,8 +414,8 @@ def _initialise(levels: Iterable[LevelModel], seed: int) -> None:
                     values = _he_normal(rng, shape, cut=isinstance(level, PlainLevel))
                 else:
                     values = _glorot_uniform(rng, shape, pixels.get(id(variable), 1))
-                # Numbers of a shares code live in [-1, 1): the last layer starts well inside, where their gradient is not cut.
-                gain = _LAST_GAIN if isinstance(level, SharesLevel) and variable is kernels[-1] else 1.0
+                # Numbers of a conserving code live in [-1, 1): the last layer starts well inside, where their gradient is not cut.
+                gain = _LAST_GAIN if isinstance(level, ConservingLevel) and variable is kernels[-1] else 1.0
                 variable.assign(gain * values)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hgcae.model.autoencoder import Autoencoder
 
 FORMAT = "hgcae-model"
-VERSION = 3
+VERSION = 4
 """Raised whenever weights of an older model would decode to something else; 2: decoders set the barycentres that were sent; 3: the preset
 `original` is another network, and a model says what it was trained on."""
 _WEIGHTS = ("weights of hgcae", 1)
@@ -54,7 +54,7 @@ def model_fingerprint(model: Autoencoder) -> str:
 
 
 def _identity(header: Mapping[str, Any]) -> str:
-    """Returns the fingerprint of a header; the figures of the detector, which its own fingerprint covers, may be known or not."""
+    """Returns the fingerprint of a header; the values of the detector, which its own fingerprint covers, may be known or not."""
     detector = header.get("detector")
     named = {key: detector[key] for key in detector if key != "settings"} if isinstance(detector, dict) else detector
     return fingerprint({**header, "detector": named})

@@ -64,7 +64,7 @@ class Heads:
         inside = whole = _inside(events, detector)
         for name, code in codes.items():
             base, features = energy_features(model, code)
-            whole = inside & _not_lost(base, energy) if model.shares else inside
+            whole = inside & _not_lost(base, energy) if model.conserves_charge else inside
             self.energy[name] = _fit_energy(base[whole], features[whole], energy[whole])
         root = codes.get(model.hierarchy.root)
         use = whole & (np.diff(events.particle_offsets) == 1)
@@ -137,7 +137,7 @@ def energy_features(model: Autoencoder, code: Codes) -> tuple[NDArray[np.float64
     depth = code.unit // max(hierarchy.n_units(code.level) // hierarchy.levels[-1].children, 1)
     at_root = code.level == hierarchy.root
     depth = np.zeros(len(depth)) if at_root else depth / hierarchy.levels[-1].children
-    if model.shares:
+    if model.conserves_charge:
         weight = model.run("state", code.level, code.code)[:, 0].astype(np.float64)
         root_weight = model.calibration.root_weight
         if root_weight is not None and not at_root:
@@ -151,7 +151,7 @@ def energy_features(model: Autoencoder, code: Codes) -> tuple[NDArray[np.float64
         learned = (code.code - code.empty).astype(np.float64)
         columns = [*learned.T, *(learned * depth[:, None]).T, np.ones(len(code.event))]
     features = np.stack([np.bincount(code.event, weight * column, n) / norm for column in columns], axis=1)
-    if model.shares:
+    if model.conserves_charge:
         features = np.concatenate([features, np.log2(base + 1)[:, None]], axis=1)
     return base, features
 
@@ -185,7 +185,7 @@ def _fit_energy(base: NDArray[np.float64], features: NDArray[np.float64], energy
 def root_inputs(model: Autoencoder, code: Codes) -> NDArray[np.float64]:
     """Returns the root's code as (n_events, latent) inputs of a network: the sum as its logarithm."""
     x = code.dense(model.hierarchy).reshape(code.n_events, -1).astype(np.float64)
-    if model.shares:
+    if model.conserves_charge:
         x[:, 0] = np.log2(x[:, 0] + 1)
     return x
 

@@ -1,7 +1,7 @@
 """One level: a quantised encoder from the children of a unit to its code, and a float decoder back to the children.
 
 Two vectors stand for a unit. Its **code** is what is sent: (n, latent) float32 holding grid values. Its **state** is what decoders work
-with; for `SharesLevel` it holds the charge sum in ADC counts where the code holds the number that is sent for it. The children of the
+with; for `ConservingLevel` it holds the charge sum in ADC counts where the code holds the number that is sent for it. The children of the
 lowest level are trigger cells: their code and state is the charge.
 """
 

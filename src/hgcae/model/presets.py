@@ -17,10 +17,10 @@ Precision = Literal["float32", "bfloat16"]
 """Type of a product: float32, or bfloat16 for the matrix units of GPUs."""
 
 
-class SharesSettings(Settings):
+class ConservingSettings(Settings):
     """A level whose code is its charge sum, its barycentre and learned numbers, and whose decoder returns shares of that sum."""
 
-    kind: Literal["shares"] = "shares"
+    kind: Literal["conserving"] = "conserving"
     latent: int = Field(default=8, ge=1, le=4096, description="Numbers in the code, sum and barycentre included.")
     barycentre: bool = Field(default=True, description="Send the barycentre of the charge as two of the numbers.")
     depth: bool = Field(
@@ -44,7 +44,7 @@ class SharesSettings(Settings):
     like: str | None = Field(default=None, description="Lower level whose encoder and decoder serve this level too; none = its own.")
 
     @model_validator(mode="after")
-    def _room(self) -> SharesSettings:
+    def _room(self) -> ConservingSettings:
         if self.depth and not self.barycentre:
             msg = "depth = true needs barycentre: true, of which the depth is the third coordinate"
             raise ValueError(msg)
@@ -122,7 +122,7 @@ class PlainSettings(Settings):
         return sum(self.widths)
 
 
-LevelSettings = Annotated[SharesSettings | PlainSettings, Field(discriminator="kind")]
+LevelSettings = Annotated[ConservingSettings | PlainSettings, Field(discriminator="kind")]
 
 
 class ModelSettings(Settings):
@@ -179,7 +179,7 @@ def l1_preset(
     if upper and barycentre:
         upper[-1] = upper[-1] | _event_widths(latent, bits) | {"depth": depth and latent > 3}
     values = dict(zip(hierarchy.names, [*front_end, *upper], strict=False))
-    return ModelSettings(preset="l1", levels={name: SharesSettings.load(value, f"model: {name}") for name, value in values.items()})
+    return ModelSettings(preset="l1", levels={name: ConservingSettings.load(value, f"model: {name}") for name, value in values.items()})
 
 
 def _event_widths(latent: int, bits: int) -> dict[str, int]:
@@ -199,7 +199,7 @@ def check_levels(settings: ModelSettings, hierarchy: Hierarchy) -> None:
     """Checks that settings describe the levels of a hierarchy, all of one kind, and that levels that share networks can.
 
     Raises:
-        SettingsError: Levels differ, kinds are mixed (a `shares` decoder needs children with sums), or networks do not fit a level.
+        SettingsError: Levels differ, kinds are mixed (a `conserving` decoder needs children with sums), or networks do not fit a level.
     """
     if set(settings.levels) != set(hierarchy.names):
         msg = f"model: levels: found {', '.join(settings.levels)}, expected {', '.join(hierarchy.names)}"
@@ -208,15 +208,15 @@ def check_levels(settings: ModelSettings, hierarchy: Hierarchy) -> None:
     if len(kinds) > 1:
         msg = f"model: levels: found kinds {', '.join(sorted(kinds))}, expected one kind for all levels"
         raise SettingsError(msg)
-    if settings.digi == "codes" and kinds == {"shares"}:
-        msg = "model: digi: found codes, expected charges: levels of the kind shares send sums, and codes have none"
+    if settings.digi == "codes" and kinds == {"conserving"}:
+        msg = "model: digi: found codes, expected charges: levels of the kind conserving send sums, and codes have none"
         raise SettingsError(msg)
     for name, level in settings.levels.items():
-        if isinstance(level, SharesSettings):
+        if isinstance(level, ConservingSettings):
             _check_networks(settings, hierarchy, name, level)
 
 
-def _check_networks(settings: ModelSettings, hierarchy: Hierarchy, name: str, level: SharesSettings) -> None:
+def _check_networks(settings: ModelSettings, hierarchy: Hierarchy, name: str, level: ConservingSettings) -> None:
     """Checks that a level has neighbours to look at, and fits the networks of the level it shares them with."""
     if level.neighbours and hierarchy.below(name) is None:
         msg = f"model: {name}: neighbours: found {level.neighbours}, expected 0: its children are trigger cells"
@@ -235,4 +235,4 @@ def _check_networks(settings: ModelSettings, hierarchy: Hierarchy, name: str, le
 
 def _latent_below(settings: ModelSettings, hierarchy: Hierarchy, name: str) -> tuple[int, ...] | None:
     below = settings.levels.get(hierarchy.below(name) or "")
-    return below.widths if isinstance(below, SharesSettings) else None
+    return below.widths if isinstance(below, ConservingSettings) else None

@@ -1,4 +1,4 @@
-"""Figures of a scan of the size of codes: figures of merit against numbers and bits, and the numbers of a code moved one by one."""
+"""Figures of a scan of the size of codes: metrics against numbers and bits, and the numbers of a code moved one by one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.eventwise import FIGURES
+from hgcae.evaluate.eventwise import METRICS
 from hgcae.evaluate.saturation import MARGIN
 from hgcae.geometry.detector import Detector, detector_from_dict, detector_of
 from hgcae.plots.cells import Shapes, layer_shapes
@@ -57,7 +57,7 @@ def _line(answer: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
 
 def _sizes_figure(samples: Mapping[str, Mapping[str, Any]], what: str, level: str, path: Path) -> Path:
     """Draws every figure of merit over its plateau, one panel each, against the numbers or the bits of the code."""
-    known = [figure for figure in FIGURES if any(figure in a for a in samples.values())]
+    known = [figure for figure in METRICS if any(figure in a for a in samples.values())]
     columns = 4
     rows = -(-len(known) // columns)
     with styled():
@@ -69,7 +69,7 @@ def _sizes_figure(samples: Mapping[str, Mapping[str, Any]], what: str, level: st
             for i, (sample, answers) in enumerate(samples.items()):
                 if name in answers:
                     _draw_sizes(ax, answers[name], what, i, sample)
-            text, unit = FIGURES[name]
+            text, unit = METRICS[name]
             ax.set_title(text + (f" [{unit}]" if unit else ""), size=10)
             ax.set_xlabel("numbers in the code" if what == "numbers" else "bits of each number", size=10)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))

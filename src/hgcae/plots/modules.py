@@ -1,4 +1,4 @@
-"""Figures of the verdicts on module codecs: distortion against rate, and the energy mover's distance by occupancy."""
+"""Figures of the results on module codecs: distortion against rate, and the energy mover's distance by occupancy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.modules import Figure as Measured
-from hgcae.evaluate.modules import ModuleResult
+from hgcae.evaluate.modules import Metric, ModuleResult
 from hgcae.plots.style import COLOURS, FAINT, caption, label, save, styled
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -47,9 +46,9 @@ def rate_distortion_figure(results: Sequence[ModuleResult], path: str | Path) ->
         figure.subplots_adjust(left=0.06, right=0.985, bottom=bottom, top=top, wspace=0.22, hspace=0.08)
         for ax, (name, (text, scale)) in zip(axes.flat, PANELS.items(), strict=True):
             for (codec, curve), style in zip(codecs.items(), _styles(), strict=False):
-                points = sorted(curve, key=lambda result: result.figures["bits"].value or 0.0)
-                bits = [result.figures["bits"].value for result in points]
-                _draw(ax, bits, [result.figures[name] for result in points], scale, {"label": codec, "ls": "-"} | style)
+                points = sorted(curve, key=lambda result: result.metrics["bits"].value or 0.0)
+                bits = [result.metrics["bits"].value for result in points]
+                _draw(ax, bits, [result.metrics[name] for result in points], scale, {"label": codec, "ls": "-"} | style)
             ax.set(ylabel=text)
             if name == "sum_bias":
                 ax.axhline(0, color=FAINT, lw=0.8, zorder=0)
@@ -91,7 +90,7 @@ def emd_occupancy_figure(results: Sequence[ModuleResult], path: str | Path) -> P
                 for result in (result for result in curve if result.links == number):
                     bins = result.by("occupancy")
                     place = np.arange(len(bins)) + min(0.12, 0.8 / len(codecs)) * (i - (len(codecs) - 1) / 2)
-                    _draw(ax, place.tolist(), [entry.figures["emd_median"] for entry in bins], 1.0, {"label": codec, "ls": "none"} | style)
+                    _draw(ax, place.tolist(), [entry.metrics["emd_median"] for entry in bins], 1.0, {"label": codec, "ls": "none"} | style)
                     ax.set_xticks(range(len(bins)), [entry.name for entry in bins])
             ax.set(xlabel="charged trigger cells")
             ax.minorticks_off()
@@ -143,7 +142,7 @@ def _legend(figure: Figure, ax: Axes) -> None:
     figure.legend(*ax.get_legend_handles_labels(), loc="lower center", ncols=_LEGEND_COLUMNS)
 
 
-def _draw(ax: Axes, x: Sequence[float | None], figures: Sequence[Measured], scale: float, style: Mapping[str, Any]) -> None:
+def _draw(ax: Axes, x: Sequence[float | None], figures: Sequence[Metric], scale: float, style: Mapping[str, Any]) -> None:
     """Draws those figures that were measured, with their errors."""
     known = [
         (at, value * scale, (error or 0.0) * scale)

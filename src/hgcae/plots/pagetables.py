@@ -1,4 +1,4 @@
-"""Tables of the report as HTML: the verdict with its errors, the stages of a training, and any nested numbers."""
+"""Tables of the report as HTML: the results with their errors, the stages of a training, and any nested numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interactive figures of the judge's results and of a training, as plotly takes them: plain traces and layouts, checked by plotly."""
+"""Interactive figures of the results and of a training, as plotly takes them: plain traces and layouts, checked by plotly."""
 
 from __future__ import annotations
 

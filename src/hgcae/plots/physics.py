@@ -1,4 +1,4 @@
-"""Figures of the verdict on whole showers: response, shapes, profiles, electron against pion, two showers."""
+"""Figures of the results on whole showers: response, shapes, profiles, electron against pion, two showers."""
 
 from __future__ import annotations
 

@@ -90,7 +90,11 @@ def _sections(
     }
     for number, (heading, values) in enumerate((extras or {}).items()):
         sections[f"extra-{number + 1}"] = (heading, nested(values))
-    provenance = {"fingerprints": results.get("fingerprints", {}), "versions": results.get("versions", {}), "judge": results["settings"]}
+    provenance = {
+        "fingerprints": results.get("fingerprints", {}),
+        "versions": results.get("versions", {}),
+        "evaluation": results["settings"],
+    }
     sections["provenance"] = ("How this was made", nested({"date": results.get("date"), **about, **provenance}))
     figures = [*energy, *position, *rates, *heads, *([trained] if trained else [])]
     return {name: section for name, section in sections.items() if section[1]}, figures
@@ -143,7 +147,7 @@ def _lead(results: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> s
     """Returns the figures at the head of the page."""
     levels = list(results["levels"].values())
     bits = [level["bits_per_event"] for level in levels if level.get("bits_per_event")]
-    facts = [(text(levels[0]["n_events"]), "events judged, never trained on"), (str(len(levels)), "levels")]
+    facts = [(text(levels[0]["n_events"]), "events evaluated, never trained on"), (str(len(levels)), "levels")]
     if bits:
         facts.append((f"{max(bits):,.0f} → {min(bits):,.0f}" if len(bits) > 1 else f"{bits[0]:,.0f}", "bits an event"))
     if history:

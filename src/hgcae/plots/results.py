@@ -1,4 +1,4 @@
-"""Figures of the judge's results: energy, all levels at a glance, heads."""
+"""Figures of the results: energy, all levels at a glance, heads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traces and axes that the interactive figures share, as plotly takes them: figures of merit against energy and against bits."""
+"""Traces and axes that the interactive figures share, as plotly takes them: metrics against energy and against bits."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class ModuleSample:
     Args:
         name: Key of `SAMPLES`.
         train: Charges for training, in the counts of the file: (n, 48) int64.
-        test: Charges for judging: (m, 48) int64.
+        test: Charges for evaluating: (m, 48) int64.
     """
 
     name: str
@@ -76,7 +76,7 @@ def module_sample(name: str, folder: str | Path, *, seed: int = 1) -> ModuleSamp
 
 
 def data_fingerprints(train: NDArray[np.int64], test: NDArray[np.int64]) -> dict[str, str]:
-    """Returns 16 hexadecimal digits each that identify the modules that were trained on, and those that were judged."""
+    """Returns 16 hexadecimal digits each that identify the modules that were trained on, and those that were evaluated."""
     return {name: hashlib.sha256(charges.tobytes()).hexdigest()[:16] for name, charges in (("train", train), ("test", test))}
 
 

@@ -1,4 +1,4 @@
-"""What is in a stream of events, in figures, with constant memory."""
+"""Summary of a stream of events, in constant memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PERCENTILES = (1, 16, 50, 84, 99)
 
 
 class Summary:
-    """Collects figures of the events that it is shown."""
+    """Collects occupancies, charges and ranges of the events that it is shown."""
 
     def __init__(self) -> None:
         self.events = 0
@@ -70,7 +70,7 @@ class Summary:
         """Returns the mean number of units of a level with charge per event; `CELL` for trigger cells."""
         return self._occupied[level] / max(self.events, 1)
 
-    def figures(self) -> dict[str, Any]:
+    def metrics(self) -> dict[str, Any]:
         """Returns what was found, as plain values; charges in the counts of the file, occupied = mean per event."""
         first = self._first
         if first is None:

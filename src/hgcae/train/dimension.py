@@ -26,7 +26,7 @@ from hgcae.geometry.positions import root_xy_cm
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
-from hgcae.model.presets import SharesSettings
+from hgcae.model.presets import ConservingSettings
 from hgcae.model.sparse import Codes, Tree
 from hgcae.parallel import ahead
 from hgcae.settings import Settings, fingerprint
@@ -93,7 +93,7 @@ class ScanSettings(Settings):
     lower: LowerGrid = Field(default=LowerGrid(), description="Sizes of the codes of lower levels.")
     others_lower: LowerGrid | None = Field(default=None, description="The same for all samples but the first; none = as for the first.")
     n_train: int = Field(default=6000, ge=10, description="Events to train on, of each sample.")
-    n_test: int = Field(default=2000, ge=10, description="Other events, to judge on.")
+    n_test: int = Field(default=2000, ge=10, description="Other events, to evaluate on.")
     epochs: float = Field(default=3, gt=0, description="Length of a training, in epochs of the level's stage of the preset l1.")
     copies: int = Field(default=12, ge=1, description="Showers of the same truth whose mean is the fluctuation floor.")
     intrinsic_points: int = Field(default=1000, ge=100, description="Events (or units) whose intrinsic dimension is estimated.")
@@ -121,7 +121,7 @@ class PointSettings(Settings):
     depth: bool
     seed: int
     epochs: float
-    judge: str = Field(description="Fingerprint of how it is judged.")
+    evaluation: str = Field(description="Fingerprint of how it is evaluated.")
 
     @property
     def size(self) -> tuple[int, int, bool]:
@@ -149,13 +149,13 @@ class FrozenModel:
         if detector is None or detector.hierarchy != model.hierarchy:
             msg = f"{run}: holds a model of {model.hierarchy.root} units of no known detector, expected one of whole events"
             raise SettingsError(msg)
-        if not model.shares:
+        if not model.conserves_charge:
             msg = f"{run}: holds a model of the preset {model.settings.preset}, expected one whose codes hold sums (l1)"
             raise SettingsError(msg)
         return cls(model, files.model_fingerprint(model), detector)
 
 
-def plan(settings: ScanSettings, base: FrozenModel, judge: str) -> list[PointSettings]:
+def plan(settings: ScanSettings, base: FrozenModel, evaluation: str) -> list[PointSettings]:
     """Returns the points of a scan, those of the same sample and level together, first seeds first.
 
     Raises:
@@ -185,7 +185,7 @@ def plan(settings: ScanSettings, base: FrozenModel, judge: str) -> list[PointSet
                     depth=barycentre and chosen.depth and latent > 3,
                     seed=seed,
                     epochs=settings.epochs,
-                    judge=judge,
+                    evaluation=evaluation,
                 )
             )
     return list(dict.fromkeys(points))
@@ -227,7 +227,7 @@ class LevelData:
         base: The frozen lower levels.
         level: The level that is trained.
         train: Training events.
-        test: Events that are judged.
+        test: Events that are evaluated.
         below: Codes of the level below, of training and test events; None at the lowest level.
         tree: The training units with their children's codes.
         maximum: Range of the level's sums.
@@ -275,11 +275,11 @@ class LevelData:
         loop.store_weights()
         return model, float(np.mean([float(loss) for loss in losses[-max(1, steps // 10) :]]))
 
-    def _settings(self, point: PointSettings) -> SharesSettings:
+    def _settings(self, point: PointSettings) -> ConservingSettings:
         chosen = self.base.model.settings.levels[self.level].model_dump()
         equal = {"sum_bits": None, "position_bits": None}
         changed = {"latent": point.latent, "bits": point.bits, "barycentre": point.barycentre, "depth": point.depth, **equal}
-        return SharesSettings.load(chosen | changed, source=f"point {point.fingerprint()}")
+        return ConservingSettings.load(chosen | changed, source=f"point {point.fingerprint()}")
 
 
 def stage_of(hierarchy: Hierarchy, level: str, epochs: float) -> Stage:

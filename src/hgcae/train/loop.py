@@ -79,7 +79,7 @@ class StageLoop:
     ) -> Callable[[Any, Batch], Any]:
         """Returns the weighted sum of the losses of the units of a batch, as a function of codes and batch."""
         model, level = self.model, self.stage.loss_level
-        if not model.shares:
+        if not model.conserves_charge:
             return lambda code, batch: squared_error(model, level, code, batch.target, batch.weight, batch.picks)
         if sensitivity is not None:
             of_children = ChildLoss(model, level, settings, sensitivity)

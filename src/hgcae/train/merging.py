@@ -16,13 +16,13 @@ from typing import Any
 from hgcae.errors import DataFormatError
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.geometry.lattice import unit_neighbours
+from hgcae.geometry.neighbours import unit_neighbours
 from hgcae.geometry.positions import root_xy_cm
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
-from hgcae.model.presets import ModelSettings, SharesSettings, l1_preset
+from hgcae.model.presets import ConservingSettings, ModelSettings, l1_preset
 from hgcae.settings import fingerprint
 from hgcae.store import Reader
 from hgcae.store.results import read_results_file, write_results_file
@@ -51,7 +51,7 @@ class Variant:
     name: str
     question: str
     text: str
-    levels: Mapping[str, SharesSettings]
+    levels: Mapping[str, ConservingSettings]
     stages: tuple[Stage, ...]
 
     @property
@@ -80,7 +80,7 @@ def variants(hierarchy: Hierarchy, length: float = 1.0) -> tuple[Variant, ...]:
         length: Factor on the steps of all stages.
     """
     preset = l1_preset(hierarchy).levels
-    roc, module, triplet = (level for level in list(preset.values())[:3] if isinstance(level, SharesSettings))
+    roc, module, triplet = (level for level in list(preset.values())[:3] if isinstance(level, ConservingSettings))
     first, second, third = (_alone(name, length) for name in hierarchy.names[:3])
     # Without a third stage, the second gets its time as well.
     longer = second.model_copy(update={"epochs": second.epochs * 2})
@@ -217,7 +217,7 @@ class StageCache:
         done = {"cpu_seconds": time.process_time() - start, "loss_test": trainer.history[-1]["loss_test"]}
         write_results_file(folder / "stage.json", done)
 
-    def _model(self, levels: Mapping[str, SharesSettings], seed: int) -> Autoencoder:
+    def _model(self, levels: Mapping[str, ConservingSettings], seed: int) -> Autoencoder:
         """Returns a fresh model of the levels; lower ones start alike whatever stands above them."""
         whole = self.detector.hierarchy
         hierarchy = whole.rooted(list(levels)[-1])
@@ -234,7 +234,7 @@ def _calibration(path: Path, fingerprint: str) -> Calibration:  # noqa: ARG001 -
     return Calibration.measure(Split(reader, 0, min(len(reader), CALIBRATION_EVENTS)).chunks())
 
 
-def _check_lower(model: Autoencoder, weights: Mapping[str, Any], levels: Mapping[str, SharesSettings], folder: Path) -> None:
+def _check_lower(model: Autoencoder, weights: Mapping[str, Any], levels: Mapping[str, ConservingSettings], folder: Path) -> None:
     """Checks that the weights of a finished stage are all those of its levels: only what lies above them starts anew.
 
     Raises:
@@ -251,14 +251,14 @@ def _seconds(path: Path) -> float:
     return float(read_results_file(path, "the seconds of a stage; remove its folder to train it again")["cpu_seconds"])
 
 
-def _levels_of(variant: Variant, number: int) -> dict[str, SharesSettings]:
+def _levels_of(variant: Variant, number: int) -> dict[str, ConservingSettings]:
     """Returns the levels that the first stages of a variant need."""
     names = list(variant.levels)
     top = max(names.index(stage.loss_level) for stage in variant.stages[:number])
     return {name: variant.levels[name] for name in names[: top + 1]}
 
 
-def _decisive(levels: Mapping[str, SharesSettings], stages: Sequence[Stage], seed: int, data: str) -> dict[str, Any]:
+def _decisive(levels: Mapping[str, ConservingSettings], stages: Sequence[Stage], seed: int, data: str) -> dict[str, Any]:
     return {
         "model": files.VERSION,
         "levels": {name: level.model_dump(mode="json") for name, level in levels.items()},

@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from hgcae.codec import cms, econ_ae, hierarchy, latent
 from hgcae.codec.base import ModuleCodec, checked_charges
 from hgcae.codec.econt import BestChoiceCodec, RepeaterCodec, SuperCellCodec, ThresholdSumCodec
-from hgcae.codec.lattice import LatticeCodec
 from hgcae.codec.layers import Layer
 from hgcae.codec.mean import MeanCodec
 from hgcae.codec.numbers import QuantisedEncoder
 from hgcae.codec.pca import BUDGETS, PcaCodec, images
+from hgcae.codec.pyramid import PyramidCodec
 from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.model.calibration import Calibration
+from hgcae.model.conserving import ConservingLevel
 from hgcae.model.layers import quantised_dense
-from hgcae.model.presets import ModelSettings, SharesSettings, l1_preset
+from hgcae.model.presets import ConservingSettings, ModelSettings, l1_preset
 from hgcae.model.runtime import neutral
-from hgcae.model.shares import SharesLevel
 from hgcae.train.losses import LossSettings
 from hgcae.train.minimise import draw_weights, minimise
 from hgcae.train.module_losses import absolute_difference, sliced_distance, telescope
@@ -101,7 +101,7 @@ def _charged(train: NDArray[np.integer], links: int, name: str) -> NDArray[np.in
 def _of_cms(allocation: str) -> Factory:
     def make(links: int, train: NDArray[np.integer], fit: FitOptions) -> ModuleCodec:
         if fit.data is None:
-            msg = f"codec cms-{allocation}: the folder of real data is not known"
+            msg = f"codec cms_{allocation}: the folder of real data is not known"
             raise SettingsError(msg)
         # Only one of six ranges is chosen, which takes no large sample.
         return cms.CmsCodec.fit(links, allocation, fit.data / CMS_GRAPHS, train[:: max(1, len(train) // 5000)])
@@ -123,7 +123,7 @@ def latent_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> Mod
     """Trains `hgcae.codec.latent` on the sliced distance and the absolute difference of shares."""
     charges = _charged(train, links, latent.LatentCodec.name)
     count, bits = LATENT_BITS[links]
-    settings = SharesSettings(
+    settings = ConservingSettings(
         latent=1 + count,
         barycentre=False,
         bits=bits,
@@ -132,7 +132,7 @@ def latent_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> Mod
         weight=LATENT_WEIGHT,
         feature=LATENT_FEATURE,
     )
-    level = SharesLevel("MODULE", module.N_CELLS, settings, None, None, maximum=float(charges.sum(axis=1).max()))
+    level = ConservingLevel("MODULE", module.N_CELLS, settings, None, None, maximum=float(charges.sum(axis=1).max()))
     draw_weights(level.encoder.variables, fit.seed)
     draw_weights(level.decoder.variables, fit.seed + 1, last_gain=0.3)
     features, total, share = _seen(level, charges)
@@ -148,7 +148,7 @@ def latent_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> Mod
     return latent.LatentCodec(links, encoder, [Layer(*pair, activation) for pair, activation in zip(dense, activations, strict=True)])
 
 
-def _seen(level: SharesLevel, charges: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def _seen(level: ConservingLevel, charges: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Returns the features (n, 49), charges (n, 1) and shares (n, 48) of modules."""
     features, _ = level.features(jnp.asarray(charges, dtype=jnp.int32))
     return np.asarray(features), charges.sum(axis=1, keepdims=True).astype(np.float32), images(charges).astype(np.float32)
@@ -270,7 +270,7 @@ def hierarchy_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> 
 FACTORIES: Mapping[str, Factory] = {
     MeanCodec.name: lambda links, train, _fit: MeanCodec.fit(links, train),
     PcaCodec.name: lambda links, train, _fit: PcaCodec.fit(links, train),
-    LatticeCodec.name: lambda links, train, fit: LatticeCodec.fit(links, train, fit.seed),
+    PyramidCodec.name: lambda links, train, fit: PyramidCodec.fit(links, train, fit.seed),
     "best_choice": lambda links, _train, _fit: BestChoiceCodec(links),
     "best_choice_low": lambda links, _train, _fit: BestChoiceCodec(links, edge="low"),
     "best_choice_spread": lambda links, _train, _fit: BestChoiceCodec(links, spread=True),
@@ -279,8 +279,8 @@ FACTORIES: Mapping[str, Factory] = {
     "threshold_sum_spread": lambda links, train, _fit: ThresholdSumCodec.fit(links, train, spread=True),
     "super_trigger_cell": lambda links, _train, _fit: SuperCellCodec(links),
     "repeater": lambda links, _train, _fit: RepeaterCodec(links),
-    "cms-pu": _of_cms("pu"),
-    "cms-signal": _of_cms("signal"),
+    "cms_pu": _of_cms("pu"),
+    "cms_signal": _of_cms("signal"),
     econ_ae.EconAutoencoderCodec.name: econ_codec,
     latent.LatentCodec.name: latent_codec,
     hierarchy.HierarchyCodec.name: hierarchy_codec,

@@ -72,12 +72,12 @@ class Schedule(Settings):
         """Number of epochs of all stages."""
         return sum(stage.epochs for stage in self.stages)
 
-    def check(self, hierarchy: Hierarchy, shares: bool) -> None:
+    def check(self, hierarchy: Hierarchy, conserving: bool) -> None:
         """Checks that levels exist, that nothing above a loss level is trained, and that the model has the loss that is asked for.
 
         Args:
             hierarchy: The levels.
-            shares: Whether the model's levels keep their sums (`l1`); their losses are others than those of plain levels (`original`).
+            conserving: Whether the model's levels keep their sums (`l1`); their losses are others than those of plain levels (`original`).
 
         Raises:
             SettingsError: Names the stage.
@@ -91,9 +91,9 @@ class Schedule(Settings):
                 problem = f"trains {hierarchy.names[indices[-1]]}, which lies above the loss level {stage.loss_level}"
             elif stage.compare == "children" and stage.loss_level == hierarchy.names[0]:
                 problem = f"compare = children: the children of {stage.loss_level} are trigger cells, which have no codes"
-            elif not shares and (stage.compare == "children" or stage.strongest is not None):
+            elif not conserving and (stage.compare == "children" or stage.strongest is not None):
                 problem = "compare = children and strongest need levels that keep their sums"
-            elif shares and stage.empty_share < 1:
+            elif conserving and stage.empty_share < 1:
                 problem = f"found empty_share = {stage.empty_share}, expected 1: shares are compared unit by unit"
             else:
                 continue

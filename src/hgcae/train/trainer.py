@@ -121,7 +121,7 @@ class Trainer:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.settings.schedule.check(self.model.hierarchy, self.model.shares)
+        self.settings.schedule.check(self.model.hierarchy, self.model.conserves_charge)
         for stage in self.settings.schedule.stages:
             _check_networks(self.model, stage)
         if not len(self.train) or not len(self.test):

@@ -1,4 +1,4 @@
-"""One module codec before the judge."""
+"""Evaluates one module codec."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hgcae.workflow.settings import CompareSection
 
 
 def compare_one(settings: CompareSection, name: str, links: int, path: Path) -> None:
-    """Makes a codec from the training half of a sample, judges it on the other half, and writes the verdict; see `hgcae compare`."""
-    from hgcae.evaluate import Bootstrap, judge_modules, write_module_results
+    """Makes a codec from the training half of a sample, evaluates it on the other half, and writes the results; see `hgcae compare`."""
+    from hgcae.evaluate import Bootstrap, evaluate_modules, write_module_results
     from hgcae.sources.modules import data_fingerprints, module_sample
     from hgcae.train.module_codecs import FitOptions, make_codec
 
@@ -24,7 +24,7 @@ def compare_one(settings: CompareSection, name: str, links: int, path: Path) -> 
         test = test[np.sort(np.random.default_rng(settings.seed).choice(len(test), settings.max_modules, replace=False))]
     codec = make_codec(name, links, modules.train, FitOptions(settings.seed, settings.steps, data))
     payload = codec.encode(test)
-    result = judge_modules(settings.sample, name, links, test, codec.decode(payload), payload.bits, Bootstrap(seed=settings.seed))
+    result = evaluate_modules(settings.sample, name, links, test, codec.decode(payload), payload.bits, Bootstrap(seed=settings.seed))
     made = {
         "sample": settings.sample,
         "n_train": len(modules.train),

@@ -1,4 +1,4 @@
-"""A trained run with the events to judge it on."""
+"""A trained run with the events to evaluate it on."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _FITTED = 4000
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run with the events to judge it on.
+    """A run with the events to evaluate it on.
 
     Args:
         settings: Settings of the run.
         model: What it has trained.
         train: Training events, to fit the baselines to; None where their file is gone.
-        test: Events to judge on; None where their file is gone.
+        test: Events to evaluate on; None where their file is gone.
         max_events: Use at most so many of them.
     """
 
@@ -40,7 +40,7 @@ class LoadedRun:
 
     @classmethod
     def of(cls, run: Path, events: Path | None, max_events: int, note: Callable[[str], None]) -> LoadedRun:
-        """Loads a run and finds the events to judge it on: the run's held-out ones, or those of another file.
+        """Loads a run and finds the events to evaluate it on: the run's held-out ones, or those of another file.
 
         Args:
             run: Folder of the run; it may have been moved, and the file that it was trained on may be gone.
@@ -71,7 +71,7 @@ class LoadedRun:
 
     @cached_property
     def sample(self) -> Events:
-        """The events to judge on.
+        """The events to evaluate on.
 
         Raises:
             SettingsError: Their file is gone.
@@ -89,7 +89,7 @@ class LoadedRun:
 
     @property
     def events_fingerprint(self) -> str:
-        """Identifies the file of the events to judge on; empty where it is gone."""
+        """Identifies the file of the events to evaluate on; empty where it is gone."""
         return "" if self.test is None else self.test.reader.content_fingerprint
 
     @cached_property

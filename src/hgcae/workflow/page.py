@@ -31,7 +31,7 @@ def write_page(
 
     Args:
         loaded: The run with its test events.
-        results: What the judge has found.
+        results: Results of the evaluation.
         page: Where to write.
         run: Folder of the run, which holds its history.
         folders: Where further results may lie.

@@ -80,10 +80,10 @@ class TrainSection(Settings):
 
 
 class EvaluateSection(Settings):
-    """How trained models are judged."""
+    """How trained models are evaluated."""
 
     sample: str | None = Field(default=None, description="Name of another sample; null: the events that the training never saw.")
-    max_events: int = Field(default=5000, ge=1, description="Judge at most so many events.")
+    max_events: int = Field(default=5000, ge=1, description="Evaluate at most so many events.")
     settings: dict[str, Any] = Field(default={}, description="Settings of hgcae evaluate.")
 
 

@@ -183,10 +183,10 @@ class Train(FolderStep, OfPoint):
 
 
 class Evaluate(FolderStep, OfPoint):
-    """A trained model before the judge."""
+    """Evaluation of a trained model."""
 
     def made_of(self) -> Any:
-        """All settings of the judge."""
+        """All settings of the evaluation."""
         from hgcae.evaluate import EvaluateSettings
 
         section = self.settings.evaluate
@@ -198,12 +198,12 @@ class Evaluate(FolderStep, OfPoint):
         return {"model": self.trained()} | ({} if name is None else {"events": self.need(Convert, sample=name)})
 
     def make(self) -> None:
-        """Judges all levels, and draws the results."""
+        """Evaluates all levels, and draws the results."""
         from hgcae.evaluate import EvaluateSettings
         from hgcae.model.autoencoder import Autoencoder
         from hgcae.plots import energy_figure, levels_figure
         from hgcae.train.run import Split, splits, splits_of_run
-        from hgcae.workflow.judge import judge
+        from hgcae.workflow.evaluation import evaluate_run
         from hgcae.workflow.loaded import LoadedRun
         from hgcae.workflow.page import write_page
 
@@ -216,7 +216,7 @@ class Evaluate(FolderStep, OfPoint):
         how = EvaluateSettings.load(section.settings, "evaluate")
         progress = self.share_done(len(model.hierarchy.names))
         loaded = LoadedRun(settings, model, train, test, section.max_events)
-        results = judge(loaded, how, self.folder, progress)
+        results = evaluate_run(loaded, how, self.folder, progress)
         energy_figure(results, self.folder / "energy.png")
         levels_figure(results, self.folder / "levels.png")
         write_page(loaded, results, self.folder / "report.html", needs["model"].folder, [self.folder])
@@ -340,12 +340,12 @@ class Compare(Step):
     """Module codecs beside each other: one branch for each codec and number of links."""
 
     def made_of(self) -> Any:
-        """Contents of the files that are read, and how the codecs are made and judged; each file's name says which codec."""
+        """Contents of the files that are read, and how the codecs are made and evaluated; each file's name says which codec."""
         from hgcae.sources.modules import SAMPLES
 
         section = self._section
         files = [Path(section.data) / SAMPLES[section.sample]]
-        if any(name.startswith("cms-") for name in section.codecs):
+        if any(name.startswith("cms_") for name in section.codecs):
             files += [path for path in (Path(section.data) / "cms_autoencoder").rglob("*") if path.is_file()]
         return {"files": files_digest(files), **section.model_dump(mode="json", exclude={"data", "codecs", "links"})}
 
@@ -358,19 +358,19 @@ class Compare(Step):
         return dict(enumerate((name, links) for name in self._section.codecs for links in self._section.links))
 
     def output(self) -> law.LocalFileTarget:
-        """The verdict on one codec."""
+        """The results on one codec."""
         name, links = self.branch_value
         return self.file(f"{name}-{links}.json")
 
     def make(self) -> None:
-        """Makes and judges one codec."""
+        """Makes and evaluates one codec."""
         from hgcae.workflow.compare import compare_one
 
         name, links = self.branch_value
         compare_one(self._section, name, links, self.path)
 
     def check(self, path: Path) -> None:
-        """Reads the verdict."""
+        """Reads the results."""
         from hgcae.evaluate import read_module_results
 
         read_module_results(path)

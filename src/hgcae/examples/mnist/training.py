@@ -43,7 +43,7 @@ def train(
         on_epoch: Called with the row of each epoch.
 
     Returns:
-        What was found: see `judge`.
+        What was found: see `evaluate`.
 
     Raises:
         SettingsError: The folder holds a training with other settings or images.
@@ -78,13 +78,13 @@ def train(
             _keep_decoded(loop, shown, folder, epoch)
         Checkpoint(identity, epoch, row["step"], loop.weights, loop.optimiser, history).save(folder)
         on_epoch(row)
-    return judge(loop.reconstruct(digits.x_test), settings, digits) | {
+    return evaluate(loop.reconstruct(digits.x_test), settings, digits) | {
         "weights": sum(values.size for values in loop.weights.values()),
         "train_seconds": round(sum(row["seconds"] for row in history), 1),
     }
 
 
-def judge(decoded: NDArray[np.float32], settings: ExampleSettings, digits: Digits) -> dict[str, Any]:
+def evaluate(decoded: NDArray[np.float32], settings: ExampleSettings, digits: Digits) -> dict[str, Any]:
     """Returns what became of the test images: means with their standard errors, beside a PCA with as many components.
 
     Args:

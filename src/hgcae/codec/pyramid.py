@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.codec.base import ModuleCodec, Payload, checked_charges
-from hgcae.codec.lattice_kernels import BLOCK_WEIGHT, ROC_WEIGHT, SHORT_MODES, Tables, decode_modules, encode_modules, mode_distances
 from hgcae.codec.pca import BUDGETS
+from hgcae.codec.pyramid_kernels import BLOCK_WEIGHT, ROC_WEIGHT, SHORT_MODES, Tables, decode_modules, encode_modules, mode_distances
 from hgcae.coding import combinations
 from hgcae.coding.floatcode import FloatCode
 from hgcae.errors import DataFormatError, SettingsError
@@ -40,7 +40,7 @@ _GROUPS = (0, 1, 3, 12)
 _MOST_QUANTA = 1023
 _PIECE = 4096
 _SUM_BITS = 33
-"""Charges up to here times quanta twice, weights of distances and 2^6 stay below 2^63, see `hgcae.codec.lattice_kernels`."""
+"""Charges up to here times quanta twice, weights of distances and 2^6 stay below 2^63, see `hgcae.codec.pyramid_kernels`."""
 
 
 class Mode(NamedTuple):
@@ -78,7 +78,7 @@ class Mode(NamedTuple):
         return low
 
 
-class LatticeCodec(ModuleCodec):
+class PyramidCodec(ModuleCodec):
     """Sends the strongest cells, and charge in quanta.
 
     Args:
@@ -89,16 +89,16 @@ class LatticeCodec(ModuleCodec):
         SettingsError: No bits are laid down for that number of links, or modes that are none.
     """
 
-    name = "lattice"
+    name = "pyramid"
 
     def __init__(self, links: int, modes: Sequence[Sequence[int]]) -> None:
         super().__init__(links)
         if links not in BUDGETS:
-            msg = f"codec lattice: links: found {links}, expected one of {', '.join(map(str, BUDGETS))}"
+            msg = f"codec pyramid: links: found {links}, expected one of {', '.join(map(str, BUDGETS))}"
             raise SettingsError(msg)
         chosen = [Mode(*map(int, mode)) for mode in modes]
         if len(chosen) != MAIN_MODES or any(mode not in _possible() for mode in chosen):
-            msg = f"codec lattice: modes: found {modes}, expected {MAIN_MODES} pairs of cells (1 to 48) and groups (0, 1, 3 or 12)"
+            msg = f"codec pyramid: modes: found {modes}, expected {MAIN_MODES} pairs of cells (1 to 48) and groups (0, 1, 3 or 12)"
             raise SettingsError(msg)
         self.modes = tuple(chosen)
         self._tables = _tables((*_short(), *chosen), BUDGETS[links])
@@ -119,7 +119,7 @@ class LatticeCodec(ModuleCodec):
         charges = _within(checked_charges(train, cls.name))
         charges = charges[charges.sum(axis=1) > 0]
         if not len(charges):
-            msg = "codec lattice: found no training modules with charge, expected some"
+            msg = "codec pyramid: found no training modules with charge, expected some"
             raise SettingsError(msg)
         charges = charges[np.random.default_rng(seed).permutation(len(charges))[:most]]
         bits = BUDGETS.get(links, 0)

@@ -1,4 +1,4 @@
-"""The lattice codec: bit for bit as a slow one written from its description, and exact wherever the budget allows."""
+"""The pyramid codec: bit for bit as a slow one written from its description, and exact wherever the budget allows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from contracts.codec import CodecContract, random_modules
 from hgcae.codec.base import Payload
-from hgcae.codec.lattice import SUM, LatticeCodec, Mode
 from hgcae.codec.pca import BUDGETS
+from hgcae.codec.pyramid import SUM, Mode, PyramidCodec
 from hgcae.errors import DataFormatError, SettingsError
 
 MODES = {
@@ -24,8 +24,8 @@ MODES = {
 
 
 class TestLattice(CodecContract):
-    def codec(self) -> LatticeCodec:
-        return LatticeCodec(3, [(14, 3), (18, 3), (13, 1), (16, 3), (11, 1), (14, 0), (8, 12)])
+    def codec(self) -> PyramidCodec:
+        return PyramidCodec(3, [(14, 3), (18, 3), (13, 1), (16, 3), (11, 1), (14, 0), (8, 12)])
 
 
 def group(cell: int, groups: int) -> int:
@@ -118,7 +118,7 @@ def texts(payload: Payload) -> list[str]:
 @pytest.mark.parametrize("links", MODES)
 def test_every_bit_is_that_of_a_slow_codec(links):
     charges = random_modules(150, seed=4)
-    found = texts(LatticeCodec(links, MODES[links]).encode(charges))
+    found = texts(PyramidCodec(links, MODES[links]).encode(charges))
     assert found == [reference(row.tolist(), links, MODES[links]) for row in charges]
     assert len(set(found)) > 100
 
@@ -127,13 +127,13 @@ def test_shares_of_huge_charges_are_kept():
     """Where products of 64 bits would not do."""
     charges = random_modules(60)
     charges = charges[charges.sum(axis=1) > 0][:12] << 22
-    codec = LatticeCodec(5, MODES[5])
+    codec = PyramidCodec(5, MODES[5])
     assert texts(codec.encode(charges)) == [reference(row.tolist(), 5, MODES[5]) for row in charges]
 
 
 @cache
-def fitted(links: int) -> LatticeCodec:
-    return LatticeCodec.fit(links, random_modules(200))
+def fitted(links: int) -> PyramidCodec:
+    return PyramidCodec.fit(links, random_modules(200))
 
 
 @given(st.dictionaries(st.integers(0, 47), st.integers(1, 63), min_size=1, max_size=5))
@@ -147,7 +147,7 @@ def test_a_few_cells_are_exact(cells):
 
 def test_full_modules_keep_their_charge_and_their_strongest_cells():
     charges = np.random.default_rng(2).integers(1, 2000, (500, 48))
-    codec = LatticeCodec(5, MODES[5])
+    codec = PyramidCodec(5, MODES[5])
     found = codec.decode(codec.encode(charges))
     np.testing.assert_allclose(found.sum(axis=1), charges.sum(axis=1), rtol=1 / 64)
     # Half a quantum of about 200 is the most that rounding does to a cell; the strongest hold several times that.
@@ -164,11 +164,11 @@ def test_modes_follow_the_data():
         samples[n] = np.zeros((1500, 48), dtype=np.int64)
         for row in samples[n]:
             row[rng.choice(48, n, replace=False)] = rng.integers(100, 900, n)
-    cells = {(n, links): [mode.cells for mode in LatticeCodec.fit(links, x).modes] for n, x in samples.items() for links in (2, 5)}
+    cells = {(n, links): [mode.cells for mode in PyramidCodec.fit(links, x).modes] for n, x in samples.items() for links in (2, 5)}
     assert cells[20, 5][0] == 20
     assert cells[20, 2][0] < 20
     assert cells[5, 2][0] <= 5
-    assert LatticeCodec.fit(2, samples[20]).modes == LatticeCodec.fit(2, samples[20]).modes
+    assert PyramidCodec.fit(2, samples[20]).modes == PyramidCodec.fit(2, samples[20]).modes
 
 
 @pytest.mark.parametrize("links", BUDGETS)
@@ -185,7 +185,7 @@ def test_modes_use_their_bits(links):
 
 
 def test_payloads_that_no_module_has():
-    codec = LatticeCodec(5, MODES[5])
+    codec = PyramidCodec(5, MODES[5])
     charges = random_modules(20)[1:3]
     good = codec.encode(charges)
     for bits in (good.bits - 1, good.bits + 1):
@@ -201,9 +201,9 @@ def test_payloads_that_no_module_has():
 @pytest.mark.parametrize("modes", [[(6, 3)] * 6, [(6, 3)] * 6 + [(6, 2)], [(0, 3)] * 7, [(48, 1)] * 7])
 def test_modes_that_are_none(modes):
     with pytest.raises(SettingsError, match="modes"):
-        LatticeCodec(2, modes)
+        PyramidCodec(2, modes)
 
 
 def test_nothing_to_choose_modes_by():
     with pytest.raises(SettingsError, match="no training modules"):
-        LatticeCodec.fit(2, np.zeros((3, 48), dtype=np.int64))
+        PyramidCodec.fit(2, np.zeros((3, 48), dtype=np.int64))

@@ -7,8 +7,8 @@ import pytest
 
 from hgcae.errors import GeometryError
 from hgcae.geometry.detector import Detector
-from hgcae.geometry.lattice import unit_neighbours
 from hgcae.geometry.module import PITCH_CM
+from hgcae.geometry.neighbours import unit_neighbours
 
 DETECTOR = Detector.load("prototype")
 

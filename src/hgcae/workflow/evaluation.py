@@ -1,4 +1,4 @@
-"""A trained model before the judge, level by level."""
+"""Evaluates a trained model, level by level."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ _CODED = 2000
 """Training events whose codes the entropy coder is fitted to, at most."""
 
 
-def judge(loaded: LoadedRun, settings: EvaluateSettings, folder: Path, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
-    """Judges every level of a model and writes `results.json`; returns the results.
+def evaluate_run(
+    loaded: LoadedRun, settings: EvaluateSettings, folder: Path, progress: Callable[[int], None] = lambda _: None
+) -> dict[str, Any]:
+    """Evaluates every level of a model and writes `results.json`; returns the results.
 
     Without training events there are no baselines, and bits are not entropy-coded.
 
@@ -37,12 +39,12 @@ def judge(loaded: LoadedRun, settings: EvaluateSettings, folder: Path, progress:
         SettingsError: No test events, or their file is gone.
         GeometryError: Events of another root than the model's.
     """
-    from hgcae.evaluate import judge_level, measure_bits, write_results
+    from hgcae.evaluate import evaluate_level, measure_bits, write_results
     from hgcae.model.files import model_fingerprint
 
     model, test, train = loaded.model, loaded.sample, loaded.fitted
     if not len(test):
-        msg = "found no events to judge, expected at least one"
+        msg = "found no events to evaluate, expected at least one"
         raise SettingsError(msg)
     hierarchy = model.hierarchy
     if test.hierarchy.levels != hierarchy.levels:
@@ -56,7 +58,7 @@ def judge(loaded: LoadedRun, settings: EvaluateSettings, folder: Path, progress:
         codes[name] = model.encode_events(test, name, codes.get(hierarchy.below(name) or ""))
         train_codes = None if train is None else model.encode_events(train[:_CODED], name, train_codes)
         level, bits = model.level(name), model.bits_per_unit(name)
-        levels[name] = judge_level(
+        levels[name] = evaluate_level(
             test,
             model.decode_codes(codes[name], test.hierarchy),
             name,
@@ -82,7 +84,7 @@ def judge(loaded: LoadedRun, settings: EvaluateSettings, folder: Path, progress:
 
 
 def unit_codes(model: Autoencoder, codes: Codes, hierarchy: Hierarchy) -> UnitCodes:
-    """Returns codes as the judge counts them: words of so many bits, whatever model made them."""
+    """Returns codes as the evaluation counts them: words of so many bits, whatever model made them."""
     from hgcae.evaluate import UnitCodes
 
     level = model.level(codes.level)

@@ -1,12 +1,12 @@
-"""The lattice codec on modules of crowded CMS events: bit for bit as the slow one, within the links' bits."""
+"""The pyramid codec on modules of crowded CMS events: bit for bit as the slow one, within the links' bits."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from codec.test_lattice import reference, texts
-from hgcae.codec.lattice import LatticeCodec
+from codec.test_pyramid import reference, texts
+from hgcae.codec.pyramid import PyramidCodec
 from hgcae.sources.modules import SAMPLES, ModuleSample, module_sample
 
 BITS = {2: 57, 3: 89, 4: 121, 5: 153}
@@ -23,7 +23,7 @@ def sample(data_dir) -> ModuleSample:
 
 @pytest.mark.parametrize("links", BITS)
 def test_every_bit_is_that_of_a_slow_codec(sample, links):
-    codec = LatticeCodec.fit(links, sample.train)
+    codec = PyramidCodec.fit(links, sample.train)
     payload = codec.encode(sample.test)
     assert payload.bits.max() <= BITS[links]
     # Other modules for each number of links.

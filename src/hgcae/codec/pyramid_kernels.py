@@ -1,4 +1,4 @@
-"""What the lattice codec compiles: cutting, comparing, writing and reading modules one by one; see `hgcae.codec.lattice`."""
+"""What the pyramid codec compiles: cutting, comparing, writing and reading modules one by one; see `hgcae.codec.pyramid`."""
 
 from __future__ import annotations
 

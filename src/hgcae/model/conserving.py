@@ -14,12 +14,12 @@ from hgcae.coding.fixedpoint import integer_range
 from hgcae.coding.sums import LOG_FRACTION, ROOT_BITS, UNITS, WEIGHT_ONE, SumCode
 from hgcae.errors import SettingsError
 from hgcae.integer import network as integer
-from hgcae.integer.encoder import IntegerEncoder, PlainTables, SharesTables
+from hgcae.integer.encoder import ConservingTables, IntegerEncoder, PlainTables
 from hgcae.integer.kernels import MATRIX_BITS
 from hgcae.model import barycentre, layers, sums
 from hgcae.model.frames import Frame
 from hgcae.model.level import LevelModel
-from hgcae.model.presets import SharesSettings
+from hgcae.model.presets import ConservingSettings
 
 _POSITION_ONE = 1 << 15
 """Fixed-point one of positions: shares add up to at most 12 bits, so 16 bits of position stay within 32."""
@@ -29,7 +29,7 @@ _MATRIX_ONE = 1 << MATRIX_BITS
 """Fixed-point one of the maps between frames."""
 
 
-class SharesLevel(LevelModel):
+class ConservingLevel(LevelModel):
     """A level that keeps its charge sum and barycentre: they are numbers of the code, and the decoder returns shares of the sum.
 
     The decoder's charges have the barycentre that was sent: shares of trigger cells, and of layers in depth, are tilted until they have it;
@@ -55,13 +55,13 @@ class SharesLevel(LevelModel):
         self,
         name: str,
         children: int,
-        settings: SharesSettings,
-        below: SharesLevel | None,
+        settings: ConservingSettings,
+        below: ConservingLevel | None,
         frame: Frame | None,
         maximum: float,
         lsb: float = 1.0,
         child_weight: NDArray[np.float64] | None = None,
-        like: SharesLevel | None = None,
+        like: ConservingLevel | None = None,
     ) -> None:
         if settings.barycentre and frame is None:
             msg = f"model: {name}: barycentre: the positions of the trigger cells are unknown; set it to false"
@@ -253,7 +253,7 @@ class SharesLevel(LevelModel):
         weight = np.full(self.children, WEIGHT_ONE) if self.child_weight is None else self.child_weight
         one = np.ones((1, self.children))
         matrix = self._matrix(frame) if self._follows and frame is not None else np.zeros((0, 2, 2))
-        tables = SharesTables(
+        tables = ConservingTables(
             n_inputs=self._own_features + self.children * self.neighbours,
             messages=self.neighbours,
             scale=np.float32(UNITS / self.lsb),
