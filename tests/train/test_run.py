@@ -234,6 +234,15 @@ class TestPrepare:
         whole = resolved(changed)
         assert whole.model == model.settings
         assert prepare(whole, tmp_path / "whole").fingerprint == prepare(changed, tmp_path / "again").fingerprint
+        assert RunSettings.from_yaml(folder / "run.yaml") == whole
+
+    @pytest.mark.parametrize("short", [{"latent": 4}, {"bits": 8}, {"decoder_precision": "bfloat16"}, {"epochs": 3}, {"batch": 8}])
+    def test_short_settings_next_to_the_whole_ones(self, path, folder, short):
+        """They would be ignored without a word: a run.yaml holds the whole model and the whole schedule."""
+        prepare(RunSettings(input=str(path), epochs=10), folder)
+        name, value = next(iter(short.items()))
+        with pytest.raises(SettingsError, match=f"{name} = {value} changes nothing next to the whole"):
+            RunSettings.from_yaml(folder / "run.yaml", [f"{name}={value}"])
 
     @pytest.mark.parametrize(
         ("levels", "message"),

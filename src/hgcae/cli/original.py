@@ -151,7 +151,7 @@ def run(settings: RunSettings, epochs: int, cost: Path, film: Path, folder: Path
 
     def draw(level: str, epoch: int) -> None:
         if gallery is not None:
-            title = f"latent dim. {settings.latent}, epoch {epoch}/{epochs}, training stage {level}"
+            title = f"latent dim. {trainer.model.level(level).latent}, epoch {epoch}/{epochs}, training stage {level}"
             gallery.draw(trainer.model, level, frame(epoch), title)
 
     def on_epoch(row: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ def train(
     epoch the run's folder holds a checkpoint, the model, the history (history.jsonl) and the cost figure. A run may be stopped at any
     moment, by Ctrl-C or kill: the same command goes on with it, and on a CPU ends with the same weights as a run that was never stopped.
 
-      RUN/run.yaml       settings; hgcae train --settings RUN/run.yaml -o OTHER does the same again
+      RUN/run.yaml       all settings, also the preset's; hgcae train --settings RUN/run.yaml -o OTHER repeats the training
       RUN/model/         the model: hgcae.load("RUN")
       RUN/history.jsonl  one line per epoch
       RUN/cost.png       cost against optimisation steps, at the end also as PDF

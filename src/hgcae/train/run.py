@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
@@ -37,9 +37,9 @@ class RunSettings(Settings):
     preset: Literal["l1", "original"] = Field(
         default="l1", description="l1: made for the trigger; original: the original network on 4E3M codes."
     )
-    latent: int = Field(default=8, ge=1, le=4096, description="Numbers in every code.")
-    bits: int = Field(default=9, ge=2, le=16, description="Bits of every number (l1).")
-    epochs: int | str = Field(default="demo", description="Length of the schedule: a number, demo or full.")
+    latent: int | None = Field(default=None, ge=1, le=4096, description="Numbers in every code; default 8.")
+    bits: int | None = Field(default=None, ge=2, le=16, description="Bits of every number (l1); default 9.")
+    epochs: int | str | None = Field(default=None, description="Length of the schedule: a number, demo or full; default demo.")
     batch: int | None = Field(
         default=None, ge=1, le=1 << 20, description="Events in a step (original: 2); l1 takes units in proportion, made for 32."
     )
@@ -52,7 +52,9 @@ class RunSettings(Settings):
         "order, default 16 events, or half of fewer than 32.",
     )
     devices: int = Field(default=1, ge=1, le=4096, description="Devices (GPUs) that share each step.")
-    decoder_precision: Precision = Field(default="float32", description="Type in which decoders multiply; bfloat16 suits GPUs.")
+    decoder_precision: Precision | None = Field(
+        default=None, description="Type in which decoders multiply: float32 (default); bfloat16 suits GPUs."
+    )
     shard_events: int | None = Field(
         default=None, ge=1, le=1 << 40, description="Most events held in memory at a time; default by their charges."
     )
@@ -65,7 +67,7 @@ class RunSettings(Settings):
 
     @field_validator("epochs")
     @classmethod
-    def _known_length(cls, epochs: int | str) -> int | str:
+    def _known_length(cls, epochs: int | str | None) -> int | str | None:
         if isinstance(epochs, str) and epochs not in ("demo", "full"):
             msg = "expected a number, demo or full"
             raise ValueError(msg)
@@ -73,6 +75,22 @@ class RunSettings(Settings):
             msg = f"expected 1 to {MOST_EPOCHS}"
             raise ValueError(msg)
         return epochs
+
+    @model_validator(mode="after")
+    def _said_once(self) -> RunSettings:
+        """Refuses short settings next to the whole ones that replace them: they would change nothing."""
+        for whole, short in _REPLACED.items():
+            given = [name for name in short if getattr(self, whole) is not None and getattr(self, name) is not None]
+            if given:
+                instead = "levels.LEVEL" if whole == "model" else "schedule.stages"
+                found = f"{given[0]} = {getattr(self, given[0])}"
+                msg = f"{found} changes nothing next to the whole {whole}; set {instead}, or leave {whole} out"
+                raise ValueError(msg)
+        return self
+
+
+_REPLACED = {"model": ("latent", "bits", "decoder_precision"), "schedule": ("epochs", "batch")}
+"""Settings in full, and the short ones of which they are made."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +212,10 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
     cell_xy = root_xy_cm(hierarchy, detector)
     weight = None if whole is None else whole.layer_mev_per_mip / np.median(whole.layer_mev_per_mip)
     positions = frames(hierarchy, cell_xy)
+    written = _in_full(settings, hierarchy, positions)
     model = Autoencoder(
         hierarchy,
-        model_settings(settings, hierarchy, positions),
+        model_settings(written, hierarchy, positions),
         Calibration.measure(train.chunks(), weight),
         positions,
         settings.seed,
@@ -204,7 +223,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
     )
     model.trained_on = data
     options = TrainSettings(
-        schedule=schedule_of(settings, hierarchy),
+        schedule=schedule_of(written, hierarchy),
         loss=settings.loss,
         seed=settings.seed,
         shard_events=settings.shard_events,
@@ -213,7 +232,7 @@ def prepare(settings: RunSettings, folder: Path) -> Trainer:
     trainer = Trainer(model, options, train, test_events, cell_xy, folder, _fingerprint(data, train.reader.hierarchy), whole)
     Checkpoint.load(folder, trainer.fingerprint)
     with atomic_path(folder / "run.yaml") as path:
-        path.write_text(settings.to_yaml(), encoding="utf-8")
+        path.write_text(written.to_yaml(), encoding="utf-8")
     return trainer
 
 
@@ -226,8 +245,12 @@ def resolved(settings: RunSettings) -> RunSettings:
     train, test = splits(settings)
     hierarchy = test.take(0, 1).hierarchy
     positions = frames(hierarchy, root_xy_cm(hierarchy, detector_of(train.reader.detector, settings.input)))
-    model = model_settings(settings, hierarchy, positions)
-    return settings.model_copy(update={"model": model, "levels": {}, "schedule": schedule_of(settings, hierarchy)})
+    return _in_full(settings, hierarchy, positions)
+
+
+def _in_full(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, Frame]) -> RunSettings:
+    full = {"model": model_settings(settings, hierarchy, positions), "levels": {}, "schedule": schedule_of(settings, hierarchy)}
+    return settings.model_copy(update={**full, **{name: None for short in _REPLACED.values() for name in short}})
 
 
 def schedule_of(settings: RunSettings, hierarchy: Hierarchy) -> Schedule:
@@ -236,7 +259,7 @@ def schedule_of(settings: RunSettings, hierarchy: Hierarchy) -> Schedule:
     Raises:
         SettingsError: Fewer epochs than stages.
     """
-    length = settings.epochs if isinstance(settings.epochs, int) else EPOCHS[settings.preset][settings.epochs]
+    length = settings.epochs if isinstance(settings.epochs, int) else EPOCHS[settings.preset][settings.epochs or "demo"]
     batch = {"batch": settings.batch} if settings.batch else {}
     return settings.schedule or SCHEDULES[settings.preset](hierarchy, length, **batch)
 
@@ -259,10 +282,12 @@ def model_settings(settings: RunSettings, hierarchy: Hierarchy, positions: Mappi
 
 
 def _preset(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, Frame]) -> ModelSettings:
-    if settings.preset == "original":
-        return original_preset(hierarchy, settings.latent, settings.decoder_precision)
-    depth = hierarchy.root in positions and positions[hierarchy.root].stacked
-    return l1_preset(hierarchy, settings.latent, settings.bits, bool(positions), settings.decoder_precision, depth)
+    given: dict[str, Any] = {"latent": settings.latent, "precision": settings.decoder_precision}
+    if settings.preset == "l1":
+        depth = hierarchy.root in positions and positions[hierarchy.root].stacked
+        given |= {"bits": settings.bits, "barycentre": bool(positions), "depth": depth}
+    preset = original_preset if settings.preset == "original" else l1_preset
+    return preset(hierarchy, **{name: value for name, value in given.items() if value is not None})
 
 
 def _fingerprint(data: TrainingData, hierarchy: Hierarchy) -> str:

@@ -33,13 +33,13 @@ def run_settings(workflow: WorkflowSettings, point: int = -1) -> RunSettings:
     if chosen.root is not None:
         hierarchy = hierarchy.rooted(chosen.root)
     schedule = schedule_of(chosen, hierarchy)
-    return chosen.model_copy(update={"schedule": schedule, "epochs": schedule.epochs, "batch": None})
+    return chosen.model_copy(update={"schedule": schedule, "epochs": None, "batch": None})
 
 
 def until(settings: RunSettings, stage: int, path: Path | str = _UNKNOWN) -> RunSettings:
     """Returns the settings of a run that ends after so many stages, with its input."""
     table = Schedule(stages=(settings.schedule or Schedule(stages=())).stages[:stage])
-    return settings.model_copy(update={"schedule": table, "epochs": table.epochs, "input": str(path)})
+    return settings.model_copy(update={"schedule": table, "input": str(path)})
 
 
 def train_stage(settings: RunSettings, folder: Path, before: Path | None, on_progress: Callable[[Progress], None]) -> Trainer:
