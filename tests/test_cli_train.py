@@ -160,7 +160,11 @@ class TestTrain:
         assert (run / "cost.pdf").read_bytes().startswith(b"%PDF")
         assert (run / "training.gif").read_bytes().startswith(b"GIF8")
         assert (run / "training.mp4").read_bytes()[4:8] == b"ftyp"
-        assert len((run / "history.jsonl").read_text().splitlines()) == 6
+        history = (run / "history.jsonl").read_text().splitlines()
+        assert len(history) == 6
+        page = (Path(__file__).resolve().parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+        table = re.findall(r"^\| (`.*?`) \|", page.split("### Fields of the history")[1].split("\n## ")[0], re.MULTILINE)
+        assert re.findall(r"`(\w+)`", " ".join(table)) == list(json.loads(history[0]))
         assert hgcae.load(run).hierarchy == MODULE
 
     def test_the_same_command_finds_it_finished(self, trained, copy):
