@@ -13,6 +13,7 @@ import pytest
 from hgcae.cli import dimension_points as cli_points
 from hgcae.errors import SettingsError
 from hgcae.evaluate.eventwise import METRICS
+from hgcae.model import files
 from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.simulate import GunSettings, SimulateSettings, simulate
 from hgcae.store import write
@@ -42,7 +43,7 @@ def base_run(folder: Path) -> None:
     levels = {name: ConservingSettings(latent=4, bits=7, encoder=(8,), decoder=(8,)) for name in names}
     settings = RunSettings(input=str(folder / "base.parquet"), model=ModelSettings(preset="l1", levels={**levels}))
     trainer = prepare(settings, folder / "run")
-    trainer.model.save(folder / "run" / "model")
+    files.save(trainer.model, folder / "run" / "model")
 
 
 @pytest.fixture(scope="module")

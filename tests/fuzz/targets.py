@@ -174,7 +174,7 @@ def _make_model(folder: Path) -> None:
     from model.toys import autoencoder, conserving_settings
 
     model = autoencoder(conserving_settings(SMALL), SMALL)
-    model.save(_sub(folder, 0) / "model")
+    files.save(model, _sub(folder, 0) / "model")
     write_archive(folder / "0" / "model", _sub(folder.parent / "archive", 0) / "a.zip")
 
 

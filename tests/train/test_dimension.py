@@ -170,13 +170,13 @@ class TestTraining:
 
 class TestBase:
     def test_a_saved_run(self, base, tmp_path):
-        base.model.save(tmp_path / "model")
+        files.save(base.model, tmp_path / "model")
         found = FrozenModel.load(tmp_path)
         assert found.detector.name == "testbeam"
         assert found.checksum == FrozenModel.load(tmp_path).checksum
 
     def test_units_of_no_detector(self, tmp_path):
-        autoencoder(plain_settings()).save(tmp_path / "model")
+        files.save(autoencoder(plain_settings()), tmp_path / "model")
         with pytest.raises(SettingsError, match="detector"):
             FrozenModel.load(tmp_path)
 

@@ -33,8 +33,7 @@ def merge(
 ) -> None:
     """Compare ways of merging neighbouring units at the same bits per event.
 
-    With triplets or without; with a look at neighbours; with one network for two levels; levels trained alone or together; bits moved
-    between levels.
+    With triplets or without; levels trained alone or together; bits moved between levels.
 
     Every variant is trained and evaluated for every seed, on the same electrons of 1 to 500 GeV anywhere on the prototype detector;
     showers across borders of modules and of triplets are also evaluated separately. Stages that variants share are trained once.

@@ -144,7 +144,7 @@ class FrozenModel:
     @classmethod
     def load(cls, run: Path) -> FrozenModel:
         """Loads the model of a run."""
-        model = Autoencoder.load(run)
+        model = files.load(run)
         detector = detector_of(model.detector, run)
         if detector is None or detector.hierarchy != model.hierarchy:
             msg = f"{run}: holds a model of {model.hierarchy.root} units of no known detector, expected one of whole events"

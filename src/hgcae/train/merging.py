@@ -16,7 +16,6 @@ from typing import Any
 from hgcae.errors import DataFormatError
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.geometry.neighbours import unit_neighbours
 from hgcae.geometry.positions import root_xy_cm
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
@@ -42,7 +41,7 @@ class Variant:
 
     Args:
         name: Its name in the table.
-        question: Which of the questions it answers: merge, neighbours, weights, training, bits.
+        question: Which of the questions it answers: merge, training, bits.
         text: What it is, in a few words.
         levels: Settings of the levels, lowest first; the last one is sent.
         stages: What is trained when.
@@ -96,12 +95,10 @@ def variants(hierarchy: Hierarchy, length: float = 1.0) -> tuple[Variant, ...]:
     def flat(name: str, text: str, **changes: object) -> Variant:
         return Variant(name, "merge", text, {"ROC": roc, "MODULE": module.model_copy(update=changes)}, (first, longer))
 
-    small = {key: getattr(module, key) for key in ("encoder", "weight", "activation")}
     return (
         merged("merged", "merge", "ROC, module, triplet; each level alone"),
         flat("flat 4 x 6", "no triplets: sum, barycentre, one number of each module", latent=4, bits=6),
         flat("flat 3 x 8", "no triplets: sum and two numbers of each module", latent=3, bits=8, barycentre=False),
-        merged("neighbours", "neighbours", "triplets see the six neighbours of each module", TRIPLET={"neighbours": 8}),
         merged("joint", "training", "module and triplet in one stage", (first, _joint(upper, length, 1.0))),
         merged("joint, all", "training", "ROC, module and triplet in one stage", (_joint(lower, length, 1.5),)),
         merged(
@@ -111,13 +108,6 @@ def variants(hierarchy: Hierarchy, length: float = 1.0) -> tuple[Variant, ...]:
             (*cut, _fine(upper[1:], length)),
         ),
         merged("staged + joint", "training", "each alone, then both together", (*cut, _fine(upper, length))),
-        merged(
-            "shared",
-            "weights",
-            "one encoder and decoder for module and triplet, in one stage",
-            (first, _joint(upper, length, 1.0)),
-            TRIPLET={**small, "like": "MODULE"},
-        ),
         merged("ROC 4 x 9", "bits", "narrow codes inside: 36 bits of a ROC", ROC={"latent": 4}),
         merged("ROC 12 x 9", "bits", "wide codes inside: 108 bits of a ROC", ROC={"latent": 12}),
         merged("module 4 x 9", "bits", "narrow codes inside: 36 bits of a module", MODULE={"latent": 4}),
@@ -223,9 +213,8 @@ class StageCache:
         hierarchy = whole.rooted(list(levels)[-1])
         xy = root_xy_cm(whole, self.detector)
         calibration = _calibration(self.train, self.data_fingerprint())
-        lattices = {"MODULE": unit_neighbours(self.detector, "MODULE")} if any(level.neighbours for level in levels.values()) else None
         settings = ModelSettings(preset="merging", levels={**levels})
-        return Autoencoder(hierarchy, settings, calibration, frames(hierarchy, xy), seed, self.detector.identity, lattices)
+        return Autoencoder(hierarchy, settings, calibration, frames(hierarchy, xy), seed, self.detector.identity)
 
 
 @lru_cache(maxsize=1)
