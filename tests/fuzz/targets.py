@@ -36,7 +36,6 @@ from hgcae.codec.numbers import QuantisedEncoder
 from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import physics, read_module_results, read_physics, read_results, read_stress
-from hgcae.evaluate.points import read_point, write_point
 from hgcae.evaluate.report import EvaluateSettings, write_results
 from hgcae.events import Events
 from hgcae.examples.mnist import data as mnist
@@ -51,8 +50,9 @@ from hgcae.simulate import SimulateSettings
 from hgcae.sources import read_events, write_events
 from hgcae.store.arrays import seal_zip
 from hgcae.store.results import write_results_file
+from hgcae.studies.code_size.plan import ScanSettings
+from hgcae.studies.points import read_point, write_point
 from hgcae.train.checkpoint import Checkpoint
-from hgcae.train.dimension import ScanSettings
 from hgcae.train.module_codecs import make_codec
 from hgcae.train.run import RunSettings
 from hgcae.workflow.archive import check_archive, write_archive

@@ -17,8 +17,10 @@ from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.simulate import GunSettings
-from hgcae.train import dimension
-from hgcae.train.dimension import FrozenModel, Grid, LevelData, LowerGrid, ScanSettings, known_codes, make_sample, plan, stage_of
+from hgcae.studies.code_size import plan as plans
+from hgcae.studies.code_size.data import LevelData, stage_of
+from hgcae.studies.code_size.frozen import FrozenModel, known_codes
+from hgcae.studies.code_size.plan import Grid, LowerGrid, ScanSettings, make_sample, plan
 from model.toys import autoencoder, plain_settings, sum_errors
 
 GUN = GunSettings(energy_gev=(30, 300), radius_cm=0.5)
@@ -190,5 +192,5 @@ def test_the_samples_are_made_once(base, folder, monkeypatch):
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(dimension, "simulate", never)
+    monkeypatch.setattr(plans, "simulate", never)
     make_sample(SETTINGS, "electron", base.detector, folder)

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from hgcae import store
-from hgcae.evaluate.merging import REFERENCE
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.model import files
 from hgcae.model.presets import ConservingSettings, ModelSettings, check_levels
 from hgcae.settings import fingerprint
-from hgcae.train.merging import StageCache, Variant, variants
+from hgcae.studies.aggregation.stages import StageCache
+from hgcae.studies.aggregation.table import REFERENCE
+from hgcae.studies.aggregation.variants import Variant, variants
 from hgcae.train.schedule import Schedule, Stage
 
 DETECTOR = Detector.load("prototype")
