@@ -1,0 +1,42 @@
+"""Codecs of every kind that can be had without a training: fitted to random modules, or with weights drawn at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from codec import graphs
+from contracts.codec import random_modules
+from hgcae.codec import ModuleCodec, econ_ae
+from hgcae.codec.cms import CmsCodec
+from hgcae.codec.latent import LatentCodec
+from hgcae.codec.layers import Layer
+from hgcae.codec.numbers import QuantisedEncoder
+from hgcae.coding.fixedpoint import FixedPoint
+from hgcae.train.module_codecs import make_codec
+
+SIMPLE = ("mean", "pca", "pyramid", "best_choice", "threshold_sum", "super_trigger_cell", "repeater")
+
+
+def codecs(links: int = 3, simple: Sequence[str] = SIMPLE) -> dict[str, ModuleCodec]:
+    """Returns codecs by name; all but `hierarchy`, which needs Keras."""
+    rng = np.random.default_rng(1)
+    train = random_modules(200)
+    made = {name: make_codec(name, links, train) for name in simple}
+    with TemporaryDirectory() as folder:
+        graphs.write_codec(Path(folder))
+        made["cms_pu"] = CmsCodec.fit(links, "pu", folder, train)
+
+    def encoder(shapes: Sequence[tuple[int, int]], number: FixedPoint, places: int) -> QuantisedEncoder:
+        layers = [(rng.integers(-9, 9, shape).astype(np.int8), rng.integers(-9, 9, shape[1:]).astype(np.int8)) for shape in shapes]
+        return QuantisedEncoder(layers, econ_ae.WEIGHT, econ_ae.FEATURE, econ_ae.ACTIVATION, number, places)
+
+    def decoder(n_in: int, n_out: int) -> list[Layer]:
+        return [Layer(rng.normal(size=(n_in, n_out)), np.ones(n_out))]
+
+    made["econ_ae"] = econ_ae.EconAutoencoderCodec(links, encoder([(9, 8), (128, 16)], econ_ae.number_format(links), 16), decoder(16, 64))
+    made["latent"] = LatentCodec(links, encoder([(49, 8), (8, 5)], FixedPoint(bits=8, integer=0), 1), decoder(6, 48))
+    return made
