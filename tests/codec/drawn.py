@@ -10,25 +10,24 @@ import numpy as np
 
 from codec import graphs
 from contracts.codec import random_modules
-from hgcae.codec import ModuleCodec, econ_ae
-from hgcae.codec.cms import CmsCodec
+from hgcae.codec import FitOptions, UnitCodec, econ_ae, make_codec
 from hgcae.codec.latent import LatentCodec
 from hgcae.codec.layers import Layer
 from hgcae.codec.numbers import QuantisedEncoder
+from hgcae.codec.registry import CMS_GRAPHS
 from hgcae.coding.fixedpoint import FixedPoint
-from hgcae.train.module_codecs import make_codec
 
 SIMPLE = ("mean", "pca", "pyramid", "best_choice", "threshold_sum", "super_trigger_cell", "repeater")
 
 
-def codecs(links: int = 3, simple: Sequence[str] = SIMPLE) -> dict[str, ModuleCodec]:
+def codecs(links: int = 3, simple: Sequence[str] = SIMPLE) -> dict[str, UnitCodec]:
     """Returns codecs by name; all but `hierarchy`, which needs Keras."""
     rng = np.random.default_rng(1)
     train = random_modules(200)
     made = {name: make_codec(name, links, train) for name in simple}
     with TemporaryDirectory() as folder:
-        graphs.write_codec(Path(folder))
-        made["cms_pu"] = CmsCodec.fit(links, "pu", folder, train)
+        graphs.write_codec(Path(folder) / CMS_GRAPHS)
+        made["cms_pu"] = make_codec("cms_pu", links, train, FitOptions(data=Path(folder)))
 
     def encoder(shapes: Sequence[tuple[int, int]], number: FixedPoint, places: int) -> QuantisedEncoder:
         layers = [(rng.integers(-9, 9, shape).astype(np.int8), rng.integers(-9, 9, shape[1:]).astype(np.int8)) for shape in shapes]

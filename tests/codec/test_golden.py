@@ -16,13 +16,14 @@ import pytest
 from codec import drawn
 from contracts.codec import random_modules
 from evaluate.toys import random_units
-from hgcae.codec.baselines import UNIT_CODECS, code_events, fitted
+from hgcae.codec import CODECS
+from hgcae.codec.events import sent
+from hgcae.codec.simple import UNIT_CODECS, fitted
 from hgcae.evaluate import fit_baselines
 from hgcae.geometry.hierarchy import PROTOTYPE
-from hgcae.train.module_codecs import FACTORIES
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "codecs-v1.json"
-FITTED = tuple(name for name in FACTORIES if not name.startswith(("cms", "econ_ae", "latent", "hierarchy")))
+FITTED = tuple(name for name, entry in CODECS.items() if not entry.needs and not entry.make)
 FLOWER = PROTOTYPE.rooted("STAGE1")
 BITS = {"ROC": 72, "MODULE": 119, "STAGE1": 72}
 
@@ -48,8 +49,9 @@ def of_units() -> dict[str, list[str]]:
     for level, bits in BITS.items():
         for name in UNIT_CODECS:
             codec = fitted(name, train, level, bits)
-            decoded = code_events(codec, events)
-            result[f"{level} {name}"] = [digest(codec.encode(events.units(level)[0])), digest(decoded.cell, decoded.charge)]
+            units = events.units(level)[0].to_dense().reshape(-1, codec.cells)
+            decoded, _ = sent(events, codec, level)
+            result[f"{level} {name}"] = [digest(codec.encode(units).data), digest(decoded.cell, decoded.charge)]
     return result
 
 

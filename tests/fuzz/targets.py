@@ -28,7 +28,7 @@ from fuzz import mutate
 from fuzz.mutate import Random
 from hgcae import store
 from hgcae.cli import info
-from hgcae.codec import ModuleCodec, Payload, codec_from_config
+from hgcae.codec import Payload, UnitCodec, codec_from_config
 from hgcae.codec.cms import graph_layers
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import physics, read_module_results, read_physics, read_results, read_stress
@@ -390,7 +390,7 @@ def _read_codec(folder: Path) -> object:
 
 
 @cache
-def _codec(config: bytes) -> ModuleCodec:
+def _codec(config: bytes) -> UnitCodec:
     return codec_from_config(json.loads(config))
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from contracts.codec import CodecContract, random_modules
-from hgcae.codec import ModuleCodec, codec_from_config
+from hgcae.codec import CODECS, FitOptions, UnitCodec, codec_from_config, make_codec
+from hgcae.codec.base import BUDGETS
 from hgcae.codec.econ_ae import ACTIVATION, FEATURE, IMAGE, N_PIXELS, TAPS, WEIGHT, EconAutoencoderCodec, features, number_format
 from hgcae.codec.hierarchy import HierarchyCodec
-from hgcae.codec.images import CELLS_88
+from hgcae.codec.images import CELLS_88, shares
 from hgcae.codec.latent import LatentCodec
-from hgcae.codec.pca import BUDGETS, images
 from hgcae.coding.fixedpoint import to_integers
 from hgcae.errors import SettingsError
 from hgcae.evaluate import emd, telescope_loss
@@ -25,29 +25,28 @@ from hgcae.model.presets import ConservingSettings
 from hgcae.sources.modules import module_sample
 from hgcae.train import module_codecs
 from hgcae.train.minimise import draw_weights, minimise
-from hgcae.train.module_codecs import FACTORIES, FitOptions, make_codec
 from hgcae.train.module_losses import absolute_difference, sliced_distance, slices, telescope
 
 BRIEF = FitOptions(seed=3, steps=30)
 
 
 @cache
-def trained(name: str, links: int = 3) -> ModuleCodec:
+def trained(name: str, links: int = 3) -> UnitCodec:
     return make_codec(name, links, random_modules(1000, seed=7), BRIEF)
 
 
 class TestEcon(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return trained("econ_ae")
 
 
 class TestLatent(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return trained("latent")
 
 
 class TestHierarchy(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return trained("hierarchy")
 
 
@@ -58,7 +57,7 @@ LEARNED = ("econ_ae", "latent", "hierarchy")
 def test_nothing_to_fit_to(name):
     with pytest.raises(SettingsError, match=f"codec {name}"):
         make_codec(name, 2, np.zeros((3, 48), int), BRIEF)
-    with pytest.raises(SettingsError, match="found 9 links"):
+    with pytest.raises(SettingsError, match="links: found 9"):
         make_codec(name, 9, random_modules(10), BRIEF)
 
 
@@ -81,7 +80,7 @@ def test_the_hierarchy_fits_the_links():
         assert BUDGETS[links] - 1 <= latent * bits <= BUDGETS[links]
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", CODECS)
 def test_unknown_names_and_missing_files(name):
     if name.startswith("cms"):
         with pytest.raises(SettingsError, match="folder of real data"):
@@ -241,7 +240,7 @@ def test_the_hierarchy_is_encoded_in_integers():
 
 def test_losses():
     rng = np.random.default_rng(1)
-    true, decoded = (images(random_modules(200, seed=seed)) for seed in (1, 2))
+    true, decoded = (shares(random_modules(200, seed=seed)) for seed in (1, 2))
     np.testing.assert_allclose(telescope(true, decoded), telescope_loss(true, decoded), rtol=1e-4)
     np.testing.assert_allclose(absolute_difference(true, decoded), np.abs(true - decoded).sum(axis=1), rtol=1e-4, atol=1e-6)
     some = (true.sum(axis=1) > 0) & (decoded.sum(axis=1) > 0)

@@ -8,18 +8,18 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from hgcae.codec.arrays import from_plain, to_plain
-from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
+from hgcae.codec.base import FieldsCodec, ModuleCodec
 from hgcae.codec.images import decoded_sums
-from hgcae.coding import bitpack
 from hgcae.coding.fixedpoint import FixedPoint, integer_range, to_integers
 from hgcae.coding.floatcode import FloatCode
 from hgcae.errors import SettingsError
 from hgcae.integer.network import Network, network
 
 
-class NumbersCodec(ModuleCodec):
+class NumbersCodec(FieldsCodec, ModuleCodec):
     """Sends the charge, then `count` numbers of `bits` bits.
 
     Args:
@@ -37,12 +37,8 @@ class NumbersCodec(ModuleCodec):
         self.count, self.bits, self.total = count, bits, total
 
     @property
-    def max_bits(self) -> int:
-        """Length of every payload."""
-        return self.total.bits + self.count * self.bits
-
-    @property
-    def _formats(self) -> NDArray[np.int64]:
+    @override
+    def widths(self) -> NDArray[np.int64]:
         return np.array([self.total.bits, *[self.bits] * self.count])
 
     @abstractmethod
@@ -53,19 +49,16 @@ class NumbersCodec(ModuleCodec):
     def images(self, numbers: NDArray[np.int64], total: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns images, at least 0, of which only ratios matter: numbers (n, count) and charges (n,) to (n, 48)."""
 
-    def encode(self, charges: NDArray[np.integer]) -> Payload:
-        """Encodes modules, see `ModuleCodec.encode`; all numbers of an empty module are 0."""
-        charges = checked_charges(charges, self.name)
+    @override
+    def fields(self, charges: NDArray[np.int64]) -> NDArray[np.int64]:
+        """All numbers of an empty module are 0."""
         total = charges.sum(axis=1)
-        numbers = np.where(total[:, None] > 0, self.numbers(charges), 0)
-        data = bitpack.pack(np.column_stack([self.total.encode(total), numbers]), self._formats)
-        return Payload(data, np.full(len(charges), self.max_bits, dtype=np.int64))
+        return np.column_stack([self.total.encode(total), np.where(total[:, None] > 0, self.numbers(charges), 0)])
 
-    def decode(self, payload: Payload) -> NDArray[np.float64]:
-        """Returns charges (n, 48); empty modules are zero."""
-        values = bitpack.unpack(checked_payload(payload, self.max_bits, self.name), self._formats)
-        total = decoded_sums(self.total, values[:, 0])
-        image = self.images(values[:, 1:], total)
+    @override
+    def rebuild(self, fields: NDArray[np.int64]) -> NDArray[np.float64]:
+        total = decoded_sums(self.total, fields[:, 0])
+        image = self.images(fields[:, 1:], total)
         whole = image.sum(axis=1)
         return image * np.divide(total, whole, out=np.zeros(len(image)), where=whole > 0)[:, None]
 
