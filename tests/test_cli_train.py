@@ -99,11 +99,28 @@ def help_of(verb: str, folder: Path) -> str:
     return " ".join(result.out.split())
 
 
-@pytest.mark.parametrize("verb", ["train", "evaluate", "show", "demo"])
+@pytest.mark.parametrize("verb", ["train", "evaluate", "show", "demo", "vectors"])
 def test_manuals(verb, tmp_path):
     text = help_of(verb, tmp_path)
     assert "Examples:" in text
     assert f"hgcae {verb}" in text
+
+
+class TestVectors:
+    def test_of_held_out_events(self, copy):
+        result = hgcae_in(copy, "vectors", "run", "--level", "module", "-n", 50, "-o", "vectors", "--json")
+        assert (result.status, result.err) == (0, "")
+        told = result.json
+        assert (told["level"], told["bits"], sum(told["vectors"].values())) == ("MODULE", 48, 50)
+        assert told["vectors"]["units of events"] > 0
+        assert {path.name for path in (copy / "vectors").iterdir()} == {"encoder.json", "inputs.csv", "integers.csv", "packed.hex"}
+        assert len((copy / "vectors" / "packed.hex").read_text().splitlines()) == 50
+
+    def test_of_no_such_level(self, copy):
+        result = hgcae_in(copy, "vectors", "run", "--level", "layer", "-o", "vectors")
+        assert result.status == 2
+        assert result.err.startswith("hgcae: error: unknown level")
+        assert not (copy / "vectors").exists()
 
 
 class TestTrain:
@@ -143,7 +160,11 @@ class TestTrain:
         assert (run / "cost.pdf").read_bytes().startswith(b"%PDF")
         assert (run / "training.gif").read_bytes().startswith(b"GIF8")
         assert (run / "training.mp4").read_bytes()[4:8] == b"ftyp"
-        assert len((run / "history.jsonl").read_text().splitlines()) == 6
+        history = (run / "history.jsonl").read_text().splitlines()
+        assert len(history) == 6
+        page = (Path(__file__).resolve().parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+        table = re.findall(r"^\| (`.*?`) \|", page.split("### Fields of the history")[1].split("\n## ")[0], re.MULTILINE)
+        assert re.findall(r"`(\w+)`", " ".join(table)) == list(json.loads(history[0]))
         assert hgcae.load(run).hierarchy == MODULE
 
     def test_the_same_command_finds_it_finished(self, trained, copy):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hgcae.train.losses import LossSettings
 from pages import PAGES, dumps, kept, render
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,3 +48,9 @@ def test_values_are_kept_with_a_line_for_each_row():
     text = dumps(value)
     assert json.loads(text) == value
     assert len(text.splitlines()) == 9
+
+
+def test_the_page_on_training_tells_all_weights_of_the_loss():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    told = {name: float(value) for name, value in re.findall(r"^\| `loss\.(\w+)` \| ([0-9.]+) \|", page, re.MULTILINE)}
+    assert told == LossSettings().model_dump()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hgcae import __version__
-from hgcae.cli import compare, convert, demo, econt, evaluate, info, physics, report, run, scan, show, simulate, stress, train
+from hgcae.cli import compare, convert, demo, econt, evaluate, info, physics, report, run, scan, show, simulate, stress, train, vectors
 from hgcae.cli.console import manual, run_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -42,6 +42,7 @@ VERBS = (
     stress.stress,
     compare.compare,
     show.show,
+    vectors.vectors,
     run.run,
 )
 

@@ -77,7 +77,7 @@ class IntegerEncoder:
     def __init__(
         self, network: Network, tables: PlainTables | ConservingTables, steps: NDArray[np.floating], around: IntegerEncoder | None = None
     ) -> None:
-        self.network, self._tables, self._around = network, tables, around
+        self.network, self.tables, self._around = network, tables, around
         conserving = isinstance(tables, ConservingTables)
         self._kernel: Any = encode_conserving if conserving else encode_plain
         self._steps = steps.astype(np.float32)
@@ -106,4 +106,4 @@ class IntegerEncoder:
             x = np.concatenate([x[:, :, 0], messages.reshape(*x.shape[:2], -1)], axis=2)
         x = np.ascontiguousarray(x).reshape(len(x), int(np.prod(x.shape[1:])))
         buffers = np.zeros((2, self._width, TILE), dtype=self._compiled[1].dtype)
-        self._kernel(x, out, steps, buffers, *self._compiled, self._tables)
+        self._kernel(x, out, steps, buffers, *self._compiled, self.tables)

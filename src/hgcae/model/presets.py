@@ -75,6 +75,12 @@ class ConservingSettings(Settings):
         return (self.sum_bits or self.bits, *self.coordinates, *[self.bits] * self.learned)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each number of the code."""
+        coordinates = ("barycentre x", "barycentre y", "mean depth")[: len(self.coordinates)]
+        return ("sum", *coordinates, *(f"learned {i + 1}" for i in range(self.learned)))
+
+    @property
     def bits_per_unit(self) -> int:
         """Bits of the code of one unit."""
         return sum(self.widths)
@@ -115,6 +121,11 @@ class PlainSettings(Settings):
     def widths(self) -> tuple[int, ...]:
         """Bits of each number of the code."""
         return (self.number.bits,) * self.latent
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each number of the code."""
+        return tuple(f"learned {i + 1}" for i in range(self.latent))
 
     @property
     def bits_per_unit(self) -> int:
