@@ -7,15 +7,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codec import graphs
 from contracts.codec import random_modules
 from hgcae.codec import FitOptions, UnitCodec, econ_ae, make_codec
 from hgcae.codec.latent import LatentCodec
 from hgcae.codec.layers import Layer
-from hgcae.codec.numbers import QuantisedEncoder
+from hgcae.codec.numbers import side_by_side
 from hgcae.codec.registry import CMS_GRAPHS
 from hgcae.coding.fixedpoint import FixedPoint
+from hgcae.integer.network import QuantisedNetwork, uniform
 
 SIMPLE = ("mean", "pca", "pyramid", "best_choice", "threshold_sum", "super_trigger_cell", "repeater")
 
@@ -29,9 +31,14 @@ def codecs(links: int = 3, simple: Sequence[str] = SIMPLE) -> dict[str, UnitCode
         graphs.write_codec(Path(folder) / CMS_GRAPHS)
         made["cms_pu"] = make_codec("cms_pu", links, train, FitOptions(data=Path(folder)))
 
-    def encoder(shapes: Sequence[tuple[int, int]], number: FixedPoint, places: int) -> QuantisedEncoder:
-        layers = [(rng.integers(-9, 9, shape).astype(np.int8), rng.integers(-9, 9, shape[1:]).astype(np.int8)) for shape in shapes]
-        return QuantisedEncoder(layers, econ_ae.WEIGHT, econ_ae.FEATURE, econ_ae.ACTIVATION, number, places)
+    def encoder(shapes: Sequence[tuple[int, int]], number: FixedPoint, places: int) -> QuantisedNetwork:
+        def weights(shape: tuple[int, ...]) -> NDArray[np.int8]:
+            return rng.integers(-9, 9, shape).astype(np.int8)
+
+        layers = [uniform(weights(shape), weights(shape[1:]), econ_ae.WEIGHT) for shape in shapes]
+        if places > 1:
+            layers[0] = layers[0]._replace(taps=side_by_side(places, shapes[0][0]))
+        return QuantisedNetwork(tuple(layers), econ_ae.WEIGHT, econ_ae.FEATURE, econ_ae.ACTIVATION, number)
 
     def decoder(n_in: int, n_out: int) -> list[Layer]:
         return [Layer(rng.normal(size=(n_in, n_out)), np.ones(n_out))]

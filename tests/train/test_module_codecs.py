@@ -20,6 +20,7 @@ from hgcae.coding.fixedpoint import to_integers
 from hgcae.errors import SettingsError
 from hgcae.evaluate import emd, telescope_loss
 from hgcae.geometry import module
+from hgcae.integer.cost import Cost, cost
 from hgcae.model.conserving import ConservingLevel
 from hgcae.model.presets import ConservingSettings
 from hgcae.sources.modules import module_sample
@@ -92,8 +93,7 @@ def test_unknown_names_and_missing_files(name):
 def test_size_of_the_published_encoder():
     codec = trained("econ_ae")
     assert isinstance(codec, EconAutoencoderCodec)
-    assert codec.encoder.parameters == 2144
-    assert codec.encoder.bit_operations == (16 * 72 + 2048) * 6 * 8
+    assert cost(codec.encoder) == Cost(2144, 2144 * 6, 16 * 72 + 2048, (16 * 72 + 2048) * 6 * 8)
 
 
 @pytest.mark.parametrize("links", BUDGETS)
@@ -102,14 +102,14 @@ def test_the_latent_encoder_costs_no_more_than_the_published_one(links):
     assert isinstance(codec, LatentCodec)
     published = trained("econ_ae")
     assert isinstance(published, EconAutoencoderCodec)
-    assert codec.encoder.bit_operations <= published.encoder.bit_operations
+    assert cost(codec.encoder).bit_operations <= cost(published.encoder).bit_operations
 
 
 def econ_in_floats(codec: EconAutoencoderCodec, charges: np.ndarray) -> np.ndarray:
     """The outputs of the network that training differentiates, with the codec's weights."""
     model = module_codecs.econ_encoder(codec.links)
     step = WEIGHT.step
-    values = [array * step for pair in codec.encoder.layers for array in pair]
+    values = [array * step for layer in codec.encoder.layers for array in layer[:2]]
     for variable, value in zip(model.trainable_variables, values, strict=True):
         variable.assign(value)
     return np.asarray(model(features(charges) * FEATURE.step))
@@ -121,12 +121,12 @@ def latent_in_floats(codec: LatentCodec, charges: np.ndarray) -> np.ndarray:
         latent=1 + codec.count,
         barycentre=False,
         bits=codec.bits,
-        encoder=tuple(len(bias) for _, bias in encoder.layers[:-1]),
+        encoder=tuple(len(layer.bias) for layer in encoder.layers[:-1]),
         weight=encoder.weight,
         feature=encoder.feature,
     )
     level = ConservingLevel("MODULE", module.N_CELLS, settings, None, None, maximum=1e6)
-    values = [array * encoder.weight.step for pair in encoder.layers for array in pair]
+    values = [array * encoder.weight.step for layer in encoder.layers for array in layer[:2]]
     for variable, value in zip(level.encoder.trainable_variables, values, strict=True):
         variable.assign(value)
     return np.asarray(level.encoder(level.features(jnp.asarray(charges, dtype=jnp.int32))[0]))
@@ -154,8 +154,8 @@ def test_integers_are_the_trained_network_on_all_test_modules(data_dir):
 def test_weights_of_the_codec_are_those_that_were_trained():
     codec = trained("latent")
     assert isinstance(codec, LatentCodec)
-    for kernel, bias in codec.encoder.layers:
-        for array in (kernel, bias):
+    for layer in codec.encoder.layers:
+        for array in layer[:2]:
             np.testing.assert_array_equal(to_integers(array * codec.encoder.weight.step, codec.encoder.weight), array)
 
 

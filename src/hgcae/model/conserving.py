@@ -13,9 +13,9 @@ from typing_extensions import override
 from hgcae.coding.fixedpoint import integer_range
 from hgcae.coding.sums import LOG_FRACTION, ROOT_BITS, UNITS, WEIGHT_ONE, SumCode
 from hgcae.errors import SettingsError
-from hgcae.integer import network as integer
 from hgcae.integer.encoder import ConservingTables, IntegerEncoder, PlainTables
 from hgcae.integer.kernels import MATRIX_BITS
+from hgcae.integer.network import Network, QuantisedNetwork, affine
 from hgcae.model import barycentre, layers, sums
 from hgcae.model.frames import Frame
 from hgcae.model.level import LevelModel
@@ -240,13 +240,20 @@ class ConservingLevel(LevelModel):
     def lowest(self) -> NDArray[np.int64]:
         return np.append(0, -(1 << (self.widths[1:] - 1)))
 
+    def _arrays(self) -> list[NDArray[Any]]:
+        """Returns kernels and biases of the encoder, those of the convolution over neighbours first."""
+        return [np.asarray(v.value) for v in self.encoder.trainable_variables]
+
+    @override
+    def quantised_network(self) -> QuantisedNetwork:
+        s, arrays = self.settings, self._arrays()[2 if self.neighbours else 0 :]
+        dense = zip(arrays[::2], arrays[1::2], strict=True)
+        return QuantisedNetwork.of_floats(dense, s.weight, s.feature, s.activation, s.number)
+
     @override
     def integer_encoder(self) -> IntegerEncoder:
         s, frame = self.settings, self.frame
-        arrays = [np.asarray(v.value) for v in self.encoder.trainable_variables]
-        around = self._integer_messages(arrays[:2]) if self.neighbours else None
-        arrays = arrays[2:] if self.neighbours else arrays
-        dense = zip(arrays[::2], arrays[1::2], strict=True)
+        around = self._integer_messages() if self.neighbours else None
         given = np.zeros(0) if self.below is None else self.below.widths[1:] - 1
         native = np.array((ROOT_BITS, LOG_FRACTION)), np.stack([ROOT_BITS + given, given])
         scales, numbers = ((2.0 ** (s.feature.fraction - bits)).astype(np.float32) for bits in native)
@@ -268,17 +275,18 @@ class ConservingLevel(LevelModel):
             top=self._tops.astype(np.float64),
             step=(_POSITION_ONE // self._tops).astype(np.float64),
         )
-        return IntegerEncoder(integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, self.steps, around)
+        return IntegerEncoder(self.quantised_network().network(), tables, self.steps, around)
 
-    def _integer_messages(self, arrays: list[NDArray[Any]]) -> IntegerEncoder:
+    def _integer_messages(self) -> IntegerEncoder:
         """Returns the convolution over neighbours in integers: their codes' integers in, steps of the encoder's input out."""
-        s = self.settings
-        layer = integer.affine(arrays[0], arrays[1], s.weight, s.feature, s.feature, relu=True)
+        s, arrays = self.settings, self._arrays()
+        learned = QuantisedNetwork.of_floats([(arrays[0], arrays[1])], s.weight, s.feature, s.feature, s.feature)
+        layer = affine(learned.layers[0], s.weight, s.feature, s.feature, relu=True)
         # Sums count as fractions of twice their range, as in `_around`.
         bits = np.zeros(1) if self.below is None else self.below.widths - 1
         scale = np.tile(np.exp2(s.feature.fraction - bits), len(arrays[0]) // len(bits)).astype(np.float64)
         tables = PlainTables(scale, *integer_range(s.feature))
-        return IntegerEncoder(integer.Network(s.feature, (layer,)), tables, np.ones(s.neighbours))
+        return IntegerEncoder(Network(s.feature, (layer,)), tables, np.ones(s.neighbours))
 
     @property
     def _tops(self) -> NDArray[np.int32]:

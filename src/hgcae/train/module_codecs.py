@@ -17,10 +17,11 @@ from hgcae.codec import econ_ae, hierarchy, latent
 from hgcae.codec.base import FitOptions, ModuleCodec, budget, training_charges
 from hgcae.codec.images import shares
 from hgcae.codec.layers import Layer
-from hgcae.codec.numbers import QuantisedEncoder
+from hgcae.codec.numbers import side_by_side
 from hgcae.coding.fixedpoint import FixedPoint
 from hgcae.events import Events
 from hgcae.geometry import module
+from hgcae.integer.network import QuantisedNetwork
 from hgcae.model.calibration import Calibration
 from hgcae.model.conserving import ConservingLevel
 from hgcae.model.layers import quantised_dense
@@ -71,7 +72,7 @@ def latent_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> Mod
         return sliced_distance(share, decoded) + _ABSOLUTE * absolute_difference(share, decoded)
 
     minimise(loss, level.variables, (features, total, share), steps=fit.steps, batch=BATCH, rate=2e-3, seed=fit.seed)
-    encoder = QuantisedEncoder.of_floats(_pairs(level.encoder), settings.weight, settings.feature, settings.activation, settings.number)
+    encoder = QuantisedNetwork.of_floats(_pairs(level.encoder), settings.weight, settings.feature, settings.activation, settings.number)
     dense = _pairs(level.decoder)
     activations = ["relu"] * (len(dense) - 1) + ["softmax"]
     return latent.LatentCodec(links, encoder, [Layer(*pair, activation) for pair, activation in zip(dense, activations, strict=True)])
@@ -124,7 +125,7 @@ def econ_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> Modul
     rows = econ_ae.features(charges).astype(np.uint8), share
     minimise(loss, [*encoder.variables, *decoder], rows, steps=ECON_STEPS * fit.steps, batch=BATCH, rate=2e-3, seed=fit.seed)
     formats = econ_ae.WEIGHT, econ_ae.FEATURE, econ_ae.ACTIVATION, econ_ae.number_format(links)
-    quantised = QuantisedEncoder.of_floats(_pairs(encoder), *formats, places=len(econ_ae.TAPS))
+    quantised = QuantisedNetwork.of_floats(_pairs(encoder), *formats, taps=side_by_side(*econ_ae.TAPS.shape))
     arrays = [np.asarray(v.value) for v in decoder]
     layers = [
         Layer(arrays[0], arrays[1]),
