@@ -23,7 +23,8 @@ import typer
 
 from hgcae import store
 from hgcae.cli.original import original_settings
-from hgcae.codec.baselines import code_events, fitted
+from hgcae.codec.events import sent
+from hgcae.codec.simple import fitted
 from hgcae.coding.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import PROTOTYPE
@@ -165,7 +166,7 @@ def simple_codes(original: Autoencoder, evaluated: Events, train: Events) -> dic
     found = {}
     for name in SIMPLE:
         codes = {level: fitted(name, train, level, original.bits_per_unit(level)) for level in PROTOTYPE.names}
-        found[name] = losses(lambda events, level, codes=codes: code_events(codes[level], events), original, evaluated)
+        found[name] = losses(lambda events, level, codes=codes: sent(events, codes[level], level)[0], original, evaluated)
     return found
 
 

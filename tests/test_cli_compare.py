@@ -12,13 +12,13 @@ import pytest
 from codec import graphs
 from contracts.codec import random_modules
 from hgcae.cli import main
+from hgcae.codec.registry import CMS_GRAPHS, CODECS, available
 from hgcae.evaluate import ModuleResult, read_module_results
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.modules import SAMPLES
 from hgcae.store.results import read_results_file
-from hgcae.train.module_codecs import CMS_GRAPHS, FACTORIES, available
 from sources import toys
 
 FILES = {"results.json", "results.md", "rate_distortion.png", "emd_occupancy.png"}
@@ -60,7 +60,7 @@ def test_every_codec_is_judged(hgcae, data, tmp_path):
     assert status == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     results = read_module_results(tmp_path / "out" / "results.json")
-    assert [(result.codec, result.links) for result in results] == [(name, 5) for name in FACTORIES]
+    assert [(result.codec, result.links) for result in results] == [(name, 5) for name in CODECS]
     assert {result.n_modules for result in results} == {results[0].n_modules}
     assert f"ttbar: {results[0].n_modules} modules evaluated" in out
 
@@ -74,7 +74,7 @@ def test_a_codec_is_judged_at_every_number_of_links(hgcae, data, tmp_path):
 
 
 def test_codecs_without_their_files_are_left_out(data):
-    assert available(data) == available(None) == [name for name in FACTORIES if not name.startswith("cms_")]
+    assert available(data) == available(None) == [name for name in CODECS if not name.startswith("cms_")]
 
 
 def test_json_is_what_is_in_the_file(hgcae, data, tmp_path):
@@ -108,7 +108,7 @@ def test_mistakes_end_with_one_line(hgcae, data, tmp_path, arguments, message):
 
 def test_the_manual_names_every_codec_and_shows_valid_usage(hgcae):
     _, text, _ = hgcae("compare", "--help")
-    assert all(re.search(rf"^ +{name} +\S", text, re.MULTILINE) for name in FACTORIES)
+    assert all(re.search(rf"^ +{name} +\S", text, re.MULTILINE) for name in CODECS)
     lines = re.findall(r"^ +hgcae (compare .*)$", text, re.MULTILINE)
     assert len(lines) >= 2
     for line in lines:

@@ -20,6 +20,7 @@ import pytest
 
 from hgcae import __version__, store
 from hgcae.cli import main
+from hgcae.codec import make_codec
 from hgcae.codec.events import charged_modules, sent
 from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.events import Events
@@ -27,7 +28,6 @@ from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.settings import fingerprint
 from hgcae.simulate import SimulateSettings
 from hgcae.sources.calq_csv import CHARGE_COLUMNS
-from hgcae.train.module_codecs import make_codec
 from model.toys import STACK, showers
 
 
@@ -422,7 +422,7 @@ class TestConvertByACodec:
             (["--links", 3], "found --codec None, --links 3, --fit None; expected --codec and --links, or none"),
             (["--codec", "pyramid"], "found --codec pyramid, --links None, --fit None; expected --codec and --links"),
             (["--fit", "a.parquet"], "found --codec None, --links None, --fit a.parquet; expected"),
-            (["--codec", "zip", "--links", 3], "unknown codec 'zip', expected one of mean, pca, pyramid"),
+            (["--codec", "zip", "--links", 3], "unknown codec 'zip', expected one of mean, pca, largest_cells"),
             (["--codec", "pyramid", "--links", 9], "codec pyramid: links: found 9, expected one of 2, 3, 4, 5"),
             (["--codec", "cms_pu", "--links", 3], "codec cms_pu: the folder of real data is not known"),
             (["--codec", "mean", "--links", 3, "--fit", "no.parquet"], "no.parquet: No such file"),

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, GeometryError
 from hgcae.geometry.hierarchy import Hierarchy
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 ADC_PER_MIP = 10.0
 """Charge of one minimum-ionising particle, ADC counts (HGCROC target; CMS HGCAL TDR)."""
@@ -230,6 +233,12 @@ class Events:
         dense = np.zeros((len(self), self.hierarchy.n_cells()), dtype=self.charge.dtype)
         dense[self.event, self.cell] = self.charge
         return dense.reshape(len(self), *self.hierarchy.shape)
+
+    def to_sparse(self) -> csr_matrix:
+        """Returns the charges as a sparse matrix (n, n_cells) float64."""
+        from scipy.sparse import csr_matrix
+
+        return csr_matrix((self.charge.astype(np.float64), self.cell, self.offsets), shape=(len(self), self.hierarchy.n_cells()))
 
     def unit_sums(self, level: str, weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Returns the charge sums of the units of a level: (n, n_units) float64, dense; optionally with a weight per trigger cell."""

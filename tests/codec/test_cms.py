@@ -11,8 +11,10 @@ import pytest
 
 from codec import graphs
 from contracts.codec import CodecContract, random_modules
+from hgcae.codec.base import FitOptions
 from hgcae.codec.cms import ALLOCATIONS, CmsCodec, graph_layers
 from hgcae.codec.layers import run
+from hgcae.codec.registry import CMS_GRAPHS
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.evaluate import emd
 from hgcae.sources.modules import module_sample
@@ -21,8 +23,8 @@ from hgcae.sources.modules import module_sample
 @cache
 def fitted(links: int = 3) -> CmsCodec:
     with TemporaryDirectory() as folder:
-        graphs.write_codec(Path(folder))
-        return CmsCodec.fit(links, "pu", folder, random_modules(200, seed=7))
+        graphs.write_codec(Path(folder) / CMS_GRAPHS)
+        return CmsCodec.fit(links, random_modules(200, seed=7), FitOptions(data=Path(folder)))
 
 
 class TestContract(CodecContract):
@@ -82,7 +84,7 @@ def test_what_cannot_be_fitted(tmp_path):
     graphs.write_codec(tmp_path)
     for links, allocation, train in ((1, "pu", random_modules()), (2, "none", random_modules()), (2, "pu", np.zeros((3, 48), int))):
         with pytest.raises(SettingsError, match="codec cms"):
-            CmsCodec.fit(links, allocation, tmp_path, train)
+            CmsCodec.fit(links, train, FitOptions(data=tmp_path), allocation=allocation)
     with pytest.raises(SettingsError, match="links: found 7"):
         CmsCodec.from_config(fitted().get_config() | {"links": 7})
 
@@ -99,7 +101,7 @@ def test_the_graphs_of_cms_know_the_cells_in_calq_order(data_dir, allocation, li
     """In any other order that is not the same module turned or mirrored, images are further off: a fact about the graphs."""
     sample = module_sample("events", data_dir)
     test = sample.test[::80]
-    codec = CmsCodec.fit(links, allocation, data_dir / "cms_autoencoder", sample.train[::200])
+    codec = CmsCodec.fit(links, sample.train[::200], FitOptions(data=data_dir), allocation=allocation)
 
     def distance(order: np.ndarray) -> float:
         decoded = np.empty(test.shape)

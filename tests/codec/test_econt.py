@@ -8,51 +8,50 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.codec import CodecContract, random_modules
-from hgcae.codec import ModuleCodec
+from hgcae.codec import UnitCodec, make_codec
 from hgcae.codec.econt import WHOLE_MODULE, BestChoiceCodec, RepeaterCodec, SuperCellCodec, ThresholdSumCodec
 from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M
 from hgcae.errors import SettingsError
 from hgcae.frontend import econt
 from hgcae.frontend.econt.cells import POSTMUX_OF_CALQ
-from hgcae.train.module_codecs import make_codec
 
 
 class TestFewCells(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return BestChoiceCodec(2)
 
 
 class TestMap(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return BestChoiceCodec(5, drop=1, edge="low", spread=True)
 
 
 class TestThresholdSum(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return ThresholdSumCodec(3, 40)
 
 
 class TestThresholdSumSpread(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return ThresholdSumCodec(4, 3, drop=2, edge="low", spread=True)
 
 
 class TestRepeater(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return RepeaterCodec(11)
 
 
 class TestSuperCells(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return SuperCellCodec(5)
 
 
 class TestCoarseCells(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return SuperCellCodec(3, drop=1)
 
 
-def decoded(codec: ModuleCodec, charges: np.ndarray) -> np.ndarray:
+def decoded(codec: UnitCodec, charges: np.ndarray) -> np.ndarray:
     return codec.decode(codec.encode(charges))
 
 

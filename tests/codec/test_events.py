@@ -9,11 +9,11 @@ import pytest
 
 from contracts.codec import random_modules
 from hgcae.codec import events as module_events
+from hgcae.codec import make_codec
 from hgcae.codec.events import TransmissionStats, first_modules, sent
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.train.module_codecs import make_codec
 from model.toys import STACK, showers
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from evaluate.toys import from_entries, random_units
+from hgcae.coding import principal
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import LargestCells, PrincipalComponents, Zero, fit_baselines
+from hgcae.evaluate import LargestCells, PrincipalComponents, fit_baselines
 from hgcae.evaluate import baselines as module
 from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 
@@ -26,7 +27,7 @@ def flat(units):
 @pytest.mark.parametrize("k", [1, 8])
 def test_pca_is_the_singular_value_decomposition(solver, k, monkeypatch):
     if solver == "iteration":
-        monkeypatch.setattr(module, "_COVARIANCE_CELLS", 10)
+        monkeypatch.setattr(principal, "_COVARIANCE_CELLS", 10)
     train, test = random_units(MODULE, 400), random_units(MODULE, 150, seed=2)
     pca = PrincipalComponents.fit(train, k)
     assert pca.size == {"components": k}
@@ -53,8 +54,8 @@ def test_mean_and_zero_by_hand():
     mean = PrincipalComponents.fit(train, 0)
     assert mean.name == "mean"
     assert mean.errors(test).summary()["mse"] == pytest.approx(((flat(test) - flat(train).mean(axis=0)) ** 2).mean())
-    assert Zero().errors(test).summary()["mse"] == pytest.approx((flat(test) ** 2).mean())
-    assert Zero().errors(test).summary()["l1"]["CELL"] == 1.0
+    assert LargestCells(0).errors(test).summary()["mse"] == pytest.approx((flat(test) ** 2).mean())
+    assert LargestCells(0).errors(test).summary()["l1"]["CELL"] == 1.0
 
 
 def test_more_components_than_units_allow_are_not_asked_for():

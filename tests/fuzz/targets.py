@@ -22,18 +22,14 @@ import h5py
 import numpy as np
 import yaml
 
-from codec import graphs
+from codec import drawn, graphs
 from contracts.codec import random_modules
 from fuzz import mutate
 from fuzz.mutate import Random
 from hgcae import store
 from hgcae.cli import info
-from hgcae.codec import ModuleCodec, Payload, codec_from_config, econ_ae
-from hgcae.codec.cms import CmsCodec, graph_layers
-from hgcae.codec.latent import LatentCodec
-from hgcae.codec.layers import Layer
-from hgcae.codec.numbers import QuantisedEncoder
-from hgcae.coding.fixedpoint import FixedPoint
+from hgcae.codec import Payload, UnitCodec, codec_from_config
+from hgcae.codec.cms import graph_layers
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import physics, read_module_results, read_physics, read_results, read_stress
 from hgcae.evaluate.report import EvaluateSettings, write_results
@@ -53,7 +49,6 @@ from hgcae.store.results import write_results_file
 from hgcae.studies.code_size.plan import ScanSettings
 from hgcae.studies.points import read_point, write_point
 from hgcae.train.checkpoint import Checkpoint
-from hgcae.train.module_codecs import make_codec
 from hgcae.train.run import RunSettings
 from hgcae.workflow.archive import check_archive, write_archive
 from hgcae.workflow.codes import CodesFile
@@ -380,31 +375,8 @@ def _make_graph(folder: Path) -> None:
     (folder / "2").rmdir()
 
 
-def _codecs() -> list[ModuleCodec]:
-    """Returns a codec of each kind that decodes without a network of JAX; learned ones with weights drawn at random."""
-    rng = np.random.default_rng(1)
-    train = random_modules(200)
-    made = [
-        make_codec(name, 3, train) for name in ("mean", "pca", "pyramid", "best_choice", "threshold_sum", "super_trigger_cell", "repeater")
-    ]
-    with TemporaryDirectory() as folder:
-        graphs.write_codec(Path(folder))
-        made.append(CmsCodec.fit(3, "pu", folder, train))
-
-    def encoder(shapes: Sequence[tuple[int, int]], number: FixedPoint, places: int) -> QuantisedEncoder:
-        layers = [(rng.integers(-9, 9, shape).astype(np.int8), rng.integers(-9, 9, shape[1:]).astype(np.int8)) for shape in shapes]
-        return QuantisedEncoder(layers, econ_ae.WEIGHT, econ_ae.FEATURE, econ_ae.ACTIVATION, number, places)
-
-    def decoder(n_in: int, n_out: int) -> list[Layer]:
-        return [Layer(rng.normal(size=(n_in, n_out)), np.ones(n_out))]
-
-    made.append(econ_ae.EconAutoencoderCodec(3, encoder([(9, 8), (128, 16)], econ_ae.number_format(3), 16), decoder(16, 64)))
-    made.append(LatentCodec(3, encoder([(49, 8), (8, 5)], FixedPoint(bits=8, integer=0), 1), decoder(6, 48)))
-    return made
-
-
 def _make_codec(folder: Path) -> None:
-    for i, codec in enumerate(_codecs()):
+    for i, codec in enumerate(drawn.codecs().values()):
         (_sub(folder, i) / "codec.json").write_text(json.dumps(codec.get_config()))
         payload = codec.encode(random_modules(12))
         rows = b"".join(struct.pack("<q", bits) + row.tobytes() for bits, row in zip(payload.bits.tolist(), payload.data, strict=True))
@@ -418,7 +390,7 @@ def _read_codec(folder: Path) -> object:
 
 
 @cache
-def _codec(config: bytes) -> ModuleCodec:
+def _codec(config: bytes) -> UnitCodec:
     return codec_from_config(json.loads(config))
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from hgcae.coding.fixedpoint import FixedPoint, to_integers
 from hgcae.errors import BitExactError
+from hgcae.integer.cost import Cost, cost
 from hgcae.integer.encoder import IntegerEncoder, PlainTables
 from hgcae.integer.kernels import TILE
-from hgcae.integer.network import Affine, Network, affine, convolution
+from hgcae.integer.network import Affine, Layer, Network, QuantisedNetwork, affine, valid_taps
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.presets import l1_preset, original_preset
 from model.toys import STACK, autoencoder, conserving_settings, plain_settings
@@ -108,7 +109,8 @@ def test_a_dense_layer_between_any_formats(seed, before_fraction, after_fraction
     weight, before, after = (FixedPoint(bits=12, integer=11 - f) for f in (4, before_fraction, after_fraction))
     kernel, bias = rng.normal(0, 4, (3, 2)), rng.normal(0, 20, 2)
     x = rng.integers(-200, 200, (50, 3))
-    found = one_layer(affine(kernel, bias, weight, before, after, relu=False)).integers(x)
+    learned = QuantisedNetwork.of_floats([(kernel, bias)], weight, before, before, after)
+    found = one_layer(affine(learned.layers[0], weight, before, after, relu=False)).integers(x)
     w, b = (to_integers(a, weight) * weight.step for a in (kernel, bias))
     np.testing.assert_array_equal(found, to_integers(x * before.step @ w + b, after))
 
@@ -118,4 +120,24 @@ def test_a_convolution_is_a_dense_kernel():
     image, kernel = rng.integers(-9, 9, (5, 4, 4, 3)), rng.integers(-9, 9, (2, 2, 3, 7))
     windows = np.lib.stride_tricks.sliding_window_view(image, (2, 2), axis=(1, 2))
     expected = np.einsum("nrcixy,xyif->nrcf", windows, kernel)
-    np.testing.assert_array_equal(image.reshape(5, -1) @ convolution(kernel, 4), expected.reshape(5, -1))
+    layer = Layer(kernel.reshape(12, 7), np.zeros(7, int), np.zeros(7, int), valid_taps(4, 2, 3))
+    np.testing.assert_array_equal(image.reshape(5, -1) @ layer.dense().kernel, expected.reshape(5, -1))
+    assert (layer.n_in, layer.places) == (48, 9)
+
+
+def test_cost_by_hand():
+    """Each weight of a convolution multiplies once for each of its places; inputs of later layers have the bits between layers."""
+    weight, feature, activation = (FixedPoint(bits=bits, integer=0) for bits in (6, 8, 5))
+    first = Layer(np.ones((12, 7), int), np.zeros(7, int), np.zeros(7, int), valid_taps(4, 2, 3))
+    second = Layer(np.ones((63, 2), int), np.zeros(2, int), np.zeros(2, int))
+    found = cost(QuantisedNetwork((first, second), weight, feature, activation, activation))
+    assert found == Cost(219, 219 * 6, 9 * 84 + 126, 9 * 84 * 6 * 8 + 126 * 6 * 5)
+
+
+def test_levels_cost_what_their_layers_do(model):
+    for name in model.hierarchy.names:
+        network = model.level(name).quantised_network()
+        made = model.level(name).integer_encoder().network
+        assert [layer.kernel.shape[0] for layer in made.layers] == [len(layer.bias) * layer.places for layer in network.layers]
+        assert cost(network).multiply_adds == sum(layer.kernel.size * layer.places for layer in network.layers)
+        assert cost(network).parameters == sum(v.value.size for v in model.level(name).encoder.trainable_variables)

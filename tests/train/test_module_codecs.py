@@ -10,44 +10,44 @@ import numpy as np
 import pytest
 
 from contracts.codec import CodecContract, random_modules
-from hgcae.codec import ModuleCodec, codec_from_config
+from hgcae.codec import CODECS, FitOptions, UnitCodec, codec_from_config, make_codec
+from hgcae.codec.base import BUDGETS
 from hgcae.codec.econ_ae import ACTIVATION, FEATURE, IMAGE, N_PIXELS, TAPS, WEIGHT, EconAutoencoderCodec, features, number_format
 from hgcae.codec.hierarchy import HierarchyCodec
-from hgcae.codec.images import CELLS_88
+from hgcae.codec.images import CELLS_88, shares
 from hgcae.codec.latent import LatentCodec
-from hgcae.codec.pca import BUDGETS, images
 from hgcae.coding.fixedpoint import to_integers
 from hgcae.errors import SettingsError
 from hgcae.evaluate import emd, telescope_loss
 from hgcae.geometry import module
+from hgcae.integer.cost import Cost, cost
 from hgcae.model.conserving import ConservingLevel
 from hgcae.model.presets import ConservingSettings
 from hgcae.sources.modules import module_sample
 from hgcae.train import module_codecs
 from hgcae.train.minimise import draw_weights, minimise
-from hgcae.train.module_codecs import FACTORIES, FitOptions, make_codec
 from hgcae.train.module_losses import absolute_difference, sliced_distance, slices, telescope
 
 BRIEF = FitOptions(seed=3, steps=30)
 
 
 @cache
-def trained(name: str, links: int = 3) -> ModuleCodec:
+def trained(name: str, links: int = 3) -> UnitCodec:
     return make_codec(name, links, random_modules(1000, seed=7), BRIEF)
 
 
 class TestEcon(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return trained("econ_ae")
 
 
 class TestLatent(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return trained("latent")
 
 
 class TestHierarchy(CodecContract):
-    def codec(self) -> ModuleCodec:
+    def codec(self) -> UnitCodec:
         return trained("hierarchy")
 
 
@@ -58,7 +58,7 @@ LEARNED = ("econ_ae", "latent", "hierarchy")
 def test_nothing_to_fit_to(name):
     with pytest.raises(SettingsError, match=f"codec {name}"):
         make_codec(name, 2, np.zeros((3, 48), int), BRIEF)
-    with pytest.raises(SettingsError, match="found 9 links"):
+    with pytest.raises(SettingsError, match="links: found 9"):
         make_codec(name, 9, random_modules(10), BRIEF)
 
 
@@ -81,7 +81,7 @@ def test_the_hierarchy_fits_the_links():
         assert BUDGETS[links] - 1 <= latent * bits <= BUDGETS[links]
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", CODECS)
 def test_unknown_names_and_missing_files(name):
     if name.startswith("cms"):
         with pytest.raises(SettingsError, match="folder of real data"):
@@ -93,8 +93,7 @@ def test_unknown_names_and_missing_files(name):
 def test_size_of_the_published_encoder():
     codec = trained("econ_ae")
     assert isinstance(codec, EconAutoencoderCodec)
-    assert codec.encoder.parameters == 2144
-    assert codec.encoder.bit_operations == (16 * 72 + 2048) * 6 * 8
+    assert cost(codec.encoder) == Cost(2144, 2144 * 6, 16 * 72 + 2048, (16 * 72 + 2048) * 6 * 8)
 
 
 @pytest.mark.parametrize("links", BUDGETS)
@@ -103,14 +102,14 @@ def test_the_latent_encoder_costs_no_more_than_the_published_one(links):
     assert isinstance(codec, LatentCodec)
     published = trained("econ_ae")
     assert isinstance(published, EconAutoencoderCodec)
-    assert codec.encoder.bit_operations <= published.encoder.bit_operations
+    assert cost(codec.encoder).bit_operations <= cost(published.encoder).bit_operations
 
 
 def econ_in_floats(codec: EconAutoencoderCodec, charges: np.ndarray) -> np.ndarray:
     """The outputs of the network that training differentiates, with the codec's weights."""
     model = module_codecs.econ_encoder(codec.links)
     step = WEIGHT.step
-    values = [array * step for pair in codec.encoder.layers for array in pair]
+    values = [array * step for layer in codec.encoder.layers for array in layer[:2]]
     for variable, value in zip(model.trainable_variables, values, strict=True):
         variable.assign(value)
     return np.asarray(model(features(charges) * FEATURE.step))
@@ -122,12 +121,12 @@ def latent_in_floats(codec: LatentCodec, charges: np.ndarray) -> np.ndarray:
         latent=1 + codec.count,
         barycentre=False,
         bits=codec.bits,
-        encoder=tuple(len(bias) for _, bias in encoder.layers[:-1]),
+        encoder=tuple(len(layer.bias) for layer in encoder.layers[:-1]),
         weight=encoder.weight,
         feature=encoder.feature,
     )
     level = ConservingLevel("MODULE", module.N_CELLS, settings, None, None, maximum=1e6)
-    values = [array * encoder.weight.step for pair in encoder.layers for array in pair]
+    values = [array * encoder.weight.step for layer in encoder.layers for array in layer[:2]]
     for variable, value in zip(level.encoder.trainable_variables, values, strict=True):
         variable.assign(value)
     return np.asarray(level.encoder(level.features(jnp.asarray(charges, dtype=jnp.int32))[0]))
@@ -155,8 +154,8 @@ def test_integers_are_the_trained_network_on_all_test_modules(data_dir):
 def test_weights_of_the_codec_are_those_that_were_trained():
     codec = trained("latent")
     assert isinstance(codec, LatentCodec)
-    for kernel, bias in codec.encoder.layers:
-        for array in (kernel, bias):
+    for layer in codec.encoder.layers:
+        for array in layer[:2]:
             np.testing.assert_array_equal(to_integers(array * codec.encoder.weight.step, codec.encoder.weight), array)
 
 
@@ -241,7 +240,7 @@ def test_the_hierarchy_is_encoded_in_integers():
 
 def test_losses():
     rng = np.random.default_rng(1)
-    true, decoded = (images(random_modules(200, seed=seed)) for seed in (1, 2))
+    true, decoded = (shares(random_modules(200, seed=seed)) for seed in (1, 2))
     np.testing.assert_allclose(telescope(true, decoded), telescope_loss(true, decoded), rtol=1e-4)
     np.testing.assert_allclose(absolute_difference(true, decoded), np.abs(true - decoded).sum(axis=1), rtol=1e-4, atol=1e-6)
     some = (true.sum(axis=1) > 0) & (decoded.sum(axis=1) > 0)

@@ -47,7 +47,7 @@ VERBS = (
 )
 
 for verb in VERBS:
-    app.command(help=manual(verb))(verb)
+    app.command(help=manual(verb), cls=compare.CompareCommand if verb is compare.compare else None)(verb)
 app.add_typer(econt.app, name="econt")
 app.add_typer(scan.app, name="scan")
 

@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from hgcae.cli import console
-from hgcae.errors import SettingsError, unknown
+from hgcae.errors import SettingsError
 from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hgcae.codec import ModuleCodec
+    from hgcae.codec import FitOptions, UnitCodec
     from hgcae.evaluate import ModuleResult
-    from hgcae.train.module_codecs import FitOptions
 
 LINKS = (2, 3, 4, 5)
 
@@ -62,51 +62,33 @@ def compare(
       DIR/rate_distortion.png  every figure against the bits
       DIR/emd_occupancy.png    energy mover's distance by number of charged cells
 
-    Codecs:
-      mean                    the charge alone; every module is the mean image
-      pca                     the charge and as many quantised principal components of the image as the links hold
-      pyramid                 the strongest cells, and the charge cut into quanta: as exact as the bits allow
-      best_choice             ECON-T: the largest cells, 4, 6, 9, 14 over 2 to 5 links; each decoded as the middle of the step of its code
-      best_choice_low         the same, decoded as the lower edge of the step, which is what the cells of these samples hold
-      best_choice_spread      the same as best_choice, with what is missing spread over the cells that were not sent
-      best_choice_spread_low  both
-      threshold_sum           ECON-T: cells above the smallest threshold whose payload fits in the mean of the training modules
-      threshold_sum_spread    the same, with what is missing spread over the others
-      super_trigger_cell      ECON-T: sums of 16 or 4 cells that cover the module: STC16, CTC4A, STC4A, STC4B over 2 to 5 links
-      repeater                ECON-T: all cells in 4E3M, 336 bits whatever the links: what its float format alone loses
-      cms_pu                  CMS's own trained autoencoder, made for links given by pile-up (2 to 5 links)
-      cms_signal              the same, made for links given by signals
-      econ_ae                 the published autoencoder of 2,144 parameters, trained here on the telescope loss (2 to 5 links); it learns
-                              slowly and gets eight times the steps
-      latent                  a quantised layer and a decoder, trained here on how far charge is carried (2 to 5 links)
-      hierarchy               the autoencoder of this package, cells to ROCs to module, trained here (2 to 5 links)
-
     Examples:
       hgcae compare --data data -o results
       hgcae compare --data data --codec latent --steps 20000 -o longer
       hgcae compare --data data --sample ttbar --links 2 --links 5 --codec pca -o ttbar
     """
+    from hgcae.codec import FitOptions
+    from hgcae.codec.registry import available, entry
     from hgcae.evaluate import write_module_results
     from hgcae.settings import fingerprint
     from hgcae.sources.modules import data_fingerprints, module_sample
-    from hgcae.train.module_codecs import FACTORIES, FitOptions, available
 
     if data is None:
         msg = "the folder of real data is not known: give --data DIR, or set HGCAE_DATA"
         raise SettingsError(msg)
     chosen = list(dict.fromkeys(codecs or available(data)))
-    if strange := [name for name in chosen if name not in FACTORIES]:
-        raise SettingsError(unknown("codec", strange[0], FACTORIES))
+    for name in chosen:
+        entry(name)  # so that a wrong name is found before anything is trained
     modules = module_sample(sample.value, data, seed=seed)
     test = drawn(modules.test, max_modules, seed)
     pairs = [(name, number) for name in chosen for number in dict.fromkeys(links or LINKS)]
     results, made = [], {}
     with claimed(output / "results.json"):
         with console.progress(len(pairs), "codecs") as progress:
-            for name, codec, result in evaluated(sample.value, pairs, modules.train, test, FitOptions(seed, steps, data)):
+            for codec, result in evaluated(sample.value, pairs, modules.train, test, FitOptions(seed, steps, data)):
                 results.append(result)
-                made[f"{name} {codec.links}"] = fingerprint(codec.get_config())
-                progress(len(results), name)
+                made[f"{result.codec} {result.links}"] = fingerprint(codec.get_config())
+                progress(len(results), result.codec)
         told = {"data": data_fingerprints(modules.train, test), "seed": seed, "steps": steps, "codecs": made}
         provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), **told}
         content = write_module_results(output / "results.json", results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
@@ -119,6 +101,17 @@ def compare(
     console.print_line(f"{sample.value}: {results[0].n_modules:,} modules evaluated, {len(modules.train):,} trained on")
     console.print_table(*module_table(results))
     console.print_line(f"figures, results.md and results.json in {output}")
+
+
+class CompareCommand(TyperCommand):
+    """Adds the codecs to the manual when it is shown; they are too heavy to look at before."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Writes the manual."""
+        from hgcae.codec.registry import manual
+
+        self.help = f"{self.help}\n\n\b\nCodecs, and others as MODULE:NAME (docs/writing_a_codec.md):\n{manual()}"
+        super().format_help(ctx, formatter)
 
 
 def drawn(modules: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
@@ -139,8 +132,8 @@ def drawn(modules: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]
 
 def evaluated(
     sample: str, pairs: Sequence[tuple[str, int]], train: NDArray[np.int64], test: NDArray[np.int64], fit: FitOptions
-) -> Iterator[tuple[str, ModuleCodec, ModuleResult]]:
-    """Makes each codec and yields it with its name in the comparison and its results.
+) -> Iterator[tuple[UnitCodec, ModuleResult]]:
+    """Makes each codec and yields it with its results.
 
     Args:
         sample: Name of the sample.
@@ -149,13 +142,13 @@ def evaluated(
         test: Charges to evaluate on: (m, 48).
         fit: Seed of fits and resampling, length of training, folder of real data.
     """
+    from hgcae.codec import make_codec
     from hgcae.evaluate import Bootstrap, evaluate_modules
-    from hgcae.train.module_codecs import make_codec
 
     for name, number in pairs:
         codec = make_codec(name, number, train, fit)
         payload = codec.encode(test)
-        yield name, codec, evaluate_modules(sample, name, number, test, codec.decode(payload), payload.bits, Bootstrap(seed=fit.seed))
+        yield codec, evaluate_modules(sample, name, number, test, codec.decode(payload), payload.bits, Bootstrap(seed=fit.seed))
 
 
 def report(results: Sequence[ModuleResult], folder: Path) -> None:

@@ -113,9 +113,9 @@ def _delivery(
     name: str, links: int, training: Iterable[Events], source: Path, fit: Path, data: Path | None
 ) -> tuple[TransmissionStats, dict[str, Any]]:
     """Makes a codec; returns what sends events by it, and what names it."""
+    from hgcae.codec import FitOptions, make_codec
     from hgcae.codec.events import TransmissionStats, first_modules
     from hgcae.settings import fingerprint
-    from hgcae.train.module_codecs import FitOptions, make_codec
 
     modules = first_modules(training, FIT_MODULES, fit)
     codec = make_codec(name, links, modules, FitOptions(data=data))

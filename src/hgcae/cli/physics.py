@@ -17,6 +17,7 @@ from hgcae.outputs import claimed
 from hgcae.settings import fingerprint
 
 if TYPE_CHECKING:
+    from hgcae.codec import UnitCodec
     from hgcae.evaluate import PhysicsSamples, PhysicsSettings, Sample
     from hgcae.events import Events
     from hgcae.geometry.detector import Detector
@@ -105,9 +106,13 @@ def physics(
 
 def _simple(train: Events | None, level: str, bits: int, names: Sequence[str]) -> dict[str, Decoder]:
     """Returns simple codes at the bits of a level, by the name in the results: functions from events to the same events decoded."""
-    from hgcae.codec.baselines import code_events, fitted
+    from hgcae.codec.events import sent
+    from hgcae.codec.simple import fitted
 
-    return {} if train is None else {f"{level} {name}": partial(code_events, fitted(name, train, level, bits)) for name in names}
+    def decoder(codec: UnitCodec) -> Decoder:
+        return lambda events: sent(events, codec, level)[0]
+
+    return {} if train is None else {f"{level} {name}": decoder(fitted(name, train, level, bits)) for name in names}
 
 
 def _training_events(run: Path, model: Autoencoder) -> Events:

@@ -1,28 +1,38 @@
-"""What every codec of a silicon module does: integer charges of 48 trigger cells to packed bits, and back to charges.
+"""What every codec does: whole charges of units of so many trigger cells to packed bits, and back to charges.
 
-A codec is made by its constructor from a configuration of plain values, or fitted to training charges by a class method; decoding needs
-the configuration and the sent bits, nothing else.
+    charges (n, cells)  --encode-->  Payload: data (n, n_bytes), bits (n,)  --decode-->  charges (n, cells)
+
+A unit is one of any level: a ROC has 16 cells, a module 48, a layer of the prototype 2,736. A codec is made by its constructor from a
+configuration of plain values, or fitted to training charges by a class method; decoding needs the configuration and the sent bits,
+nothing else. Codecs with payloads of varying length derive from `UnitCodec`, those with fields of fixed width from `FieldsCodec`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
+from hgcae.coding import bitpack
 from hgcae.coding.floatcode import LARGEST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.geometry import module
 
+BUDGETS: Mapping[int, int] = {2: 57, 3: 89, 4: 121, 5: 153}
+"""Bits per module for each number of ECON-T links: 32 per link and bunch crossing, less 7."""
+
 
 class Payload(NamedTuple):
-    """Codes of modules.
+    """Codes of units.
 
     Args:
-        data: Bits of each module, most significant first, filled up with zeros: (n, n_bytes) uint8.
+        data: Bits of each unit, most significant first, filled up with zeros: (n, n_bytes) uint8.
         bits: How many of them are sent: (n,) int64.
     """
 
@@ -30,21 +40,28 @@ class Payload(NamedTuple):
     bits: NDArray[np.int64]
 
 
-class ModuleCodec(ABC):
-    """One way to send a module.
+@dataclass(frozen=True)
+class FitOptions:
+    """What making a codec may use besides training charges.
 
     Args:
-        links: ECON-T links it is meant for.
+        seed: Start of all random numbers.
+        steps: Training steps of a learned codec; the default takes half a minute to a minute on two cores.
+        data: Folder of real data, for codecs that CMS trained; None where there is none.
     """
 
-    name: ClassVar[str]
-    """Name in tables and configurations."""
+    seed: int = 1
+    steps: int = 4000
+    data: Path | None = None
 
-    def __init__(self, links: int) -> None:
-        if links < 1 or int(links) != links:
-            msg = f"codec {self.name}: links: found {links}, expected at least 1"
-            raise SettingsError(msg)
-        self.links = int(links)
+
+class UnitCodec(ABC):
+    """One way to send units of some level."""
+
+    name: ClassVar[str]
+    """Name in configurations."""
+    cells: int = module.N_CELLS
+    """Trigger cells of a unit; those of a module where a codec is made for nothing else."""
 
     def __repr__(self) -> str:
         """The call that makes an equal codec; trained arrays are left out."""
@@ -52,10 +69,10 @@ class ModuleCodec(ABC):
 
     def __eq__(self, other: object) -> bool:
         """Whether both have the same configuration: they encode alike."""
-        return isinstance(other, ModuleCodec) and self.get_config() == other.get_config()
+        return isinstance(other, UnitCodec) and self.get_config() == other.get_config()
 
     def __hash__(self) -> int:
-        return hash((self.name, self.links))
+        return hash((self.name, self.cells, self.max_bits))
 
     @property
     @abstractmethod
@@ -64,11 +81,11 @@ class ModuleCodec(ABC):
 
     @abstractmethod
     def encode(self, charges: NDArray[np.integer]) -> Payload:
-        """Encodes modules.
+        """Encodes units.
 
         Args:
-            charges: Charges in CALQ order, whole numbers of at least 0: (n, 48). More than `LARGEST_CHARGE` counts as that, and what a
-                format cannot hold saturates.
+            charges: Charges, for modules in CALQ order, whole numbers of at least 0: (n, cells). More than `LARGEST_CHARGE` counts as
+                that, and what a format cannot hold saturates.
 
         Raises:
             DataFormatError: Another shape, other numbers, or a negative charge.
@@ -76,7 +93,7 @@ class ModuleCodec(ABC):
 
     @abstractmethod
     def decode(self, payload: Payload) -> NDArray[np.float64]:
-        """Returns the charges of modules, in the unit of what was encoded: (n, 48).
+        """Returns the charges of units, in the unit of what was encoded: (n, cells).
 
         Bits behind those sent are not looked at.
 
@@ -102,24 +119,110 @@ class ModuleCodec(ABC):
             raise SettingsError(msg) from None
 
 
+class FieldsCodec(UnitCodec):
+    """A codec whose payload is the same fields of fixed width for every unit."""
+
+    @property
+    @abstractmethod
+    def widths(self) -> NDArray[np.int64]:
+        """Bits of each field, in the order they are packed: (n_fields,)."""
+
+    @abstractmethod
+    def fields(self, charges: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the fields (n, n_fields) of charges (n, cells), which have been checked."""
+
+    @abstractmethod
+    def rebuild(self, fields: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns the charges (n, cells) that fields (n, n_fields) stand for."""
+
+    @property
+    @override
+    def max_bits(self) -> int:
+        """Length of every payload."""
+        return int(self.widths.sum())
+
+    @override
+    def encode(self, charges: NDArray[np.integer]) -> Payload:
+        data = bitpack.pack(self.fields(checked_charges(charges, self.cells, self.name)), self.widths)
+        return Payload(data, np.full(len(data), self.max_bits, dtype=np.int64))
+
+    @override
+    def decode(self, payload: Payload) -> NDArray[np.float64]:
+        return self.rebuild(bitpack.unpack(checked_payload(payload, self.max_bits, self.name), self.widths))
+
+
+class ModuleCodec(UnitCodec):
+    """A codec of silicon modules for a number of ECON-T links.
+
+    Args:
+        links: ECON-T links it is meant for.
+
+    Raises:
+        SettingsError: Fewer than one link.
+    """
+
+    def __init__(self, links: int) -> None:
+        if links < 1 or int(links) != links:
+            msg = f"codec {self.name}: links: found {links}, expected at least 1"
+            raise SettingsError(msg)
+        self.links = int(links)
+
+    @classmethod
+    def fit(cls, links: int, train: NDArray[np.integer], options: FitOptions | None = None) -> Self:  # noqa: ARG003 - for those that do
+        """Makes the codec for a number of links, fitted to training charges (n, 48) where it has something to fit.
+
+        Raises:
+            SettingsError: The codec is not made for so many links, or there is nothing to fit to.
+            DataFormatError: See `UnitCodec.encode`.
+        """
+        return cls(links)
+
+
 def _shown(value: Any) -> str:
     return "..." if isinstance(value, Mapping | list) else repr(value)
 
 
-def checked_charges(charges: NDArray[Any], name: str) -> NDArray[np.int64]:
-    """Returns charges to encode as int64, at most `LARGEST_CHARGE`: (n, 48).
+def checked_charges(charges: NDArray[Any], cells: int, name: str) -> NDArray[np.int64]:
+    """Returns charges to encode as int64, at most `LARGEST_CHARGE`: (n, cells).
 
     Raises:
         DataFormatError: Another shape, no whole numbers, or one that is negative.
     """
     values = np.asarray(charges)
-    if values.ndim != 2 or values.shape[1] != module.N_CELLS or values.dtype.kind not in "iu":
-        raise DataFormatError(name, "charges", f"{values.dtype} {values.shape}", f"whole numbers (n, {module.N_CELLS})")
+    if values.ndim != 2 or values.shape[1] != cells or values.dtype.kind not in "iu":
+        raise DataFormatError(name, "charges", f"{values.dtype} {values.shape}", f"whole numbers (n, {cells})")
     if (values < 0).any():
         row, cell = np.argwhere(values < 0)[0]
         raise DataFormatError(name, f"charges[{row}, {cell}]", str(values[row, cell]), "at least 0")
     # Before the cast, which turns unsigned numbers of 2^63 and more into negative ones.
     return np.minimum(values, values.dtype.type(min(LARGEST_CHARGE, np.iinfo(values.dtype).max))).astype(np.int64)
+
+
+def budget(links: int, name: str) -> int:
+    """Returns the bits of a module at a number of ECON-T links.
+
+    Raises:
+        SettingsError: None are laid down.
+    """
+    if links not in BUDGETS:
+        msg = f"codec {name}: links: found {links}, expected one of {', '.join(map(str, BUDGETS))}"
+        raise SettingsError(msg)
+    return BUDGETS[links]
+
+
+def training_charges(train: NDArray[Any], name: str, least: int = 1) -> NDArray[np.int64]:
+    """Returns the training modules that have charge: (n, 48).
+
+    Raises:
+        SettingsError: Fewer than `least` have.
+        DataFormatError: See `checked_charges`.
+    """
+    charges = checked_charges(train, module.N_CELLS, name)
+    charges = charges[charges.any(axis=1)]
+    if len(charges) < least:
+        msg = f"codec {name}: found {len(charges)} training modules with charge, expected at least {least}"
+        raise SettingsError(msg)
+    return charges
 
 
 def checked_payload(payload: Payload, bits: int, name: str) -> NDArray[np.uint8]:

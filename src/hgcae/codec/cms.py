@@ -21,13 +21,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from hgcae.codec.base import checked_charges
+from hgcae.codec.base import FitOptions, training_charges
 from hgcae.codec.econ_ae import N_OUTPUTS, OUTPUT_BITS
 from hgcae.codec.graphdef import Node, read_graph
 from hgcae.codec.images import power_of_two
 from hgcae.codec.layers import Layer, network, run
 from hgcae.codec.numbers import NumbersCodec
+from hgcae.codec.registry import CMS_GRAPHS
 from hgcae.coding.floatcode import FLOAT_5E4M
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.geometry import module
@@ -42,6 +44,8 @@ INTEGER_BITS = range(-1, 5)
 """Logarithms of the largest output between which `fit` chooses."""
 
 _MOST_INTEGER_BITS = 30
+_FITTED = 5000
+"""Modules that the range is chosen on, about."""
 
 
 class CmsCodec(NumbersCodec):
@@ -80,29 +84,32 @@ class CmsCodec(NumbersCodec):
             msg = f"codec cms: found {found}, expected at most {_MOST_INTEGER_BITS} on either side of 0, and a charge"
             raise SettingsError(msg)
 
+    @override
     @classmethod
-    def fit(cls, links: int, allocation: str, folder: str | Path, train: NDArray[np.integer]) -> Self:
+    def fit(cls, links: int, train: NDArray[np.integer], options: FitOptions | None = None, *, allocation: str = "pu") -> Self:
         """Reads a graph and chooses the range of its outputs: the one that gives images the least squared error on training charges.
 
         Args:
             links: ECON-T links, 2 to 5.
-            allocation: Key of `ALLOCATIONS`.
-            folder: Folder of the graphs, `encoder_2eLinks_PUdriven_constantgraph.pb` and so on.
             train: Charges (n, 48), of which some are not empty.
+            options: Folder of real data, which holds the graphs: `cms_autoencoder/encoder_2eLinks_PUdriven_constantgraph.pb` and so on.
+            allocation: Key of `ALLOCATIONS`.
 
         Raises:
-            SettingsError: Other links or another allocation, or no module has charge.
+            SettingsError: Other links or another allocation, no module has charge, or the folder is not known.
             DataFormatError: A graph is damaged, or not such a network.
             OSError: A graph cannot be opened.
         """
-        charges = checked_charges(train, cls.name)
-        charges = charges[charges.sum(axis=1) > 0]
-        if links not in OUTPUT_BITS or allocation not in ALLOCATIONS or not len(charges):
-            found = f"{links} links, allocation {allocation!r}, {len(charges)} modules with charge"
-            msg = f"codec cms: found {found}; expected 2 to 5, {' or '.join(ALLOCATIONS)}, and at least one"
+        if options is None or options.data is None:
+            msg = f"codec cms_{allocation}: the folder of real data is not known"
             raise SettingsError(msg)
+        if links not in OUTPUT_BITS or allocation not in ALLOCATIONS:
+            msg = f"codec cms: found {links} links, allocation {allocation!r}; expected 2 to 5, {' or '.join(ALLOCATIONS)}"
+            raise SettingsError(msg)
+        # Only one of six ranges is chosen, which takes no large sample.
+        charges = training_charges(train[:: max(1, len(train) // _FITTED)], cls.name)
         file = f"{links}eLinks_{ALLOCATIONS[allocation]}_constantgraph.pb"
-        layers = [graph_layers(Path(folder) / f"{part}_{file}") for part in ("encoder", "decoder")]
+        layers = [graph_layers(options.data / CMS_GRAPHS / f"{part}_{file}") for part in ("encoder", "decoder")]
 
         def error(codec: Self) -> float:
             decoded = codec.decode(codec.encode(charges))

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from hgcae.codec.images import CELLS_88, power_of_two
 from hgcae.codec.layers import Layer, network, run, taps
-from hgcae.codec.numbers import NumbersCodec, QuantisedEncoder
+from hgcae.codec.numbers import NumbersCodec, encoder_config, encoder_from_config
 from hgcae.coding.fixedpoint import FixedPoint, integer_range
 from hgcae.coding.floatcode import FLOAT_5E4M
 from hgcae.errors import SettingsError
 from hgcae.integer.encoder import IntegerEncoder, PlainTables
+from hgcae.integer.network import QuantisedNetwork
 
 OUTPUT_BITS: Mapping[int, int] = {2: 3, 3: 5, 4: 7, 5: 9}
 """Bits of each output by the number of links."""
@@ -64,16 +65,16 @@ class EconAutoencoderCodec(NumbersCodec):
     name = "econ_ae"
 
     def __init__(
-        self, links: int, encoder: QuantisedEncoder | Mapping[str, Any], decoder: Sequence[Layer] | Sequence[Mapping[str, Any]]
+        self, links: int, encoder: QuantisedNetwork | Mapping[str, Any], decoder: Sequence[Layer] | Sequence[Mapping[str, Any]]
     ) -> None:
         where = f"codec {self.name}"
         if links not in OUTPUT_BITS:
             msg = f"{where}: links: found {links}, expected one of {', '.join(map(str, OUTPUT_BITS))}"
             raise SettingsError(msg)
         super().__init__(links, N_OUTPUTS, OUTPUT_BITS[links], FLOAT_5E4M)
-        self.encoder = encoder if isinstance(encoder, QuantisedEncoder) else QuantisedEncoder.from_config(encoder, f"{where}: encoder")
+        self.encoder = encoder_from_config(encoder, f"{where}: encoder")
         self.decoder = network(decoder, N_OUTPUTS, N_PIXELS, f"{where}: decoder")
-        shapes = [kernel.shape for kernel, _ in self.encoder.layers]
+        shapes = [layer.kernel.shape for layer in self.encoder.layers]
         expected = [(TAPS.shape[1], FILTERS), (len(TAPS) * FILTERS, N_OUTPUTS)]
         if shapes != expected or self.encoder.number != number_format(links):
             msg = f"{where}: encoder: found {shapes}, outputs {self.encoder.number}; expected {expected}, {number_format(links)}"
@@ -96,7 +97,7 @@ class EconAutoencoderCodec(NumbersCodec):
     def get_config(self) -> dict[str, Any]:
         """Returns all arguments as plain values; arrays as in `hgcae.codec.arrays`."""
         decoder = [layer.get_config() for layer in self.decoder]
-        return {"name": self.name, "links": self.links, "encoder": self.encoder.get_config(), "decoder": decoder}
+        return {"name": self.name, "links": self.links, "encoder": encoder_config(self.encoder), "decoder": decoder}
 
 
 def number_format(links: int) -> FixedPoint:

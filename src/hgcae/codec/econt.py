@@ -14,8 +14,9 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
+from hgcae.codec.base import FitOptions, ModuleCodec, Payload, checked_charges, checked_payload
 from hgcae.coding.bitpack import unpack
 from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E3M, LARGEST_CHARGE
 from hgcae.errors import DataFormatError, SettingsError
@@ -60,6 +61,12 @@ class _TriggerCellCodec(ModuleCodec):
                 raise SettingsError(msg)
         self.drop, self.edge, self.spread = int(drop), edge, bool(spread)
 
+    @override
+    @classmethod
+    def fit(cls, links: int, train: NDArray[np.integer], options: FitOptions | None = None, **settings: Any) -> Self:
+        """Returns the codec for a number of links, with further arguments of its constructor."""
+        return cls(links, **settings)
+
     @abstractmethod
     def _sent(self, payload: Payload) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Returns the charges that were sent, middles of their steps, (n, 48), and the sum of all others (n,)."""
@@ -92,8 +99,8 @@ class BestChoiceCodec(_TriggerCellCodec):
         return econt.best_choice_bits(self.links)
 
     def encode(self, charges: NDArray[np.integer]) -> Payload:
-        """Encodes modules, see `ModuleCodec.encode`."""
-        return Payload(*econt.encode_best_choice(checked_charges(charges, self.name), self.links, self.drop))
+        """Encodes modules, see `UnitCodec.encode`."""
+        return Payload(*econt.encode_best_choice(checked_charges(charges, self.cells, self.name), self.links, self.drop))
 
     def _sent(self, payload: Payload) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         data = checked_payload(payload, self.max_bits, self.name)
@@ -120,8 +127,9 @@ class ThresholdSumCodec(_TriggerCellCodec):
             raise SettingsError(msg)
         self.threshold = int(threshold)
 
+    @override
     @classmethod
-    def fit(cls, links: int, train: NDArray[np.integer], *, spread: bool = False) -> Self:
+    def fit(cls, links: int, train: NDArray[np.integer], options: FitOptions | None = None, **settings: Any) -> Self:
         """Takes the smallest threshold at which modules of training charges (n, 48) have 32 bits per link less 7 in the mean.
 
         These are the bits that the other codecs have. The buffer of the ECON-T evens out its output over bunch crossings, so the mean of
@@ -129,9 +137,9 @@ class ThresholdSumCodec(_TriggerCellCodec):
 
         Raises:
             SettingsError: There is nothing to fit to.
-            DataFormatError: See `ModuleCodec.encode`.
+            DataFormatError: See `UnitCodec.encode`.
         """
-        charges = checked_charges(train, cls.name)
+        charges = checked_charges(train, cls.cells, cls.name)
         if not len(charges):
             msg = "codec threshold_sum: found no training modules, expected at least 1"
             raise SettingsError(msg)
@@ -141,7 +149,7 @@ class ThresholdSumCodec(_TriggerCellCodec):
             bits = HEAD_BITS + np.where(n == 0, 0, np.where(n < FEW, 3 + 13 * n, N_CELLS + 7 * n))
             return bool(bits.mean() <= 32 * links - 7)
 
-        return cls(links, 1 + bisect_left(range(1, int(charges.max()) + 1), True, key=fits), spread=spread)
+        return cls(links, 1 + bisect_left(range(1, int(charges.max()) + 1), True, key=fits), **settings)
 
     @property
     def max_bits(self) -> int:
@@ -149,8 +157,8 @@ class ThresholdSumCodec(_TriggerCellCodec):
         return MAX_BITS
 
     def encode(self, charges: NDArray[np.integer]) -> Payload:
-        """Encodes modules, see `ModuleCodec.encode`."""
-        return Payload(*econt.encode_threshold_sum(checked_charges(charges, self.name), self.threshold, self.drop))
+        """Encodes modules, see `UnitCodec.encode`."""
+        return Payload(*econt.encode_threshold_sum(checked_charges(charges, self.cells, self.name), self.threshold, self.drop))
 
     def _sent(self, payload: Payload) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         data, bits = np.asarray(payload.data), np.asarray(payload.bits)
@@ -181,8 +189,8 @@ class RepeaterCodec(_TriggerCellCodec):
         return REPEATER_BITS
 
     def encode(self, charges: NDArray[np.integer]) -> Payload:
-        """Encodes modules, see `ModuleCodec.encode`."""
-        return Payload(*econt.encode_repeater(checked_charges(charges, self.name), self.drop))
+        """Encodes modules, see `UnitCodec.encode`."""
+        return Payload(*econt.encode_repeater(checked_charges(charges, self.cells, self.name), self.drop))
 
     def _sent(self, payload: Payload) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         data = checked_payload(payload, self.max_bits, self.name)
@@ -228,8 +236,8 @@ class SuperCellCodec(ModuleCodec):
         return self._bits
 
     def encode(self, charges: NDArray[np.integer]) -> Payload:
-        """Encodes modules, see `ModuleCodec.encode`."""
-        neighbours = np.empty_like(checked := checked_charges(charges, self.name))
+        """Encodes modules, see `UnitCodec.encode`."""
+        neighbours = np.empty_like(checked := checked_charges(charges, self.cells, self.name))
         neighbours[:, POSTMUX_OF_CALQ] = checked
         return Payload(*econt.encode_super_cells(neighbours, self.form, self.links, self.drop))
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from hgcae.codec.arrays import from_plain, to_plain
-from hgcae.codec.base import ModuleCodec, Payload, checked_charges, checked_payload
-from hgcae.coding import bitpack
+from hgcae.codec.base import FieldsCodec, ModuleCodec
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
 from hgcae.geometry import module
@@ -32,7 +32,7 @@ HIERARCHY = PROTOTYPE.rooted("MODULE")
 """Cells, ROCs, module."""
 
 
-class HierarchyCodec(ModuleCodec):
+class HierarchyCodec(FieldsCodec, ModuleCodec):
     """Sends the code of a module.
 
     Args:
@@ -56,32 +56,30 @@ class HierarchyCodec(ModuleCodec):
         self.bits, self.latent = settings.bits, settings.latent
 
     @property
-    def max_bits(self) -> int:
-        """Length of every payload."""
-        return self.bits * self.latent
+    @override
+    def widths(self) -> NDArray[np.int64]:
+        return np.full(self.latent, self.bits)
 
     @property
     def _offset(self) -> NDArray[np.int64]:
         """What turns the integers of a code into whole numbers from 0: only the charge is never negative."""
         return np.array([0, *[1 << (self.bits - 1)] * (self.latent - 1)])
 
-    def encode(self, charges: NDArray[np.integer]) -> Payload:
-        """Encodes modules, see `ModuleCodec.encode`; all bits of an empty module are 0."""
-        charges = checked_charges(charges, self.name)
+    @override
+    def fields(self, charges: NDArray[np.int64]) -> NDArray[np.int64]:
+        """All numbers of an empty module are 0."""
         codes = self.model.encode_events(Events.from_dense(charges.reshape(-1, *module.SHAPE), HIERARCHY), HIERARCHY.root)
         numbers = np.zeros((len(charges), self.latent), dtype=np.int64)
         numbers[codes.event] = self.model.level(HIERARCHY.root).integers(codes.code) + self._offset
-        data = bitpack.pack(numbers, np.full(self.latent, self.bits))
-        return Payload(data, np.full(len(charges), self.max_bits, dtype=np.int64))
+        return numbers
 
-    def decode(self, payload: Payload) -> NDArray[np.float64]:
-        """Returns charges (n, 48); empty modules are zero."""
-        numbers = bitpack.unpack(checked_payload(payload, self.max_bits, self.name), np.full(self.latent, self.bits))
-        event = np.flatnonzero(numbers[:, 0] > 0)
-        code = self.model.level(HIERARCHY.root).from_integers(numbers[event] - self._offset)
+    @override
+    def rebuild(self, fields: NDArray[np.int64]) -> NDArray[np.float64]:
+        event = np.flatnonzero(fields[:, 0] > 0)
+        code = self.model.level(HIERARCHY.root).from_integers(fields[event] - self._offset)
         empty = np.zeros(self.latent, dtype=np.float32)
-        events = self.model.decode_codes(Codes(HIERARCHY.root, len(numbers), event, np.zeros_like(event), code, empty))
-        return events.to_dense().reshape(len(numbers), module.N_CELLS).astype(np.float64)
+        events = self.model.decode_codes(Codes(HIERARCHY.root, len(fields), event, np.zeros_like(event), code, empty))
+        return events.to_dense().reshape(len(fields), module.N_CELLS).astype(np.float64)
 
     def get_config(self) -> dict[str, Any]:
         """Returns all arguments as plain values; arrays as in `hgcae.codec.arrays`."""

@@ -24,6 +24,12 @@ github.com/fastmachinelearning/fastml-science (sensor-data-compression).
 """
 
 
+def shares(charges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns charges over their sum, zeros for empty units: (n, cells)."""
+    total = charges.sum(axis=1, keepdims=True)
+    return np.divide(charges, total, out=np.zeros(charges.shape), where=total > 0)
+
+
 def power_of_two(total: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns the exponent of the largest power of two in each sum (n,); 0 for empty modules."""
     # frexp's exponent is the bit length; exact, because a double holds integers to 2^53 and charges stay far below.

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.codec.layers import Layer, network, run
-from hgcae.codec.numbers import NumbersCodec, QuantisedEncoder
+from hgcae.codec.numbers import NumbersCodec, encoder_config, encoder_from_config
 from hgcae.coding import sums
 from hgcae.coding.fixedpoint import integer_range
 from hgcae.coding.floatcode import FloatCode
 from hgcae.errors import SettingsError
 from hgcae.geometry import module
 from hgcae.integer.encoder import ConservingTables, IntegerEncoder
+from hgcae.integer.network import QuantisedNetwork
 
 TOTAL = FloatCode(4, 5)
 """Format of the charge: 9 bits, steps of 1/64 to 1/32, up to 2^20."""
@@ -42,10 +43,10 @@ class LatentCodec(NumbersCodec):
     name = "latent"
 
     def __init__(
-        self, links: int, encoder: QuantisedEncoder | Mapping[str, Any], decoder: Sequence[Layer] | Sequence[Mapping[str, Any]]
+        self, links: int, encoder: QuantisedNetwork | Mapping[str, Any], decoder: Sequence[Layer] | Sequence[Mapping[str, Any]]
     ) -> None:
         where = f"codec {self.name}"
-        made = encoder if isinstance(encoder, QuantisedEncoder) else QuantisedEncoder.from_config(encoder, f"{where}: encoder")
+        made = encoder_from_config(encoder, f"{where}: encoder")
         super().__init__(links, made.n_out, made.number.bits, TOTAL)
         self.encoder, self.decoder = made, network(decoder, 1 + made.n_out, module.N_CELLS, f"{where}: decoder")
         if made.n_in != N_FEATURES or not made.number.signed or made.number.integer != 0:
@@ -83,7 +84,7 @@ class LatentCodec(NumbersCodec):
     def get_config(self) -> dict[str, Any]:
         """Returns all arguments as plain values; arrays as in `hgcae.codec.arrays`."""
         decoder = [layer.get_config() for layer in self.decoder]
-        return {"name": self.name, "links": self.links, "encoder": self.encoder.get_config(), "decoder": decoder}
+        return {"name": self.name, "links": self.links, "encoder": encoder_config(self.encoder), "decoder": decoder}
 
 
 N_FEATURES = module.N_CELLS + 1

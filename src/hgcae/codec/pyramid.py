@@ -21,9 +21,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from hgcae.codec.base import ModuleCodec, Payload, checked_charges
-from hgcae.codec.pca import BUDGETS
+from hgcae.codec.base import BUDGETS, FitOptions, ModuleCodec, Payload, budget, checked_charges, training_charges
 from hgcae.codec.pyramid_kernels import BLOCK_WEIGHT, ROC_WEIGHT, SHORT_MODES, Tables, decode_modules, encode_modules, mode_distances
 from hgcae.coding import combinations
 from hgcae.coding.floatcode import FloatCode
@@ -39,6 +39,8 @@ _CELLS = (*range(1, 15), *range(16, 30, 2), *range(32, 49, 4))
 _GROUPS = (0, 1, 3, 12)
 _MOST_QUANTA = 1023
 _PIECE = 4096
+_FITTED = 6000
+"""Modules that the modes are chosen on, at most."""
 _SUM_BITS = 33
 """Charges up to here times quanta twice, weights of distances and 2^6 stay below 2^63, see `hgcae.codec.pyramid_kernels`."""
 
@@ -93,36 +95,30 @@ class PyramidCodec(ModuleCodec):
 
     def __init__(self, links: int, modes: Sequence[Sequence[int]]) -> None:
         super().__init__(links)
-        if links not in BUDGETS:
-            msg = f"codec pyramid: links: found {links}, expected one of {', '.join(map(str, BUDGETS))}"
-            raise SettingsError(msg)
+        bits = budget(links, self.name)
         chosen = [Mode(*map(int, mode)) for mode in modes]
         if len(chosen) != MAIN_MODES or any(mode not in _possible() for mode in chosen):
             msg = f"codec pyramid: modes: found {modes}, expected {MAIN_MODES} pairs of cells (1 to 48) and groups (0, 1, 3 or 12)"
             raise SettingsError(msg)
         self.modes = tuple(chosen)
-        self._tables = _tables((*_short(), *chosen), BUDGETS[links])
+        self._tables = _tables((*_short(), *chosen), bits)
 
+    @override
     @classmethod
-    def fit(cls, links: int, train: NDArray[np.integer], seed: int = 1, most: int = 6000) -> Self:
+    def fit(cls, links: int, train: NDArray[np.integer], options: FitOptions | None = None) -> Self:
         """Chooses the modes, one after the other, that bring the images of training charges (n, 48) nearest.
 
         Args:
             links: ECON-T links.
             train: Charges (n, 48).
-            seed: Of the draw of modules.
-            most: Modules that are looked at.
+            options: Seed of the draw of modules.
 
         Raises:
             SettingsError: See the class, or there is no charge.
         """
-        charges = _within(checked_charges(train, cls.name))
-        charges = charges[charges.sum(axis=1) > 0]
-        if not len(charges):
-            msg = "codec pyramid: found no training modules with charge, expected some"
-            raise SettingsError(msg)
-        charges = charges[np.random.default_rng(seed).permutation(len(charges))[:most]]
-        bits = BUDGETS.get(links, 0)
+        bits = budget(links, cls.name)
+        charges = _within(training_charges(train, cls.name))
+        charges = charges[np.random.default_rng((options or FitOptions()).seed).permutation(len(charges))[:_FITTED]]
         candidates = [mode for mode in _possible() if mode.quanta(bits - SUM.bits - 3) >= mode.parts] or list(_possible())
         distance = np.full((len(_short()) + len(candidates), len(charges)), 2.0 * (1 + BLOCK_WEIGHT + ROC_WEIGHT))
         mode_distances(charges, distance, _tables((*_short(), *candidates), bits))
@@ -140,8 +136,8 @@ class PyramidCodec(ModuleCodec):
         return BUDGETS[self.links]
 
     def encode(self, charges: NDArray[np.integer]) -> Payload:
-        """Encodes modules, see `ModuleCodec.encode`, on all cores; a charge of 2^20 counts or more is sent as 2^20."""
-        charges = _within(checked_charges(charges, self.name))
+        """Encodes modules, see `UnitCodec.encode`, on all cores; a charge of 2^20 counts or more is sent as 2^20."""
+        charges = _within(checked_charges(charges, self.cells, self.name))
         data = np.zeros((len(charges), -(-self.max_bits // 8)), dtype=np.uint8)
         bits = np.zeros(len(charges), dtype=np.int64)
         for _ in in_order(
@@ -151,7 +147,7 @@ class PyramidCodec(ModuleCodec):
         return Payload(data, bits)
 
     def decode(self, payload: Payload) -> NDArray[np.float64]:
-        """Returns charges (n, 48), see `ModuleCodec.decode`.
+        """Returns charges (n, 48), see `UnitCodec.decode`.
 
         Raises:
             DataFormatError: A mode, a combination or a length that the encoder does not make: the row is named.

@@ -72,6 +72,14 @@ class SumCode:
         middle = UNITS * (self._edges[:-1] + self._edges[1:] - 1) // 2
         return np.concatenate([[0], middle[1:]]).astype(np.int32)
 
+    def encode(self, sums: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Returns the codes (...) of sums (...), LSB; what is larger than the last code saturates."""
+        return np.searchsorted(self.thresholds, UNITS * sums, side="right")
+
+    def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Returns the sums (...) of codes (...), LSB."""
+        return self.table[codes] / UNITS
+
 
 LOG_BITS = 6
 """Bits of the piecewise linear logarithm behind the point."""

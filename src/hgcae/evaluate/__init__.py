@@ -1,6 +1,6 @@
 """Evaluation: true and decoded charges in, plain results out, whatever code is in between."""
 
-from hgcae.evaluate.baselines import Baseline, LargestCells, PrincipalComponents, Zero, fit_baselines
+from hgcae.evaluate.baselines import Baseline, LargestCells, PrincipalComponents, fit_baselines
 from hgcae.evaluate.bits import map_bits, measure_bits, reference_bits
 from hgcae.evaluate.degradation import degradation, read_stress, stress_table, write_stress
 from hgcae.evaluate.emd import emd
@@ -41,7 +41,6 @@ __all__ = [
     "PrincipalComponents",
     "Sample",
     "UnitCodes",
-    "Zero",
     "calibrate",
     "contained",
     "degradation",

@@ -1,4 +1,7 @@
-"""Codes that anybody could write down in an afternoon: what a learned one has to beat, on the same units."""
+"""Ideal simple codes: what a learned one has to beat, on the same units, if numbers and charges cost nothing to write down exactly.
+
+As packed bits, quantised, they are codecs: `hgcae.codec.simple`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
+from hgcae.coding.principal import components, principal_axes
+from hgcae.coding.ranks import ranks
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.distances import UnitErrors, choose_units, compare, compare_dense
 from hgcae.evaluate.frame import MAX_ENTRIES
@@ -17,9 +21,6 @@ from hgcae.events import Events
 
 VALUE_BITS = 9
 """Bits of one stored charge in `LargestCells`: the format 5E4M of the ECON-T (github.com/dnoonan08/ECONT_Emulator@c71cfa2a)."""
-
-_COVARIANCE_CELLS = 1000
-"""Up to this size of a unit the covariance matrix is diagonalised in full; above, only the leading axes are found by iteration."""
 
 
 class Baseline(ABC):
@@ -38,18 +39,6 @@ class Baseline(ABC):
 
 
 @dataclass(frozen=True)
-class Zero(Baseline):
-    """Decodes nothing: the scale of every error."""
-
-    name = "zero"
-
-    def errors(self, units: Events) -> UnitErrors:
-        """Returns the errors of empty units."""
-        empty = np.zeros(0, dtype=np.int32)
-        return compare(units, replace(units, offsets=np.zeros_like(units.offsets), cell=empty, charge=empty.astype(np.float64)))
-
-
-@dataclass(frozen=True)
 class LargestCells(Baseline):
     """Keeps the largest cells of a unit with their addresses, as the ECON-T's Best Choice does.
 
@@ -57,15 +46,16 @@ class LargestCells(Baseline):
 
     Args:
         n: Number of cells kept.
+        name: `largest_cells`; or `zero`, which keeps none and is the scale of every error.
     """
 
     n: int
-    name = "largest_cells"
+    name: str = "largest_cells"
 
     @property
     def size(self) -> dict[str, int]:
         """Number of cells kept."""
-        return {"cells": self.n}
+        return {"cells": self.n} if self.n else {}
 
     @classmethod
     def for_bits(cls, bits: int, n_cells: int, value_bits: int = VALUE_BITS) -> LargestCells:
@@ -74,10 +64,7 @@ class LargestCells(Baseline):
 
     def decode(self, units: Events) -> Events:
         """Returns the units with all but their `n` largest charges removed; equal ones are kept in the order of their cells."""
-        order = np.lexsort((-units.charge, units.event))
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order)) - np.repeat(units.offsets[:-1], units.counts)
-        keep = rank < self.n
+        keep = ranks(units.charge, units.offsets) < self.n
         offsets = np.concatenate([[0], np.cumsum(np.minimum(units.counts, self.n))]).astype(np.int64)
         return replace(units, offsets=offsets, cell=units.cell[keep], charge=units.charge[keep])
 
@@ -112,26 +99,18 @@ class PrincipalComponents(Baseline):
         Raises:
             DataFormatError: No units to fit to.
         """
-        matrix = sparse(units)
-        n, n_cells = len(units), units.hierarchy.n_cells()
+        rows, n = units.to_sparse(), len(units)
         if n == 0:
             raise DataFormatError(
                 source="training units", where=f"level {units.hierarchy.root}", found="no occupied unit", expected="at least one"
             )
-        mean = np.asarray(matrix.mean(axis=0)).ravel()
-        full = n_cells <= _COVARIANCE_CELLS
-        k = min(k, n_cells, n) if full else min(k, n_cells - 1, n - 1)
-        if k < 1:
-            return cls("mean", mean, np.zeros((0, n_cells)))
-        from sklearn.decomposition import PCA  # here, because scikit-learn takes a second to import
-
-        pca = PCA(k, svd_solver="covariance_eigh" if full else "arpack", random_state=seed).fit(matrix)
-        return cls("pca", mean, np.asarray(pca.components_))
+        mean = np.asarray(rows.mean(axis=0)).ravel()
+        axes = principal_axes(rows, np.ones(n), mean, k, seed) if k else np.zeros((0, len(mean)))
+        return cls("pca" if len(axes) else "mean", mean, axes)
 
     def decode(self, units: Events) -> NDArray[np.float64]:
         """Returns the decoded units, dense: (n, n_cells) ADC."""
-        scores = sparse(units) @ self.axes.T - self.axes @ self.mean
-        decoded = scores @ self.axes
+        decoded = components(units.to_sparse(), self.mean, self.axes) @ self.axes
         decoded += self.mean
         return decoded
 
@@ -140,11 +119,6 @@ class PrincipalComponents(Baseline):
         step = max(1, MAX_ENTRIES // len(self.mean))
         pieces = list(units.chunks(step)) or [units]
         return UnitErrors.concatenate([compare_dense(piece, self.decode(piece)) for piece in pieces])
-
-
-def sparse(units: Events) -> csr_matrix:
-    """Returns the charges as a sparse matrix (n, n_cells) float64."""
-    return csr_matrix((units.charge.astype(np.float64), units.cell, units.offsets), shape=(len(units), units.hierarchy.n_cells()))
 
 
 def fit_baselines(
@@ -165,4 +139,8 @@ def fit_baselines(
     """
     units, _ = choose_units(train, level, max_units, seed)
     largest = () if bits_per_unit is None else (LargestCells.for_bits(bits_per_unit, units.hierarchy.n_cells()),)
-    return (Zero(), PrincipalComponents.fit(units, 0, seed), PrincipalComponents.fit(units, k, seed), *largest)
+    return (ZERO, PrincipalComponents.fit(units, 0, seed), PrincipalComponents.fit(units, k, seed), *largest)
+
+
+ZERO = LargestCells(0, "zero")
+"""Decodes nothing: the scale of every error."""

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError, MissingToolError
-from hgcae.evaluate.baselines import sparse
 from hgcae.evaluate.statistics import plain
 from hgcae.events import Events
 
@@ -122,7 +121,7 @@ def shower_points(events: Events, weight: NDArray[np.float64] | None = None) -> 
     Returns:
         (n, at most n).
     """
-    matrix = sparse(events[np.flatnonzero(events.counts)])
+    matrix = events[np.flatnonzero(events.counts)].to_sparse()
     if weight is not None:
         matrix = matrix.multiply(weight).tocsr()
     total = np.asarray(matrix.sum(axis=1)).ravel()

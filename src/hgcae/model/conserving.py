@@ -13,9 +13,9 @@ from typing_extensions import override
 from hgcae.coding.fixedpoint import integer_range
 from hgcae.coding.sums import LOG_FRACTION, ROOT_BITS, UNITS, WEIGHT_ONE, SumCode
 from hgcae.errors import SettingsError
-from hgcae.integer import network as integer
 from hgcae.integer.encoder import ConservingTables, IntegerEncoder
 from hgcae.integer.kernels import MATRIX_BITS
+from hgcae.integer.network import QuantisedNetwork
 from hgcae.model import barycentre, layers, sums
 from hgcae.model.frames import Frame
 from hgcae.model.level import LevelModel
@@ -218,10 +218,14 @@ class ConservingLevel(LevelModel):
         return np.append(0, -(1 << (self.widths[1:] - 1)))
 
     @override
+    def quantised_network(self) -> QuantisedNetwork:
+        s, arrays = self.settings, [np.asarray(v.value) for v in self.encoder.trainable_variables]
+        dense = zip(arrays[::2], arrays[1::2], strict=True)
+        return QuantisedNetwork.of_floats(dense, s.weight, s.feature, s.activation, s.number)
+
+    @override
     def integer_encoder(self) -> IntegerEncoder:
         s, frame = self.settings, self.frame
-        arrays = [np.asarray(v.value) for v in self.encoder.trainable_variables]
-        dense = zip(arrays[::2], arrays[1::2], strict=True)
         given = np.zeros(0) if self.below is None else self.below.widths[1:] - 1
         native = np.array((ROOT_BITS, LOG_FRACTION)), np.stack([ROOT_BITS + given, given])
         scales, numbers = ((2.0 ** (s.feature.fraction - bits)).astype(np.float32) for bits in native)
@@ -242,7 +246,7 @@ class ConservingLevel(LevelModel):
             top=self._tops.astype(np.float64),
             step=(_POSITION_ONE // self._tops).astype(np.float64),
         )
-        return IntegerEncoder(integer.network(dense, s.weight, s.feature, s.activation, s.number), tables, self.steps)
+        return IntegerEncoder(self.quantised_network().network(), tables, self.steps)
 
     @property
     def _tops(self) -> NDArray[np.int32]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.integer.encoder import IntegerEncoder
+from hgcae.integer.network import QuantisedNetwork
 
 
 class LevelModel(ABC):
@@ -54,6 +55,10 @@ class LevelModel(ABC):
 
         `present` (n, children) says which children exist; None = all.
         """
+
+    @abstractmethod
+    def quantised_network(self) -> QuantisedNetwork:
+        """Returns the learned part of the encoder as it is now; `hgcae.integer.cost` counts what it costs."""
 
     @abstractmethod
     def integer_encoder(self) -> IntegerEncoder:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from hgcae.coding.fixedpoint import integer_range
-from hgcae.integer import network as integer
+from hgcae.coding.fixedpoint import integer_range, to_integers
 from hgcae.integer.encoder import IntegerEncoder, PlainTables
+from hgcae.integer.network import Layer, QuantisedNetwork, valid_taps
 from hgcae.model import layers, original
 from hgcae.model.level import LevelModel
 from hgcae.model.presets import PlainSettings
@@ -89,20 +89,20 @@ class PlainLevel(LevelModel):
         return np.full(self.latent, integer_range(self.settings.number)[0])
 
     @override
-    def integer_encoder(self) -> IntegerEncoder:
+    def quantised_network(self) -> QuantisedNetwork:
         s = self.settings
         arrays = [np.asarray(v.value) for v in self.encoder.trainable_variables]
-        dense, powers = [], []
+        made = []
         for i, (kernel, bias) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
             steps, power = original.scaled_arrays(kernel, s.weight, s.weight_scale)
-            places = 1
-            if i < len(s.convolutions):
-                size = self._input_shape[0] - i
-                steps, places = integer.convolution(steps.reshape(2, 2, -1, len(bias)), size), (size - 1) ** 2
-            dense.append((steps, np.tile(bias, places)))
-            powers.append(np.tile(power, places))
+            taps = valid_taps(self._input_shape[0] - i, 2, len(steps) // 4) if i < len(s.convolutions) else None
+            made.append(Layer(steps, to_integers(bias, s.weight), power, taps))
+        return QuantisedNetwork(tuple(made), s.weight, s.feature, s.activation, s.number)
+
+    @override
+    def integer_encoder(self) -> IntegerEncoder:
+        s = self.settings
         given = 1.0 if self.below is None else self.below.settings.number.step
         scale = np.full(int(np.prod(self._input_shape)), given / s.feature.step)
         tables = PlainTables(scale, *integer_range(s.feature))
-        network = integer.network(dense, s.weight, s.feature, s.activation, s.number, powers)
-        return IntegerEncoder(network, tables, np.full(self.latent, s.number.step))
+        return IntegerEncoder(self.quantised_network().network(), tables, np.full(self.latent, s.number.step))

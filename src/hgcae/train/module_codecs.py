@@ -1,9 +1,9 @@
-"""How the codecs of a comparison are made: read, fitted or trained, each from charges of modules and a number of links."""
+"""How learned codecs of modules are trained, each from charges of modules and a number of links; `hgcae.codec.registry` calls these."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.codec import cms, econ_ae, hierarchy, latent
-from hgcae.codec.base import ModuleCodec, checked_charges
-from hgcae.codec.econt import BestChoiceCodec, RepeaterCodec, SuperCellCodec, ThresholdSumCodec
+from hgcae.codec import econ_ae, hierarchy, latent
+from hgcae.codec.base import FitOptions, ModuleCodec, budget, training_charges
+from hgcae.codec.images import shares
 from hgcae.codec.layers import Layer
-from hgcae.codec.mean import MeanCodec
-from hgcae.codec.numbers import QuantisedEncoder
-from hgcae.codec.pca import BUDGETS, PcaCodec, images
-from hgcae.codec.pyramid import PyramidCodec
+from hgcae.codec.numbers import side_by_side
 from hgcae.coding.fixedpoint import FixedPoint
-from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.geometry import module
+from hgcae.integer.network import QuantisedNetwork
 from hgcae.model.calibration import Calibration
 from hgcae.model.conserving import ConservingLevel
 from hgcae.model.layers import quantised_dense
@@ -36,77 +33,8 @@ from hgcae.train.module_losses import absolute_difference, sliced_distance, tele
 from hgcae.train.schedule import Schedule, Stage
 from hgcae.train.trainer import Trainer, TrainSettings
 
-CMS_GRAPHS = "cms_autoencoder"
-"""Folder of CMS's graphs below the folder of real data."""
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """What making a codec may use besides training charges.
-
-    Args:
-        seed: Start of all random numbers.
-        steps: Training steps of a learned codec; the default takes half a minute to a minute on two cores.
-        data: Folder of real data, for codecs that CMS trained; None where there is none.
-    """
-
-    seed: int = 1
-    steps: int = 4000
-    data: Path | None = None
-
-
-Factory = Callable[[int, NDArray[np.integer], FitOptions], ModuleCodec]
-"""Makes a codec from its number of links, training charges (n, 48), and the rest."""
-
 BATCH = 512
 """Modules in a step."""
-
-
-@neutral()
-def make_codec(name: str, links: int, train: NDArray[np.integer], fit: FitOptions | None = None) -> ModuleCodec:
-    """Returns a codec of a comparison, fitted to training charges where it needs them.
-
-    Args:
-        name: Key of `FACTORIES`.
-        links: ECON-T links.
-        train: Charges (n, 48).
-        fit: Seed, length of training, folder of real data.
-
-    Raises:
-        SettingsError: The name is unknown, the codec is not made for so many links, or there is nothing to fit to.
-        DataFormatError: A file that it needs is damaged.
-        OSError: A file that it needs cannot be opened.
-    """
-    if name not in FACTORIES:
-        raise SettingsError(unknown("codec", name, FACTORIES))
-    return FACTORIES[name](links, train, fit or FitOptions())
-
-
-def available(data: Path | None) -> list[str]:
-    """Returns the names of the codecs that can be made with what a folder of real data holds."""
-    graphs = data is not None and (data / CMS_GRAPHS).is_dir()
-    return [name for name in FACTORIES if graphs or not name.startswith(cms.CmsCodec.name)]
-
-
-def _charged(train: NDArray[np.integer], links: int, name: str) -> NDArray[np.int64]:
-    """Returns the training modules that have charge; (n, 48)."""
-    charges = checked_charges(train, name)
-    charges = charges[charges.sum(axis=1) > 0]
-    if links not in BUDGETS or not len(charges):
-        msg = f"codec {name}: found {links} links and {len(charges)} modules with charge; expected 2 to 5, and at least one"
-        raise SettingsError(msg)
-    return charges
-
-
-def _of_cms(allocation: str) -> Factory:
-    def make(links: int, train: NDArray[np.integer], fit: FitOptions) -> ModuleCodec:
-        if fit.data is None:
-            msg = f"codec cms_{allocation}: the folder of real data is not known"
-            raise SettingsError(msg)
-        # Only one of six ranges is chosen, which takes no large sample.
-        return cms.CmsCodec.fit(links, allocation, fit.data / CMS_GRAPHS, train[:: max(1, len(train) // 5000)])
-
-    return make
 
 
 LATENT_BITS: Mapping[int, tuple[int, int]] = {2: (24, 2), 3: (40, 2), 4: (37, 3), 5: (48, 3)}
@@ -119,9 +47,11 @@ _ABSOLUTE = 0.5
 """Weight of the absolute difference beside the sliced distance."""
 
 
+@neutral()
 def latent_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> ModuleCodec:
     """Trains `hgcae.codec.latent` on the sliced distance and the absolute difference of shares."""
-    charges = _charged(train, links, latent.LatentCodec.name)
+    budget(links, latent.LatentCodec.name)
+    charges = training_charges(train, latent.LatentCodec.name)
     count, bits = LATENT_BITS[links]
     settings = ConservingSettings(
         latent=1 + count,
@@ -142,7 +72,7 @@ def latent_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> Mod
         return sliced_distance(share, decoded) + _ABSOLUTE * absolute_difference(share, decoded)
 
     minimise(loss, level.variables, (features, total, share), steps=fit.steps, batch=BATCH, rate=2e-3, seed=fit.seed)
-    encoder = QuantisedEncoder.of_floats(_pairs(level.encoder), settings.weight, settings.feature, settings.activation, settings.number)
+    encoder = QuantisedNetwork.of_floats(_pairs(level.encoder), settings.weight, settings.feature, settings.activation, settings.number)
     dense = _pairs(level.decoder)
     activations = ["relu"] * (len(dense) - 1) + ["softmax"]
     return latent.LatentCodec(links, encoder, [Layer(*pair, activation) for pair, activation in zip(dense, activations, strict=True)])
@@ -151,7 +81,7 @@ def latent_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> Mod
 def _seen(level: ConservingLevel, charges: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Returns the features (n, 49), charges (n, 1) and shares (n, 48) of modules."""
     features, _ = level.features(jnp.asarray(charges, dtype=jnp.int32))
-    return np.asarray(features), charges.sum(axis=1, keepdims=True).astype(np.float32), images(charges).astype(np.float32)
+    return np.asarray(features), charges.sum(axis=1, keepdims=True).astype(np.float32), shares(charges).astype(np.float32)
 
 
 def _pairs(model: keras.Model) -> list[tuple[NDArray[Any], NDArray[Any]]]:
@@ -176,15 +106,17 @@ ECON_STEPS = 8
 hundred times (train.py of github.com/rohanshenoy/Ecoder: 200 epochs)."""
 
 
+@neutral()
 def econ_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> ModuleCodec:
     """Trains `hgcae.codec.econ_ae` on the telescope loss of shares."""
-    charges = _charged(train, links, econ_ae.EconAutoencoderCodec.name)
+    budget(links, econ_ae.EconAutoencoderCodec.name)
+    charges = training_charges(train, econ_ae.EconAutoencoderCodec.name)
     encoder = econ_encoder(links)
     decoder = [keras.Variable(np.zeros(shape, dtype=np.float32)) for shape in _ECON_DECODER]
     draw_weights(encoder.variables, fit.seed)
     draw_weights(decoder, fit.seed + 1)
     step = econ_ae.FEATURE.step
-    share = images(charges).astype(np.float32)
+    share = shares(charges).astype(np.float32)
 
     def loss(pixels: Any, share: Any) -> Any:
         decoded = _econ_decode(decoder, encoder(pixels * step, training=True))[:, econ_ae.CELLS_88]
@@ -193,7 +125,7 @@ def econ_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> Modul
     rows = econ_ae.features(charges).astype(np.uint8), share
     minimise(loss, [*encoder.variables, *decoder], rows, steps=ECON_STEPS * fit.steps, batch=BATCH, rate=2e-3, seed=fit.seed)
     formats = econ_ae.WEIGHT, econ_ae.FEATURE, econ_ae.ACTIVATION, econ_ae.number_format(links)
-    quantised = QuantisedEncoder.of_floats(_pairs(encoder), *formats, places=len(econ_ae.TAPS))
+    quantised = QuantisedNetwork.of_floats(_pairs(encoder), *formats, taps=side_by_side(*econ_ae.TAPS.shape))
     arrays = [np.asarray(v.value) for v in decoder]
     layers = [
         Layer(arrays[0], arrays[1]),
@@ -244,9 +176,11 @@ class _Held:
         return self.events[start:stop]
 
 
+@neutral()
 def hierarchy_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> ModuleCodec:
     """Trains the package's own autoencoder, preset `l1`: ROCs alone, then ROCs and modules together."""
-    charges = _charged(train, links, hierarchy.HierarchyCodec.name)
+    budget(links, hierarchy.HierarchyCodec.name)
+    charges = training_charges(train, hierarchy.HierarchyCodec.name)
     events = Events.from_dense(charges.reshape(-1, *module.SHAPE).astype(np.float32), hierarchy.HIERARCHY)
     latent_, bits = HIERARCHY_BITS[links]
     preset = l1_preset(hierarchy.HIERARCHY, latent=latent_, bits=bits)
@@ -265,24 +199,3 @@ def hierarchy_codec(links: int, train: NDArray[np.integer], fit: FitOptions) -> 
         held = _Held(events)
         Trainer(model, options, held, events[: min(len(events), 1000)], module.trigger_cell_xy(), Path(folder)).run()
     return hierarchy.HierarchyCodec(links, model)
-
-
-FACTORIES: Mapping[str, Factory] = {
-    MeanCodec.name: lambda links, train, _fit: MeanCodec.fit(links, train),
-    PcaCodec.name: lambda links, train, _fit: PcaCodec.fit(links, train),
-    PyramidCodec.name: lambda links, train, fit: PyramidCodec.fit(links, train, fit.seed),
-    "best_choice": lambda links, _train, _fit: BestChoiceCodec(links),
-    "best_choice_low": lambda links, _train, _fit: BestChoiceCodec(links, edge="low"),
-    "best_choice_spread": lambda links, _train, _fit: BestChoiceCodec(links, spread=True),
-    "best_choice_spread_low": lambda links, _train, _fit: BestChoiceCodec(links, edge="low", spread=True),
-    "threshold_sum": lambda links, train, _fit: ThresholdSumCodec.fit(links, train),
-    "threshold_sum_spread": lambda links, train, _fit: ThresholdSumCodec.fit(links, train, spread=True),
-    "super_trigger_cell": lambda links, _train, _fit: SuperCellCodec(links),
-    "repeater": lambda links, _train, _fit: RepeaterCodec(links),
-    "cms_pu": _of_cms("pu"),
-    "cms_signal": _of_cms("signal"),
-    econ_ae.EconAutoencoderCodec.name: econ_codec,
-    latent.LatentCodec.name: latent_codec,
-    hierarchy.HierarchyCodec.name: hierarchy_codec,
-}
-"""How the codecs of a comparison are made, by the name that it gives them."""

@@ -13,9 +13,9 @@ from hgcae.workflow.settings import CompareSection
 
 def compare_one(settings: CompareSection, name: str, links: int, path: Path) -> None:
     """Makes a codec from the training half of a sample, evaluates it on the other half, and writes the results; see `hgcae compare`."""
+    from hgcae.codec import FitOptions, make_codec
     from hgcae.evaluate import Bootstrap, evaluate_modules, write_module_results
     from hgcae.sources.modules import data_fingerprints, module_sample
-    from hgcae.train.module_codecs import FitOptions, make_codec
 
     data = Path(settings.data)
     modules = module_sample(settings.sample, data, seed=settings.seed)

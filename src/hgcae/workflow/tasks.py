@@ -341,12 +341,13 @@ class Compare(Step):
 
     def made_of(self) -> Any:
         """Contents of the files that are read, and how the codecs are made and evaluated; each file's name says which codec."""
+        from hgcae.codec.registry import entry
         from hgcae.sources.modules import SAMPLES
 
         section = self._section
         files = [Path(section.data) / SAMPLES[section.sample]]
-        if any(name.startswith("cms_") for name in section.codecs):
-            files += [path for path in (Path(section.data) / "cms_autoencoder").rglob("*") if path.is_file()]
+        for folder in sorted({entry(name).needs for name in section.codecs} - {""}):
+            files += [path for path in (Path(section.data) / folder).rglob("*") if path.is_file()]
         return {"files": files_digest(files), **section.model_dump(mode="json", exclude={"data", "codecs", "links"})}
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hgcae import __version__
 from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.export.description import describe
 from hgcae.export.vectors import CORNERS, Inputs, Vectors
+from hgcae.integer.cost import cost
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.files import model_fingerprint
 from hgcae.workflow.loaded import LoadedRun
@@ -47,6 +49,7 @@ def write_vectors(loaded: LoadedRun, level: str, n: int, seed: int, folder: Path
         "level": chosen.name,
         "seed": seed,
         "vectors": counts,
+        "cost": asdict(cost(chosen.quantised_network())),
         "code": {"names": names, "bits": chosen.widths.tolist(), "smallest": chosen.lowest.tolist()},
     }
     made = Vectors(units, integers, integers - chosen.lowest, chosen.widths, names)

@@ -1,37 +1,44 @@
-"""Simple codes of units at the bits of a learned one, decoded to whole events: what a learned code has to beat.
+"""Simple codes, each once: the mean image, principal components, the largest cells, and the floor of other showers.
 
-A code joins the comparison with one line in `UNIT_CODECS`.
+Modules at a number of links get them from `hgcae.codec.registry`, as all codecs; here they are fitted to units of any level at the bits of
+a learned code, which has to beat them. A code joins that comparison with one line in `UNIT_CODECS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
-from hgcae.codec.baselines.base import UnitCodec
-from hgcae.codec.baselines.cells import BestChoiceCode, LargestCellsCode, SpreadChoiceCode
-from hgcae.codec.baselines.floor import FLOOR, fluctuation_floor, has_floor
-from hgcae.codec.baselines.images import ComponentsCode, MeanCode
+from hgcae.codec.base import UnitCodec
+from hgcae.codec.events import sent
+from hgcae.codec.simple.cells import LargestCellsCodec
+from hgcae.codec.simple.floor import FLOOR, fluctuation_floor, has_floor
+from hgcae.codec.simple.images import MeanCodec, PcaCodec
 from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.simulate import SimulateSettings
 
-UNIT_CODECS: Mapping[str, type[UnitCodec]] = {
-    codec.name: codec for codec in (ComponentsCode, LargestCellsCode, BestChoiceCode, SpreadChoiceCode, MeanCode)
+UNIT_CODECS: Mapping[str, Callable[[csr_matrix, int, int], UnitCodec]] = {
+    "pca": PcaCodec.of_units,
+    "largest_cells": LargestCellsCodec.of_units,
+    "best_choice": partial(LargestCellsCodec.of_units, best_choice=True),
+    "best_choice_spread": partial(LargestCellsCodec.of_units, best_choice=True, spread=True),
+    "mean": MeanCodec.of_units,
 }
-"""All simple codes by name."""
+"""What makes each simple code from charges (n, cells) of units, bits and a seed, by its name in tables."""
 
 MOST_UNITS = 10_000
 """Occupied training units that a code is fitted to, at most."""
 
-__all__ = ["FLOOR", "UNIT_CODECS", "UnitCodec", "code_events", "equal_bits", "fitted", "fluctuation_floor"]
+__all__ = ["FLOOR", "UNIT_CODECS", "LargestCellsCodec", "MeanCodec", "PcaCodec", "equal_bits", "fitted", "fluctuation_floor"]
 
 
 def fitted(name: str, train: Events, level: str, bits_per_unit: int, seed: int = 1) -> UnitCodec:
-    """Returns a simple code fitted to the occupied units of training events.
+    """Returns a simple code fitted to the occupied units of training events; `hgcae.codec.events.sent` sends events by it.
 
     Args:
         name: Key of `UNIT_CODECS`.
@@ -46,32 +53,18 @@ def fitted(name: str, train: Events, level: str, bits_per_unit: int, seed: int =
     """
     if name not in UNIT_CODECS:
         raise SettingsError(unknown("code", name, UNIT_CODECS))
-    return UNIT_CODECS[name].fit(_some_units(train, level, seed), bits_per_unit, seed)
+    return UNIT_CODECS[name](_some_units(train, level, seed), bits_per_unit, seed)
 
 
-def _some_units(train: Events, level: str, seed: int) -> Events:
+def _some_units(train: Events, level: str, seed: int) -> csr_matrix:
     """Returns at most `MOST_UNITS` occupied units; at most as many events are searched, which bounds the memory."""
     rng = np.random.default_rng(seed)
     units, _, _ = train[_at_most(np.flatnonzero(train.counts), rng)].units(level)
-    return units[_at_most(np.arange(len(units)), rng)]
+    return units[_at_most(np.arange(len(units)), rng)].to_sparse()
 
 
 def _at_most(index: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     return index if len(index) <= MOST_UNITS else np.sort(rng.choice(index, MOST_UNITS, replace=False))
-
-
-def code_events(codec: UnitCodec, events: Events) -> Events:
-    """Returns events whose occupied units have been encoded to bits and decoded again; truth and columns are kept.
-
-    Raises:
-        DataFormatError: A charge is not a whole number.
-    """
-    units, event, index = events.units(codec.hierarchy.root)
-    decoded = codec.decode(codec.encode(units))
-    counts = np.bincount(event, decoded.counts, len(events)).astype(np.int64)
-    cell = np.repeat(index * codec.hierarchy.n_cells(), decoded.counts) + decoded.cell
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    return replace(events, offsets=offsets, cell=cell.astype(np.int32), charge=decoded.charge)
 
 
 def equal_bits(
@@ -113,7 +106,7 @@ def equal_bits(
             codec = fitted(name, train, level, bits_per_unit, seed)
         except SettingsError:
             continue
-        result[name] = code_events(codec, events)
+        result[name], _ = sent(events, codec, level)
     if simulation is not None and has_floor(events):
         result[FLOOR] = fluctuation_floor(events, level, simulation, copies=copies)
     return result

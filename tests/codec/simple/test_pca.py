@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from contracts.codec import CodecContract, random_modules
-from hgcae.codec.pca import BUDGETS, PcaCodec, allocate
+from hgcae.codec.base import BUDGETS
+from hgcae.codec.simple.images import PcaCodec, allocate
 from hgcae.errors import SettingsError
 
 
@@ -26,7 +27,7 @@ class TestContract(CodecContract):
 def test_the_bits_are_used_up(links):
     codec = fitted(links)
     assert codec.max_bits == BUDGETS[links]
-    assert (np.diff(codec.widths) <= 0).all()
+    assert (np.diff(codec.number_bits) <= 0).all()
 
 
 def test_more_bits_make_a_better_image():
@@ -50,7 +51,7 @@ def test_the_charge_is_kept_to_the_accuracy_of_its_format():
 
 def test_the_bits_that_are_sent():
     """One component, the share of cell 0, in four steps: 25 % is the second step."""
-    codec = PcaCodec(2, [0.0] * 48, np.eye(48)[:1], [0.0], [1.0], [2])
+    codec = PcaCodec([0.0] * 48, np.eye(48)[:1], [0.0], [1.0], [2])
     charges = np.zeros((1, 48), int)
     charges[0, [0, 5]] = 25, 75
     payload = codec.encode(charges)
@@ -75,7 +76,7 @@ def test_what_cannot_be_fitted(links, train):
 
 @pytest.mark.parametrize("change", [{"mean": [0.0] * 47}, {"widths": [0]}, {"low": [2.0], "high": [1.0]}])
 def test_wrong_figures_are_refused(change):
-    config = {"links": 2, "mean": [0.0] * 48, "axes": [[0.0] * 48], "low": [0.0], "high": [1.0], "widths": [3]}
+    config = {"mean": [0.0] * 48, "axes": [[0.0] * 48], "low": [0.0], "high": [1.0], "widths": [3]}
     PcaCodec.from_config(config)
     with pytest.raises(SettingsError, match="found"):
         PcaCodec.from_config(config | change)

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.codec import CodecContract, random_modules
 from hgcae.codec import codec_from_config
-from hgcae.codec.mean import MeanCodec
+from hgcae.codec.simple import MeanCodec
 from hgcae.errors import SettingsError
 
 
@@ -43,13 +43,13 @@ def test_the_bits_that_are_sent():
 
 
 def test_nothing_to_fit_to():
-    with pytest.raises(SettingsError, match="no training module with charge"):
+    with pytest.raises(SettingsError, match="found 0 training modules with charge"):
         MeanCodec.fit(2, np.zeros((3, 48), int))
 
 
 def test_a_wrong_image_is_refused():
-    with pytest.raises(SettingsError, match=r"found the shape \(3,\)"):
-        MeanCodec(2, [1, 2, 3])
+    with pytest.raises(SettingsError, match=r"found the shape \(1, 3\)"):
+        MeanCodec([[1, 2, 3]])
 
 
 def test_unknown_names():

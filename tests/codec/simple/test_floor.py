@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hgcae.codec.baselines import FLOOR, equal_bits, fluctuation_floor
+from hgcae.codec.simple import FLOOR, equal_bits, fluctuation_floor
 from hgcae.errors import SettingsError
 from hgcae.events import Events
 from hgcae.simulate import SimulateSettings, simulate
