@@ -28,6 +28,7 @@ from hgcae.codec.simple import fitted
 from hgcae.coding.floatcode import DROPPED_BITS, FLOAT_4E3M
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import PROTOTYPE
+from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.files import set_weight_arrays
 from hgcae.simulate import GunSettings, SimulateSettings, simulate
@@ -150,12 +151,12 @@ def default(folder: Path) -> dict[str, Any]:
 def levels(folder: Path) -> dict[str, Any]:
     """Losses by level of other events, of all that were trained."""
     evaluated = store.Reader(sample(folder, JUDGED_EVENTS, JUDGED_SEED)).read()
-    mine, weights = Autoencoder.load(folder / "long"), folder / "long-reference.npz"
+    mine, weights = files.load(folder / "long"), folder / "long-reference.npz"
     found = {"zero": zero_loss(mine, evaluated), "hgcae": losses(mine.reconstruct, mine, evaluated)}
-    theirs = Autoencoder.load(folder / "long")
+    theirs = files.load(folder / "long")
     with np.load(weights) as file:
         set_weight_arrays(theirs, {name: _like(theirs, name, array) for name, array in file.items()}, weights)
-    l1 = Autoencoder.load(folder / "l1")
+    l1 = files.load(folder / "l1")
     found |= {"reference": losses(theirs.reconstruct, mine, evaluated), "l1": losses(l1.reconstruct, mine, evaluated)}
     return found | simple_codes(mine, evaluated, store.Reader(sample(folder, LONG_EVENTS, LONG_SEED)).read())
 

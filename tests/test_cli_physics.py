@@ -17,6 +17,7 @@ from hgcae.evaluate import PhysicsSettings, read_physics
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.positions import root_xy_cm
+from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
@@ -40,9 +41,9 @@ def folder(tmp_path_factory) -> Path:
     settings = l1_preset(hierarchy, 4, 9, barycentre=True)
     measured = Calibration.measure([events])
     wide = replace(measured, maximum={name: 10 * maximum for name, maximum in measured.maximum.items()})
-    Autoencoder(hierarchy, settings, wide, frames(hierarchy, xy), 1, events.detector).save(folder / "run" / "model")
+    files.save(Autoencoder(hierarchy, settings, wide, frames(hierarchy, xy), 1, events.detector), folder / "run" / "model")
     modules = Calibration.measure([showers(MODULE, 20)])
-    Autoencoder(MODULE, conserving_settings(MODULE, barycentre=False), modules, {}, 1).save(folder / "modules" / "model")
+    files.save(Autoencoder(MODULE, conserving_settings(MODULE, barycentre=False), modules, {}, 1), folder / "modules" / "model")
     return folder
 
 
@@ -63,7 +64,7 @@ def hgcae(monkeypatch, capfd, folder):
 def test_the_whole_command_and_again(hgcae, folder):
     status, out, err = hgcae("run", "-o", "out", *SMALL, "--json")
     assert status == 0, err
-    results, model = read_physics(folder / "out" / "physics.json"), Autoencoder.load(folder / "run")
+    results, model = read_physics(folder / "out" / "physics.json"), files.load(folder / "run")
     assert json.loads(out) == results
     assert {path.name for path in (folder / "out").iterdir()} == PICTURES | {"physics.json", "physics.md", "samples", "decoded"}
     assert set(results["codecs"]) == {"ROC"}

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hgcae.cli import dimension_points as cli_points
 from hgcae.errors import SettingsError
 from hgcae.evaluate.eventwise import METRICS
+from hgcae.model import files
 from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.simulate import GunSettings, SimulateSettings, simulate
 from hgcae.store import write
 from hgcae.store.results import read_results_file
+from hgcae.studies.code_size import points as cli_points
 from hgcae.train.run import RunSettings, prepare
 from test_cli_train import contents, help_of, hgcae_in
 
@@ -42,7 +43,7 @@ def base_run(folder: Path) -> None:
     levels = {name: ConservingSettings(latent=4, bits=7, encoder=(8,), decoder=(8,)) for name in names}
     settings = RunSettings(input=str(folder / "base.parquet"), model=ModelSettings(preset="l1", levels={**levels}))
     trainer = prepare(settings, folder / "run")
-    trainer.model.save(folder / "run" / "model")
+    files.save(trainer.model, folder / "run" / "model")
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +97,13 @@ def test_what_is_found(scanned):
         assert answers[name]["floor"] > 0
     # Scaled to the event's sum, and not coded, so there is nothing to estimate from.
     assert answers["energy_width"]["floor"] is answers["head_energy"]["floor"] is None
-    meaning = found["meaning"]["electron"]
-    assert meaning["names"] == ["sum", "barycentre x", "barycentre y", "learned 1"]
+    interpretation = found["interpretation"]["electron"]
+    assert interpretation["names"] == ["sum", "barycentre x", "barycentre y", "learned 1"]
     # The first number is the sum, so it goes with the energy; the second is the barycentre.
-    assert meaning["correlations"]["seen_gev"][0] > 0.95
-    assert meaning["correlations"]["x_cm"][1] > 0.8
-    assert [len(number["profiles"]) for number in meaning["traversal"]["numbers"]] == [5] * 4
-    energy = np.sum(meaning["traversal"]["numbers"][0]["profiles"], axis=1)
+    assert interpretation["correlations"]["seen_gev"][0] > 0.95
+    assert interpretation["correlations"]["x_cm"][1] > 0.8
+    assert [len(number["profiles"]) for number in interpretation["traversal"]["numbers"]] == [5] * 4
+    energy = np.sum(interpretation["traversal"]["numbers"][0]["profiles"], axis=1)
     assert (np.diff(energy) > 0).all()
 
 
@@ -110,7 +111,7 @@ def test_the_files(scanned):
     folder, _ = scanned
     assert len(points(folder)) == 5
     names = {path.name for path in (folder / "scan").glob("*.png")}
-    assert names == {"dimension_STAGE2_numbers.png", "dimension_STAGE2_bits.png", "meaning_electron.png", "traversal_electron.png"}
+    assert names == {"dimension_STAGE2_numbers.png", "dimension_STAGE2_bits.png", "interpretation_electron.png", "traversal_electron.png"}
 
 
 class TestResume:
@@ -118,7 +119,7 @@ class TestResume:
         before = contents(copy / "scan")
         result = again(copy)
         assert result.status == 0
-        assert "4 points, 4 of them are there" in result.err
+        assert "4 of 4 points are there" in result.err
         after = contents(copy / "scan")
         assert {p.name for p, content in after.items() if before.get(p) != content} <= {"scan.json"}
 
@@ -136,7 +137,7 @@ class TestResume:
     def test_other_settings_are_other_points(self, copy):
         before = points(copy)
         result = again(copy, "--seeds", "2")
-        assert "8 points, 4 of them are there" in result.err
+        assert "4 of 8 points are there" in result.err
         assert {name: points(copy)[name] for name in before} == before
         assert len(points(copy)) == len(before) + 4
         entry = result.json["answers"]["electron"]["STAGE2"]["layer_error"]["sizes"][0]
@@ -154,7 +155,7 @@ class TestResume:
         monkeypatch.setattr(cli_points, "measure", measure)
         result = again(copy, "--set", "root.latent=[2,4,3,5,6]")
         assert result.status == 2
-        assert "6 points, 4 of them are there" in result.err
+        assert "4 of 6 points are there" in result.err
         assert "failed: electron STAGE2 4 x 9 bits, seed 1: SettingsError: no such luck" in result.err
         assert "1 of 6 points failed" in result.err
         assert json.loads((copy / "scan" / "scan.json").read_text())["points"] == 5

@@ -9,10 +9,11 @@ from unittest.mock import patch
 
 import pytest
 
-from hgcae.cli import main, merge_points
+from hgcae.cli import main
 from hgcae.errors import SettingsError
 from hgcae.evaluate.borders import REGIONS
 from hgcae.store.results import read_results_file
+from hgcae.studies.aggregation import points as merge_points
 
 pytestmark = pytest.mark.slow
 
@@ -104,13 +105,14 @@ def test_rounds_train_shared_stages_once(command, tmp_path):
     command("-o", command.folder, "--n-train", 20, "--n-test", 10, "--variant", "flat")
     from hgcae.evaluate import EvaluateSettings
 
-    context = merge_points.MergeContext(command.folder, 1.0, EvaluateSettings(), 2.0)
-    chosen = ["merged", "neighbours", "joint"]
-    rounds = list(merge_points._rounds(context, [(name, seed) for seed in (1, 2) for name in chosen]))
+    context = merge_points.AggregationContext(command.folder, 1.0, EvaluateSettings(), 2.0)
+    chosen = ["merged", "triplet 12 x 6", "joint"]
+    jobs = merge_points.rounds(context, [(name, seed) for seed in (1, 2) for name in chosen], 2)
+    rounds = [[(job.name, *job.arguments[1:]) for job in jobs_of_round] for jobs_of_round in jobs]
     assert rounds[:4] == [
-        [("merged", 1, 1)],
-        [("joint", 1, 2), ("merged", 1, 2)],
-        [("neighbours", 1, 3), ("merged", 1, 3)],
-        [("merged", 1, 0), ("neighbours", 1, 0), ("joint", 1, 0)],
+        [("", "merged", 1, 1)],
+        [("", "joint", 1, 2), ("", "merged", 1, 2)],
+        [("", "triplet 12 x 6", 1, 3), ("", "merged", 1, 3)],
+        [(f"{name}, seed 1", name, 1) for name in chosen],
     ]
-    assert [task[1] for tasks in rounds[4:] for task in tasks] == [2] * 8
+    assert [task[2] for tasks in rounds[4:] for task in tasks] == [2] * 8

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 import pages
-from evaluate.test_merging import point as merged
-from evaluate.test_saturation import point as sized
 from evaluate.toys import toy_showers
 from hgcae.evaluate import (
     Bootstrap,
@@ -21,11 +19,13 @@ from hgcae.evaluate import (
     write_physics,
     write_stress,
 )
-from hgcae.evaluate.saturation import answers
 from hgcae.geometry.detector import Detector
 from hgcae.store.results import read_results_file, write_results_file
+from hgcae.studies.code_size.analysis import answers
 from pages import Collected, collect, keep, kept, render
 from plots.runs import toy_results
+from studies.test_aggregation_table import point as merged
+from studies.test_analysis import point as sized
 
 TOLD = {"date": "2026-01-31", "versions": {"python": "3.11.7"}}
 MACHINE = {"machine": {"date": "2026-01-31", "cores": 2, "cpu": "a processor"}, "versions": {"hgcae": "0.1.0"}}
@@ -169,7 +169,7 @@ def test_sizes_of_codes(tmp_path):
         "failed": [],
         "cpu_s_per_point": {"STAGE2": 19.4},
         "answers": answers([*joint.values(), *lower], {}),
-        "meaning": {"electron": {"traversal": {"energies_gev": [78.2, 129.0]}}},
+        "interpretation": {"electron": {"traversal": {"energies_gev": [78.2, 129.0]}}},
         "intrinsic": {
             "electron": {
                 "CELLS": {"n": 1000, "ambient": 82080, "estimates": estimate, "control": estimate, "control_dimension": 7},

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hgcae.evaluate.eventwise import METRICS
-from hgcae.evaluate.saturation import answer_table, count, size_table
 from hgcae.store.results import read_results_file
+from hgcae.studies.code_size.analysis import answer_table, count, size_table
 from pages import Collected, table
 
 ROOT = "STAGE2"
@@ -23,12 +23,12 @@ def collect(folder: Path) -> Collected:
     root = {sample: levels[ROOT] for sample, levels in answers.items() if ROOT in levels}
     lower = {(sample, level): metrics for sample, levels in answers.items() for level, metrics in levels.items() if level != ROOT}
     first = next(iter(answers), "")
-    moved = next((name for name, entry in found["meaning"].items() if "traversal" in entry), None)
+    moved = next((name for name, entry in found["interpretation"].items() if "traversal" in entry), None)
     pictures = [
         f"dimension_{ROOT}_numbers",
         f"dimension_{ROOT}_bits",
         f"traversal_{moved}",
-        *(f"meaning_{name}" for name in found["meaning"]),
+        *(f"interpretation_{name}" for name in found["interpretation"]),
     ]
     pictures += [f"dimension_{level}_numbers" for sample, level in lower if sample == first]
     pictures = [name for name in pictures if (folder / f"{name}.png").exists()]
@@ -48,8 +48,8 @@ def collect(folder: Path) -> Collected:
         "enough": {sample: _enough(metrics) for sample, metrics in root.items()},
         "answers": {sample: table(*answer_table(metrics)) for sample, metrics in root.items()},
         "sizes": {sample: table(*size_table(metrics, SHOWN)) for sample, metrics in root.items()},
-        "moved": {"sample": moved, "energies_gev": found["meaning"][moved]["traversal"]["energies_gev"]} if moved else None,
-        "meaning": list(found["meaning"]),
+        "moved": {"sample": moved, "energies_gev": found["interpretation"][moved]["traversal"]["energies_gev"]} if moved else None,
+        "meaning": list(found["interpretation"]),
         "intrinsic": _intrinsic(found["intrinsic"]),
         "lower_at": max((metric["at"][0] for metrics in lower.values() for metric in metrics.values()), default=0),
         "lower_smallest": _smallest(lower, ["sample", "level"]),

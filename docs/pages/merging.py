@@ -9,8 +9,8 @@ from typing import Any
 from scipy.stats import t as student
 
 from hgcae.evaluate.borders import REGIONS
-from hgcae.evaluate.merging import REFERENCE, border_table, by_variant, merge_table, relative
 from hgcae.store.results import read_results_file
+from hgcae.studies.aggregation.table import REFERENCE, border_table, by_variant, merge_table, relative
 from pages import Collected, table
 
 AGAINST = {"shared": "joint", "merged 24 x 9": "flat 8 x 9"}

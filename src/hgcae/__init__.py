@@ -49,9 +49,9 @@ def load(path: str | Path) -> Autoencoder:
     Raises:
         DataFormatError: There is none, or it is damaged or of an older version.
     """
-    from hgcae.model.autoencoder import Autoencoder
+    from hgcae.model import files
 
-    return Autoencoder.load(path)
+    return files.load(path)
 
 
 def read(path: str | Path, digi: DigiKind | None = None) -> Events:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import re
 import socket
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hgcae import stopping
 from hgcae.errors import BusyError, SettingsError
@@ -193,3 +195,12 @@ def _lock(path: Path, lock: Path, *, wait: bool) -> int:
                 _held.add(handle)
                 return handle
         os.close(handle)  # its owner has just removed it
+
+
+def finite(value: Any) -> Any:
+    """Returns plain values in which numbers that are not finite are None."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -18,4 +18,4 @@ def test_axes_by_iteration_are_those_of_the_covariance(monkeypatch):
     monkeypatch.setattr(principal, "_COVARIANCE_CELLS", 1)
     np.testing.assert_allclose(principal_axes(rows, weight, mean, 5), full, atol=1e-8)
     np.testing.assert_allclose(components(rows, mean, full), (dense - mean) @ full.T)
-    np.testing.assert_allclose(components(dense, mean, full), (dense - mean) @ full.T)
+    np.testing.assert_allclose(components(dense.astype(float), mean, full), (dense - mean) @ full.T)

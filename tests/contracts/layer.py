@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.coding.fixedpoint import FixedPoint
-from hgcae.model.autoencoder import stateless
+from hgcae.model.compiled import stateless
 from hgcae.model.original import WeightScale, scaled_arrays
 
 EXACT = 2**24

@@ -9,8 +9,8 @@ from hgcae.evaluate import EvaluateSettings, evaluate_level
 from hgcae.evaluate.borders import METRICS, REGIONS, core_xy_cm, evaluate_regions, regions, segment_distance_cm
 from hgcae.events import Events
 from hgcae.geometry import module
+from hgcae.geometry.borders import inner_borders
 from hgcae.geometry.detector import Detector
-from hgcae.geometry.neighbours import inner_borders
 
 DETECTOR = Detector.load("prototype")
 CELLS = DETECTOR.cells_per_layer

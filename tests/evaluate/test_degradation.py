@@ -12,8 +12,8 @@ from hgcae.errors import DataFormatError
 from hgcae.evaluate import Bootstrap, degradation, read_stress, stress_table, write_stress
 from hgcae.evaluate.degradation import METRICS
 from hgcae.geometry.detector import Detector
-from hgcae.plots import stress_figure
 from hgcae.store.results import write_results_file
+from hgcae.studies.robustness.figure import stress_figure
 
 DETECTOR = Detector.load("testbeam")
 SHOWERS = toy_showers(DETECTOR, 40)

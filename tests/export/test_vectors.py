@@ -82,7 +82,6 @@ def test_the_unit_of_the_page():
     sums = SumCode(63, 6)
     tables = ConservingTables(
         n_inputs=5,
-        messages=0,
         scale=np.float32(16),
         below=np.zeros(0),
         thresholds=sums.thresholds.astype(np.float64),

@@ -32,7 +32,6 @@ from hgcae.codec import Payload, UnitCodec, codec_from_config
 from hgcae.codec.cms import graph_layers
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import physics, read_module_results, read_physics, read_results, read_stress
-from hgcae.evaluate.points import read_point, write_point
 from hgcae.evaluate.report import EvaluateSettings, write_results
 from hgcae.events import Events
 from hgcae.examples.mnist import data as mnist
@@ -47,8 +46,9 @@ from hgcae.simulate import SimulateSettings
 from hgcae.sources import read_events, write_events
 from hgcae.store.arrays import seal_zip
 from hgcae.store.results import write_results_file
+from hgcae.studies.code_size.plan import ScanSettings
+from hgcae.studies.points import read_point, write_point
 from hgcae.train.checkpoint import Checkpoint
-from hgcae.train.dimension import ScanSettings
 from hgcae.train.run import RunSettings
 from hgcae.workflow.archive import check_archive, write_archive
 from hgcae.workflow.codes import CodesFile
@@ -169,7 +169,7 @@ def _make_model(folder: Path) -> None:
     from model.toys import autoencoder, conserving_settings
 
     model = autoencoder(conserving_settings(SMALL), SMALL)
-    model.save(_sub(folder, 0) / "model")
+    files.save(model, _sub(folder, 0) / "model")
     write_archive(folder / "0" / "model", _sub(folder.parent / "archive", 0) / "a.zip")
 
 

@@ -13,7 +13,7 @@ from hgcae.coding.sums import UNITS, WEIGHT_ONE
 from hgcae.errors import DataFormatError, GeometryError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.model import autoencoder as module
+from hgcae.model import compiled as module
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration

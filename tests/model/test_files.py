@@ -28,7 +28,7 @@ def small() -> Autoencoder:
 
 @pytest.fixture
 def saved(small, tmp_path) -> pathlib.Path:
-    small.save(tmp_path / "run" / "model")
+    files.save(small, tmp_path / "run" / "model")
     return tmp_path / "run" / "model"
 
 
@@ -64,8 +64,8 @@ class TestRoundTrip:
         model.heads = Heads()
         codes = model.encode_events(events, "STACK")
         model.heads.fit(model, events, {"STACK": codes})
-        model.save(tmp_path / "run" / "model")
-        for loaded in (Autoencoder.load(tmp_path / "run"), hgcae.load(tmp_path / "run" / "model")):
+        files.save(model, tmp_path / "run" / "model")
+        for loaded in (files.load(tmp_path / "run"), hgcae.load(tmp_path / "run" / "model")):
             assert (loaded.hierarchy, loaded.settings, loaded.calibration) == (model.hierarchy, model.settings, model.calibration)
             assert (loaded.detector, loaded.conserves_charge) == (model.detector, model.conserves_charge)
             assert_equal_arrays(loaded, model)
@@ -78,19 +78,19 @@ class TestRoundTrip:
 
     def test_saving_twice_writes_the_same(self, small, saved):
         before = {path.name: path.read_bytes() for path in saved.iterdir()}
-        Autoencoder.load(saved).save(saved)
+        files.save(files.load(saved), saved)
         assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
 
     def test_nothing_fitted_and_no_detector(self, tmp_path, small):
-        small.save(tmp_path)
-        loaded = Autoencoder.load(tmp_path)
+        files.save(small, tmp_path)
+        loaded = files.load(tmp_path)
         assert loaded.heads == Heads()
 
 
 class TestFingerprint:
     def test_it_is_that_of_the_file(self, small, saved):
         assert files.model_fingerprint(small) == json.loads((saved / "model.json").read_text())["fingerprint"]
-        assert files.model_fingerprint(Autoencoder.load(saved)) == files.model_fingerprint(small)
+        assert files.model_fingerprint(files.load(saved)) == files.model_fingerprint(small)
 
     def test_weights_heads_and_data_count(self, small):
         others = [changed(small), copy.copy(small), copy.copy(small)]
@@ -101,8 +101,8 @@ class TestFingerprint:
     def test_what_it_was_trained_on_comes_back(self, small, tmp_path):
         model = copy.copy(small)
         model.trained_on = TrainingData("0123", [0, 90], [90, 100], "MODULE")
-        model.save(tmp_path)
-        assert Autoencoder.load(tmp_path).trained_on == model.trained_on
+        files.save(model, tmp_path)
+        assert files.load(tmp_path).trained_on == model.trained_on
 
     def test_a_detector_that_becomes_known_changes_nothing(self, small, monkeypatch, tmp_path):
         own = Detector(Detector.load("testbeam").settings.model_copy(update={"name": "mine"}))
@@ -111,9 +111,9 @@ class TestFingerprint:
         before = files.model_fingerprint(model)
         monkeypatch.setattr(detectors, "_KNOWN", {own.fingerprint(): own})
         assert files.model_fingerprint(model) == before
-        model.save(tmp_path)
+        files.save(model, tmp_path)
         monkeypatch.setattr(detectors, "_KNOWN", {})
-        assert Autoencoder.load(tmp_path).detector == model.detector
+        assert files.load(tmp_path).detector == model.detector
         found = detectors.detector_of(model.detector, tmp_path)
         assert found is not None
         assert found.settings == own.settings
@@ -121,13 +121,13 @@ class TestFingerprint:
     def test_no_damage_of_its_description_is_used(self, small, tmp_path):
         model = copy.copy(small)
         model.detector = Detector.load("testbeam").identity
-        model.save(tmp_path)
+        files.save(model, tmp_path)
         content = (tmp_path / "model.json").read_text()
         for text in ("2.8", "testbeam", "300", "CE-E"):
             assert text in content
             (tmp_path / "model.json").write_text(content.replace(text, text.swapcase() if text.isalpha() else text[:-1] + "5"))
             with pytest.raises(HgcaeError, match="fingerprint"):
-                Autoencoder.load(tmp_path)
+                files.load(tmp_path)
 
 
 class TestDamage:
@@ -149,7 +149,7 @@ class TestDamage:
             if flipped.lower() == content.lower() and json_or_none(flipped) == json.loads(content):
                 continue  # 1e-5 and 1E-5
             with pytest.raises(DataFormatError, match=r"model\.json"):
-                Autoencoder.load(saved)
+                files.load(saved)
 
     @pytest.mark.parametrize("end", [0, 100, -1])
     def test_a_file_that_ends_early(self, saved, end):
@@ -157,7 +157,7 @@ class TestDamage:
             content = path.read_bytes()
             path.write_bytes(content[:end])
             with pytest.raises(DataFormatError):
-                Autoencoder.load(saved)
+                files.load(saved)
             path.write_bytes(content)
 
     def test_missing_files(self, saved, tmp_path):
@@ -169,24 +169,24 @@ class TestDamage:
     def test_missing_weights(self, saved):
         next(saved.glob("*.npz")).unlink()
         with pytest.raises(DataFormatError, match="the weights named in model.json"):
-            Autoencoder.load(saved)
+            files.load(saved)
 
     @pytest.mark.parametrize("content", ["", "{}", "[]", "3", "null", '{"format": "other"}', '{"a": ', "\0\0", '"hgcae-model"'])
     def test_foreign_files(self, saved, content):
         (saved / "model.json").write_text(content)
         with pytest.raises(DataFormatError, match=r"model\.json"):
-            Autoencoder.load(saved)
+            files.load(saved)
 
     def test_not_text(self, saved):
         (saved / "model.json").write_bytes(b"\xff\xfe{")
         with pytest.raises(DataFormatError, match="no JSON"):
-            Autoencoder.load(saved)
+            files.load(saved)
 
     @pytest.mark.parametrize("version", [0, 1, 2, 3, "3", None])
     def test_another_version(self, saved, version):
         edit(saved, lambda header: header.update(version=version))
         with pytest.raises(DataFormatError, match="version: found .*, expected 4: train the model again"):
-            Autoencoder.load(saved)
+            files.load(saved)
 
     @pytest.mark.parametrize("key", ["weights", "sha256", "hierarchy", "settings", "calibration", "frames"])
     def test_headers_of_no_model(self, saved, key):
@@ -207,17 +207,17 @@ class TestDamage:
         ):
             edit(saved, lambda header, v=value: header.pop(key) if v is ... else header.update({key: v}))
             with suppress(HgcaeError):
-                Autoencoder.load(saved)
+                files.load(saved)
                 assert key == "frames"
             (saved / "model.json").write_text(content)
 
     def test_weights_of_another_architecture(self, saved, small):
         edit(saved, lambda header: header["settings"]["levels"]["ROC"].update(encoder=[9]))
         with pytest.raises(DataFormatError, match=r"ROC/encoder/0: found shape \(17, 8\), expected shape \(17, 9\)"):
-            Autoencoder.load(saved)
+            files.load(saved)
         edit(saved, lambda header: header["settings"]["levels"]["ROC"].update(encoder=[8, 8]))
         with pytest.raises(DataFormatError, match="arrays: found a difference in ROC/encoder/4"):
-            Autoencoder.load(saved)
+            files.load(saved)
         arrays = files.weight_arrays(small)
         del arrays["MODULE/decoder/0"]
         with pytest.raises(DataFormatError, match="MODULE/decoder/0"):
@@ -242,11 +242,11 @@ class TestReplacing:
         outcomes = []
         for stop_at in range(20):
             shutil.rmtree(saved)
-            small.save(saved)
+            files.save(small, saved)
             with monkeypatch.context() as patch:
-                if not interrupted(patch, lambda: new.save(saved), stop_at):
+                if not interrupted(patch, lambda: files.save(new, saved), stop_at):
                     break
-            loaded = Autoencoder.load(saved)
+            loaded = files.load(saved)
             is_new = (arrays_of(loaded)["ROC/encoder/0"] == arrays_of(new)["ROC/encoder/0"]).all()
             assert_equal_arrays(loaded, new if is_new else small)
             outcomes.append(bool(is_new))
@@ -256,21 +256,21 @@ class TestReplacing:
     def test_an_interrupted_save_leaves_nothing_behind_in_the_end(self, small, saved, monkeypatch):
         new = changed(small)
         with monkeypatch.context() as patch:
-            assert interrupted(patch, lambda: new.save(saved), 2)
-        new.save(saved)
+            assert interrupted(patch, lambda: files.save(new, saved), 2)
+        files.save(new, saved)
         assert len(list(saved.iterdir())) == 2
-        assert_equal_arrays(Autoencoder.load(saved), new)
+        assert_equal_arrays(files.load(saved), new)
 
     def test_a_reader_that_comes_in_between_gets_the_new_model(self, small, saved, monkeypatch):
         new, read = changed(small), files._read_weights
 
         def read_late(*args):
             monkeypatch.setattr(files, "_read_weights", read)
-            new.save(saved)
+            files.save(new, saved)
             return read(*args)
 
         monkeypatch.setattr(files, "_read_weights", read_late)
-        assert_equal_arrays(Autoencoder.load(saved), new)
+        assert_equal_arrays(files.load(saved), new)
 
 
 def interrupted(patch: pytest.MonkeyPatch, action, stop_at: int) -> bool:

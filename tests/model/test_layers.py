@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from contracts.layer import Formats, LayerContract, evaluate, to_integers
 from hgcae.errors import SettingsError
-from hgcae.model.autoencoder import Autoencoder, stateless
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.compiled import stateless
 from hgcae.model.layers import EachChild, FixedPoint, TransposedConvolution, quantised_convolutions, quantised_dense
 from hgcae.model.presets import ConservingSettings, PlainSettings, l1_preset, original_preset
 from model.toys import STACK, autoencoder

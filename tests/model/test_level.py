@@ -10,7 +10,7 @@ import pytest
 
 from contracts.layer import EXACT, Formats, products, requantised
 from hgcae.coding.sums import UNITS, WEIGHT_ONE
-from hgcae.model.autoencoder import stateless
+from hgcae.model.compiled import stateless
 from hgcae.model.conserving import ConservingLevel
 from model.toys import STACK
 

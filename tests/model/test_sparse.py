@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hgcae.events import Events
-from hgcae.model.autoencoder import Autoencoder, stateless
+from hgcae.model.autoencoder import Autoencoder
+from hgcae.model.compiled import stateless
 from hgcae.model.sparse import Tree, bucket
 from model.toys import MODULE, STACK, showers
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.model.autoencoder import Autoencoder, stateless
+from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
+from hgcae.model.compiled import stateless
 from hgcae.train import losses
 from hgcae.train.losses import ChildLoss, LossSettings, MultiScaleLoss, squared_error
 from model.toys import MODULE, STACK, WEIGHT, autoencoder, cell_xy, conserving_settings, plain_settings, showers

@@ -15,7 +15,7 @@ from hgcae.events import Events
 from hgcae.geometry import detector as geometry
 from hgcae.geometry.detector import Detector, DetectorSettings
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.model.autoencoder import Autoencoder
+from hgcae.model import files as model_files
 from hgcae.simulate import SimulateSettings, simulate
 from hgcae.simulate.perturb import perturbed
 from hgcae.simulate.repeat import repeated
@@ -332,9 +332,9 @@ class TestOwnDetector:
         assert set(trainer.model.frames) == {"ROC", "MODULE", "STAGE2"}
 
     def test_the_model_describes_it(self, own, elsewhere, folder, monkeypatch):
-        prepare(RunSettings(input=str(own / "events.parquet"), epochs=10), folder).model.save(folder / "model")
+        model_files.save(prepare(RunSettings(input=str(own / "events.parquet"), epochs=10), folder).model, folder / "model")
         monkeypatch.setattr(geometry, "_KNOWN", {})
-        named = Autoencoder.load(folder).detector
+        named = model_files.load(folder).detector
         detector = geometry.detector_of(named, folder)
         assert detector is not None
         assert detector.identity == named == store.Reader(own / "events.parquet").detector

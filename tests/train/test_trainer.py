@@ -61,7 +61,7 @@ def state(run: Trainer, epoch: int) -> Path:
 
 class TestRun:
     def test_only_the_levels_of_the_stage_learn(self, done):
-        states = [weights(trainer(done.folder).model), *(weights(Autoencoder.load(state(done, i))) for i in range(1, 7))]
+        states = [weights(trainer(done.folder).model), *(weights(files.load(state(done, i))) for i in range(1, 7))]
         for i, (before, after) in enumerate(pairwise(states)):
             learned = "ROC/" if i < 3 else "MODULE/"
             for name in before:
@@ -83,7 +83,7 @@ class TestRun:
 
     def test_the_folder(self, done):
         assert {path.name for path in done.folder.iterdir()} == {"checkpoint.npz", "history.jsonl", "model"}
-        loaded = Autoencoder.load(done.folder)
+        loaded = files.load(done.folder)
         final = weights(done.model)
         assert all((values == final[name]).all() for name, values in weights(loaded).items())
         assert set(loaded.heads.energy) == {"ROC", "MODULE"}
@@ -162,7 +162,7 @@ class TestResume:
     @pytest.mark.parametrize("epoch", [3, 6])
     def test_stopped_after_the_last_epoch_of_a_stage(self, done, folder, epoch):
         shutil.copytree(state(done, epoch), folder)
-        assert not Autoencoder.load(folder).heads.energy
+        assert not files.load(folder).heads.energy
         trainer(folder).run()
         assert_same_end(folder, done.folder)
 

@@ -21,6 +21,7 @@ import typer
 
 from hgcae import stopping
 from hgcae.errors import DataFormatError, HgcaeError, HgcaeWarning
+from hgcae.outputs import finite
 from hgcae.settings import override, read_yaml
 
 if TYPE_CHECKING:
@@ -240,12 +241,3 @@ def _text(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return f"{value:,.0f}"
     return "none" if value is None else str(value)
-
-
-def finite(value: Any) -> Any:
-    """Returns plain values in which numbers that are not finite are None."""
-    if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -44,10 +44,10 @@ def info(
 
 
 def _model(folder: Path) -> dict[str, Any]:
-    from hgcae.model.autoencoder import Autoencoder
+    from hgcae.model import files
     from hgcae.model.files import model_fingerprint
 
-    model = Autoencoder.load(folder)
+    model = files.load(folder)
     levels = {}
     for name, level in model.levels.items():
         formats = model.settings.levels[name].model_dump(include={"weight", "activation", "feature", "number"})

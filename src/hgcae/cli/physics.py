@@ -73,11 +73,11 @@ def physics(
       hgcae physics run -o physics --events 200 --levels MODULE --levels STAGE2
     """
     from hgcae.evaluate import PhysicsSettings, evaluate_physics, write_physics
-    from hgcae.model.autoencoder import Autoencoder
+    from hgcae.model import files
     from hgcae.model.files import model_fingerprint
 
     chosen = PhysicsSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
-    model = Autoencoder.load(run)
+    model = files.load(run)
     detector = _detector(model, run)
     names = [model.level(name).name for name in levels or model.hierarchy.names]
     folder = output or run / "physics"

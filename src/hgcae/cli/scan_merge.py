@@ -1,21 +1,14 @@
-"""`hgcae scan merge`: how neighbouring units are best merged."""
+"""`hgcae scan merge`: how neighbouring units are best aggregated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from hgcae import __version__
 from hgcae.cli import console
-from hgcae.errors import SettingsError, WorkerError, unknown
-from hgcae.outputs import claimed
-
-if TYPE_CHECKING:
-    from hgcae.cli.merge_points import MergeContext
+from hgcae.errors import WorkerError
 
 
 def merge(
@@ -31,10 +24,9 @@ def merge(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     as_json: console.JsonOption = False,
 ) -> None:
-    """Compare ways of merging neighbouring units at the same bits per event.
+    """Compare ways of aggregating neighbouring units at the same bits per event.
 
-    With triplets or without; with a look at neighbours; with one network for two levels; levels trained alone or together; bits moved
-    between levels.
+    With triplets or without; levels trained alone or together; bits moved between levels.
 
     Every variant is trained and evaluated for every seed, on the same electrons of 1 to 500 GeV anywhere on the prototype detector;
     showers across borders of modules and of triplets are also evaluated separately. Stages that variants share are trained once.
@@ -51,95 +43,15 @@ def merge(
       hgcae scan merge -o merging
       hgcae scan merge -o quick --length 0.1 --seed 1 --variant merged --variant "flat 4 x 6"
     """
-    from hgcae.cli.merge_points import MergeContext, make_points
-    from hgcae.evaluate import EvaluateSettings
-    from hgcae.evaluate.points import known_point
+    from hgcae.studies.aggregation.run import compare
+    from hgcae.studies.aggregation.table import merge_table
 
-    numbers = list(dict.fromkeys(seeds or (1, 2, 3)))
-    _electrons(output, n_train, n_test)
-    context = MergeContext(output, length, EvaluateSettings(bootstrap_replicas=30), margin_cm)
-    variants = context.variants()
-    names = list(dict.fromkeys(chosen or variants))
-    if strange := [name for name in names if name not in variants]:
-        raise SettingsError(unknown("variant", strange[0], variants))
-    wanted = [(name, seed) for seed in numbers for name in names]
-    missing = []
-    for name, seed in wanted:
-        content, problem = known_point(context.points, context.settings(variants[name], seed))
-        if problem is not None:
-            console.note(f"made again: {problem}")
-        if content is None:
-            missing.append((name, seed))
-    console.note(f"{len(wanted) - len(missing)} of {len(wanted)} points are there")
-    failures = []
-    with claimed(output / "results.json"):
-        with console.progress(len(missing), "points") as progress:
-            for problem in make_points(context, missing, workers, progress):
-                console.note(f"failed: {problem}")
-                failures.append(problem)
-        results = _collect(context, wanted, failures, {"n_train": n_train, "n_test": n_test})
-        report(results, output, as_json=as_json)
-    if failures:
-        msg = f"{len(failures)} of {len(wanted)} points failed, the first: {failures[0]}"
-        raise WorkerError(msg)
-
-
-def _electrons(folder: Path, n_train: int, n_test: int) -> None:
-    """Simulates the samples that are not there yet."""
-    from hgcae import simulate as stage
-    from hgcae.store import Reader, write
-
-    for name, n, seed in (("train", n_train, 2), ("test", n_test, 3)):
-        settings = stage.SimulateSettings(seed=seed)
-        provenance = {"program": f"hgcae {__version__} scan merge", "settings": settings.model_dump(mode="json"), "events": n}
-        path = folder / f"{name}.parquet"
-        if path.exists() and Reader(path).provenance == provenance:
-            continue
-        console.note(f"simulating {n} electrons ({name})")
-        with console.progress(n, "events") as progress:
-            write(path, stage.simulate(settings, n, workers=1, progress=progress), provenance)
-
-
-def _collect(
-    context: MergeContext, wanted: Sequence[tuple[str, int]], failures: Sequence[str], counts: Mapping[str, int]
-) -> dict[str, Any]:
-    """Reads the points and writes `results.json`."""
-    from hgcae.evaluate.points import known_point
-    from hgcae.evaluate.report import versions
-    from hgcae.store import Reader
-    from hgcae.store.results import write_results_file
-
-    variants = context.variants()
-    found = [known_point(context.points, context.settings(variants[name], seed))[0] for name, seed in wanted]
-    results = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": versions(),
-        "settings": {
-            "length": context.length,
-            "margin_cm": context.margin_cm,
-            "evaluation": context.evaluation.model_dump(mode="json"),
-            **counts,
-        },
-        "fingerprints": {name: Reader(context.folder / f"{name}.parquet").content_fingerprint for name in ("train", "test")},
-        "points": [content for content in found if content is not None],
-        "failures": list(failures),
-    }
-    return write_results_file(context.folder / "results.json", results)
-
-
-def report(results: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
-    """Writes tables and figure, and prints the first table, or everything as JSON."""
-    from hgcae.evaluate.merging import border_table, markdown, merge_table
-    from hgcae.outputs import atomic_path
-    from hgcae.plots import merging_figure
-
-    if results["points"]:
-        merging_figure(results["points"], folder / "merging.png")
-        with atomic_path(folder / "results.md") as path:
-            text = f"{markdown(*merge_table(results['points']))}\n\n{markdown(*border_table(results['points']))}\n"
-            path.write_text(text, encoding="utf-8")
+    results = compare(output, chosen, seeds or (1, 2, 3), length, (n_train, n_test), margin_cm, workers, console)
     if as_json:
         console.show(results, as_json=True)
-        return
-    console.print_table(*merge_table(results["points"]))
-    console.print_line(f"figure, results.md and results.json in {folder}")
+    else:
+        console.print_table(*merge_table(results["points"]))
+        console.print_line(f"figure, results.md and results.json in {output}")
+    if failures := results["failures"]:
+        msg = f"{len(failures)} of {len(failures) + len(results['points'])} points failed, the first: {failures[0]}"
+        raise WorkerError(msg)

@@ -35,7 +35,7 @@ def show(
     """
     from hgcae.events import Events
     from hgcae.geometry.detector import detector_of
-    from hgcae.model.autoencoder import Autoencoder
+    from hgcae.model import files
     from hgcae.plots import draw_event, draw_units
 
     first = next(iter(console.events_of(events, detector)), None)
@@ -55,7 +55,7 @@ def show(
     true = Events.concatenate(parts)
     decoded, title = None, ""
     if run is not None:
-        model = Autoencoder.load(run)
+        model = files.load(run)
         name = model.level(level or true.hierarchy.root).name
         decoded, title = model.reconstruct(true, name), f"decoded from {name}"
     if layered and whole is not None:

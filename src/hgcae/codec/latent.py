@@ -57,7 +57,6 @@ class LatentCodec(NumbersCodec):
     def _integer_encoder(self) -> IntegerEncoder:
         feature = self.encoder.feature
         tables = ConservingTables(
-            messages=0,
             n_inputs=N_FEATURES,
             scale=np.float32(sums.UNITS),
             below=np.zeros(0),

@@ -12,8 +12,8 @@ from hgcae.evaluate.moments import moments, weighted_mean
 from hgcae.evaluate.report import EvaluateSettings, evaluate_level
 from hgcae.evaluate.table import lookup
 from hgcae.events import Events
+from hgcae.geometry.borders import inner_borders
 from hgcae.geometry.detector import Detector
-from hgcae.geometry.neighbours import inner_borders
 from hgcae.truth import axis_xy_cm
 
 REGIONS = ("all", "inside", "module border", "triplet border")

@@ -35,7 +35,6 @@ class ConservingTables(NamedTuple):
 
     Args:
         n_inputs: Inputs of the network.
-        messages: Inputs that neighbours add to each child, behind the numbers of its code.
         scale: Sixteenths in a charge, for the lowest level.
         below: Sum of each code of the level below, sixteenths; empty at the lowest level.
         thresholds: Smallest sum of each code, sixteenths.
@@ -50,7 +49,6 @@ class ConservingTables(NamedTuple):
     """
 
     n_inputs: int
-    messages: int
     scale: np.float32
     below: NDArray[np.float64]
     thresholds: NDArray[np.float64]
@@ -71,13 +69,10 @@ class IntegerEncoder:
         network: The learned part.
         tables: The rest.
         steps: What one step of each number of the code stands for: (latent,).
-        around: What makes the messages of the neighbours; None where they are not looked at.
     """
 
-    def __init__(
-        self, network: Network, tables: PlainTables | ConservingTables, steps: NDArray[np.floating], around: IntegerEncoder | None = None
-    ) -> None:
-        self.network, self.tables, self._around = network, tables, around
+    def __init__(self, network: Network, tables: PlainTables | ConservingTables, steps: NDArray[np.floating]) -> None:
+        self.network, self.tables = network, tables
         conserving = isinstance(tables, ConservingTables)
         self._kernel: Any = encode_conserving if conserving else encode_plain
         self._steps = steps.astype(np.float32)
@@ -88,8 +83,7 @@ class IntegerEncoder:
         """Encodes units, in the calling thread.
 
         Args:
-            x: Charges of the children (n, children), or the integers of their codes (n, children, latent); with neighbours those of the
-                child and of its six neighbours (n, children, 7, latent).
+            x: Charges of the children (n, children), or the integers of their codes (n, children, latent).
             out: Filled with the codes, numbers on their grid: (n, latent).
         """
         self._run(x, out, self._steps)
@@ -101,9 +95,6 @@ class IntegerEncoder:
         return out
 
     def _run(self, x: NDArray[Any], out: NDArray[Any], steps: NDArray[Any]) -> None:
-        if self._around is not None:
-            messages = self._around.integers(x[:, :, 1:].reshape(-1, 6 * x.shape[3]))
-            x = np.concatenate([x[:, :, 0], messages.reshape(*x.shape[:2], -1)], axis=2)
         x = np.ascontiguousarray(x).reshape(len(x), int(np.prod(x.shape[1:])))
         buffers = np.zeros((2, self._width, TILE), dtype=self._compiled[1].dtype)
         self._kernel(x, out, steps, buffers, *self._compiled, self.tables)

@@ -128,12 +128,8 @@ def _shares(share: Any, total: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _features(tile: Any, size: int, share: Any, total: Any, tables: Any, features: Any) -> None:
-    """Fills the input of the network, see `ConservingLevel.features`: children's roots, numbers times them, numbers; then the logarithm.
-
-    Messages of neighbours, which are inputs already, come last.
-    """
-    children, messages = len(share), tables.messages
-    numbers = size - 1 - messages
+    """Fills the input of the network, see `ConservingLevel.features`: children's roots, numbers times them, numbers; then the logarithm."""
+    children, numbers = len(share), size - 1
     low, high = tables.limits
     to_root, to_log = tables.scales
     root = np.empty(TILE, dtype=np.float32)
@@ -155,11 +151,6 @@ def _features(tile: Any, size: int, share: Any, total: Any, tables: Any, feature
         # Read as one integer, exponent and mantissa of a float are the piecewise linear logarithm.
         log = (bits[t] >> (52 - LOG_BITS)) - ((_BIASED_ONE + 16) << LOG_BITS)
         feature[t] = min(max(np.rint(np.float32(log) * to_log), low), high)
-    for c in range(children):
-        for k in range(messages):
-            message = features[children * (1 + 2 * numbers) + 1 + c * messages + k]
-            for t in range(len(tile)):
-                message[t] = tile[t, c * size + 1 + numbers + k]
 
 
 _TO_ROOT = np.float32(2.0 ** (ROOT_BITS - _SHARE_BITS))

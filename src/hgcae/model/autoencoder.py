@@ -1,31 +1,25 @@
-"""The hierarchy of levels: encode, decode, save, load."""
+"""The hierarchy of levels: events to codes and codes to events."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae import stopping
 from hgcae.coding.floatcode import DROPPED_BITS, FLOAT_4E3M
-from hgcae.errors import GeometryError, SettingsError
+from hgcae.errors import GeometryError
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.model import files
 from hgcae.model.calibration import Calibration
+from hgcae.model.compiled import CompiledLevel
 from hgcae.model.conserving import ConservingLevel
 from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
-from hgcae.model.layers import Convolution
+from hgcae.model.initial import initialise
 from hgcae.model.level import LevelModel
 from hgcae.model.plain import PlainLevel
 from hgcae.model.presets import ConservingSettings, ModelSettings, PlainSettings, check_levels
@@ -34,12 +28,8 @@ from hgcae.model.sparse import Codes, check_numbers
 from hgcae.model.training_data import TrainingData
 from hgcae.parallel import in_order, usable_cores
 
-BLOCKS = (512, 8192)
-"""Rows that are encoded or decoded in one call, padded to the next of these; bounds memory and the number of compiled shapes."""
 _PIECE = 16384
 """Units that a thread encodes at a time."""
-_LAST_GAIN = 0.2
-"""Factor on the initial weights of the last layers of `conserving` encoders and decoders."""
 
 
 class Autoencoder:
@@ -52,11 +42,9 @@ class Autoencoder:
         frames: Positions of the children of each level, see `hgcae.model.frames`; empty where they are unknown.
         seed: Seed of the initial weights.
         detector: Name and fingerprint of the detector, None where unknown.
-        lattices: Neighbours of the units of a layer by level name, -1 = none: (units in a layer, 6); needed of the children of levels that
-            look at neighbours.
 
     Raises:
-        SettingsError: The settings describe other levels than the hierarchy, or ask for neighbours that are not known.
+        SettingsError: The settings describe other levels than the hierarchy.
     """
 
     @neutral()
@@ -68,11 +56,10 @@ class Autoencoder:
         frames: Mapping[str, Frame],
         seed: int = 0,
         detector: tuple[str, str] | None = None,
-        lattices: Mapping[str, NDArray[np.integer]] | None = None,
     ) -> None:
         check_levels(settings, hierarchy)
         self.hierarchy, self.settings, self.calibration, self.detector = hierarchy, settings, calibration, detector
-        self.frames, self.lattices = dict(frames), dict(lattices or {})
+        self.frames = dict(frames)
         self.heads = Heads()
         self.trained_on: TrainingData | None = None
         self.levels: dict[str, LevelModel] = {}
@@ -84,8 +71,8 @@ class Autoencoder:
             else:
                 below = self._conserving_level(level.name, level.children, chosen, below)
             self.levels[level.name] = below
-        _initialise(self.levels.values(), seed)
-        self._compiled: dict[str, dict[str, Callable[..., Any]]] = {name: {} for name in self.levels}
+        initialise(self.levels.values(), seed)
+        self._compiled = {name: CompiledLevel(level) for name, level in self.levels.items()}
 
     def __repr__(self) -> str:
         """Levels with the bits of their codes, in one line."""
@@ -96,11 +83,7 @@ class Autoencoder:
         weight = self.calibration.root_weight if name == self.hierarchy.root else None
         child_weight = None if weight is None else np.asarray(weight)
         maximum, lsb = self.calibration.maximum[name], self.calibration.lsb
-        if settings.neighbours and (below is None or below.name not in self.lattices):
-            msg = f"model: {name}: neighbours: those of its children are not known; a whole detector of modules or triplets has them"
-            raise SettingsError(msg)
-        like: Any = self.levels[settings.like] if settings.like else None
-        return ConservingLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight, like)
+        return ConservingLevel(name, children, settings, below, self.frames.get(name), maximum, lsb, child_weight)
 
     @neutral()
     def with_level(self, name: str, settings: ConservingSettings, seed: int, maximum: float | None = None) -> Autoencoder:
@@ -121,11 +104,12 @@ class Autoencoder:
         model.settings = self.settings.model_copy(update={"levels": {**self.settings.levels, name: settings}})
         model.levels = {n: self.levels[n] for n in lower}
         # What lower levels have compiled serves all models that stand on them.
-        model._compiled = {n: self._compiled[n] for n in lower} | {name: {}}  # noqa: SLF001 - a copy of this model
+        model._compiled = {n: self._compiled[n] for n in lower}  # noqa: SLF001 - a copy of this model
         below: Any = model.levels[lower[-1]] if lower else None
         model.levels[name] = model._conserving_level(name, self.hierarchy.level(name).children, settings, below)  # noqa: SLF001
+        model._compiled[name] = CompiledLevel(model.levels[name])  # noqa: SLF001
         model.heads = Heads()
-        _initialise([model.levels[name]], seed)
+        initialise([model.levels[name]], seed)
         return model
 
     @property
@@ -141,40 +125,16 @@ class Autoencoder:
         """Returns the encoder and decoder of a level."""
         return self.levels[self.hierarchy.level(name).name]
 
-    def owner(self, name: str) -> str:
-        """Returns the level whose encoder and decoder a level uses: itself, or the one it shares them with."""
-        settings = self.settings.levels[name]
-        return (settings.like if isinstance(settings, ConservingSettings) else None) or name
-
-    def lattice(self, name: str) -> NDArray[np.integer] | None:
-        """Returns the neighbours of the children of a level, where it looks at them."""
-        return self.lattices[self.hierarchy.below(name) or ""] if self.level(name).neighbours else None
-
-    @neutral()
     def run(self, action: str, name: str, x: NDArray[Any], *more: NDArray[Any]) -> NDArray[np.float32]:
-        """Applies `encode`, `state`, `code` or `decode` of a level to any number of rows, in blocks of few compiled shapes."""
-        function, variables = getattr(self.level(name), action), self.level(name).variables
-        known = self._compiled[self.level(name).name]
-        if action not in known:
-            known[action] = jax.jit(partial(stateless, variables, function))
-        compiled, values = known[action], [v.value for v in variables]
-        parts = []
-        for start in range(0, max(len(x), 1), BLOCKS[-1]):
-            stopping.check()
-            block = [array[start : start + BLOCKS[-1]] for array in (x, *more)]
-            n = len(block[0])
-            size = next(size for size in BLOCKS if size >= n)
-            padded = [np.concatenate([b, np.zeros((size - n, *b.shape[1:]), b.dtype)]) for b in block]
-            parts.append(np.asarray(compiled(values, *padded))[:n])
-        return np.concatenate(parts)
+        """Applies `encode`, `state`, `code` or `decode` of a level to any number of rows, see `CompiledLevel.run`."""
+        return self._compiled[self.level(name).name].run(action, x, *more)
 
     def encode_units(self, name: str, x: NDArray[Any], workers: int | None = None) -> NDArray[np.float32]:
         """Encodes units in integers, on all cores; equal to the float encoder of the level, bit for bit.
 
         Args:
             name: Level of the units.
-            x: Their charges, or codes of them, as `digi` has them (n, trigger cells); or their children's codes (n, children, latent), with
-                neighbours (n, children, 7, latent).
+            x: Their charges, or codes of them, as `digi` has them (n, trigger cells); or their children's codes (n, children, latent).
             workers: Threads; default one for each core.
 
         Returns:
@@ -228,7 +188,7 @@ class Autoencoder:
             zero = np.zeros((1, *x.shape[1:]), dtype=np.float32)
         else:
             below = below or self.encode_events(events, lower)
-            x, event, unit = below.children_of(hierarchy, name, self.lattice(name))
+            x, event, unit = below.children_of(hierarchy, name)
             zero = np.broadcast_to(below.empty, (1, *x.shape[1:]))
         code = self.encode_units(name, np.concatenate([zero, x]))
         return Codes(name, len(events), event, unit, code[1:], code[0])
@@ -321,7 +281,7 @@ class Autoencoder:
         code = x.astype(np.float32).reshape(-1, expected[-1])
         event, unit = (i.ravel() for i in np.indices((len(x), hierarchy.n_units(lower))))
         below = Codes(lower, len(x), event, unit, code, np.zeros(expected[-1], dtype=np.float32))
-        rows, _, _ = below.children_of(hierarchy, level, self.lattice(level))
+        rows, _, _ = below.children_of(hierarchy, level)
         return self.encode_units(level, rows).reshape(len(x), *hierarchy.unit_shape(level), self.level(level).latent)
 
     def decode(self, z: NDArray[Any], level: str, root: str | None = None, recursive: bool = True) -> NDArray[np.float32]:
@@ -371,70 +331,7 @@ class Autoencoder:
             msg = f"the events are of the detector {found}, this model of {own}"
             raise GeometryError(msg)
 
-    def save(self, folder: str | Path) -> None:
-        """Writes the model into a folder; a model that was there before stays whole until the new one is."""
-        files.save(self, Path(folder))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Autoencoder:
-        """Loads a model from its folder, or from the folder of a training run.
-
-        Raises:
-            DataFormatError: Missing, damaged, of an older version, or not a model.
-        """
-        return files.load(cls, Path(path))
-
-
-def stateless(variables: Sequence[keras.Variable], function: Callable[..., Any], values: Sequence[Any], *args: Any) -> Any:
-    """Calls `function(*args)` with `variables` standing for `values`: the pure form that JAX compiles and differentiates."""
-    with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-        return jnp.asarray(function(*args))
-
 
 def present_children(hierarchy: Hierarchy, name: str) -> NDArray[np.bool_]:
     """Returns which children of each unit of a level exist: (n_units, children)."""
     return hierarchy.present(hierarchy.below(name) or "CELL").reshape(-1, hierarchy.level(name).children)
-
-
-def _initialise(levels: Iterable[LevelModel], seed: int) -> None:
-    """Draws encoder kernels from He's normal, decoder kernels from Glorot's uniform distribution; biases are zero.
-
-    These are the defaults of QKeras and Keras: at plain levels exactly, the normal distribution cut off at two standard deviations.
-    """
-    rng = np.random.default_rng(seed)
-    for level in levels:
-        for model, quantised in ((level.encoder, True), (level.decoder, False)):
-            kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
-            pixels = {id(layer.kernel): layer.pixels for layer in model.layers if isinstance(layer, Convolution)}
-            for variable in model.trainable_variables:
-                shape = tuple(variable.shape)
-                if len(shape) == 1:
-                    values = np.zeros(shape, dtype=np.float32)
-                elif quantised:
-                    values = _he_normal(rng, shape, cut=isinstance(level, PlainLevel))
-                else:
-                    values = _glorot_uniform(rng, shape, pixels.get(id(variable), 1))
-                # Numbers of a conserving code live in [-1, 1): the last layer starts well inside, where their gradient is not cut.
-                gain = _LAST_GAIN if isinstance(level, ConservingLevel) and variable is kernels[-1] else 1.0
-                variable.assign(gain * values)
-
-
-def _he_normal(rng: np.random.Generator, shape: tuple[int, ...], cut: bool) -> NDArray[np.float32]:
-    """Draws a kernel (..., n_in, n_out); if `cut`, as Keras does it: nothing beyond two standard deviations, the variance restored."""
-    values = rng.standard_normal(shape)
-    if cut:
-        while (beyond := np.abs(values) > 2).any():
-            values[beyond] = rng.standard_normal(int(beyond.sum()))
-        values /= _CUT_DEVIATION
-    return (np.sqrt(2 / np.prod(shape[:-1])) * values).astype(np.float32)
-
-
-_CUT_DEVIATION = 0.87962566103423978
-"""Standard deviation of a normal distribution that is cut off at twice its own."""
-
-
-def _glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...], pixels: int) -> NDArray[np.float32]:
-    """Draws a kernel (..., n_in, n_out); `pixels` of a window are part of `n_in`, and each output goes to as many windows."""
-    field = int(np.prod(shape[:-2]))
-    limit = np.sqrt(6 / (field * shape[-2] + pixels * field * shape[-1]))
-    return rng.uniform(-limit, limit, shape).astype(np.float32)

@@ -1,10 +1,59 @@
-"""What JAX compiles, kept on disk for other processes."""
+"""What JAX compiles: the actions of a level on any number of rows, and the folder that keeps compiled programs for other processes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from hgcae import stopping
+from hgcae.model.level import LevelModel
+from hgcae.model.runtime import neutral
+
+BLOCKS = (512, 8192)
+"""Rows that are encoded or decoded in one call, padded to the next of these; bounds memory and the number of compiled shapes."""
+
+
+class CompiledLevel:
+    """A level whose actions are compiled once for each number of rows in `BLOCKS`.
+
+    Args:
+        level: The level; its weights may change between calls.
+    """
+
+    def __init__(self, level: LevelModel) -> None:
+        self._level = level
+        self._known: dict[str, Callable[..., Any]] = {}
+
+    @neutral()
+    def run(self, action: str, x: NDArray[Any], *more: NDArray[Any]) -> NDArray[np.float32]:
+        """Applies `encode`, `state`, `code` or `decode` to rows `x` (n, ...) and to further arrays of n rows, in blocks."""
+        variables = self._level.variables
+        if action not in self._known:
+            self._known[action] = jax.jit(partial(stateless, variables, getattr(self._level, action)))
+        compiled, values = self._known[action], [v.value for v in variables]
+        parts = []
+        for start in range(0, max(len(x), 1), BLOCKS[-1]):
+            stopping.check()
+            block = [array[start : start + BLOCKS[-1]] for array in (x, *more)]
+            n = len(block[0])
+            size = next(size for size in BLOCKS if size >= n)
+            padded = [np.concatenate([b, np.zeros((size - n, *b.shape[1:]), b.dtype)]) for b in block]
+            parts.append(np.asarray(compiled(values, *padded))[:n])
+        return np.concatenate(parts)
+
+
+def stateless(variables: Sequence[keras.Variable], function: Callable[..., Any], values: Sequence[Any], *args: Any) -> Any:
+    """Calls `function(*args)` with `variables` standing for `values`: the pure form that JAX compiles and differentiates."""
+    with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        return jnp.asarray(function(*args))
 
 
 def keep_compiled(folder: Path) -> None:

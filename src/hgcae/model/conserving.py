@@ -13,9 +13,9 @@ from typing_extensions import override
 from hgcae.coding.fixedpoint import integer_range
 from hgcae.coding.sums import LOG_FRACTION, ROOT_BITS, UNITS, WEIGHT_ONE, SumCode
 from hgcae.errors import SettingsError
-from hgcae.integer.encoder import ConservingTables, IntegerEncoder, PlainTables
+from hgcae.integer.encoder import ConservingTables, IntegerEncoder
 from hgcae.integer.kernels import MATRIX_BITS
-from hgcae.integer.network import Network, QuantisedNetwork, affine
+from hgcae.integer.network import QuantisedNetwork
 from hgcae.model import barycentre, layers, sums
 from hgcae.model.frames import Frame
 from hgcae.model.level import LevelModel
@@ -45,7 +45,6 @@ class ConservingLevel(LevelModel):
         lsb: Least significant bit of charges, ADC counts.
         child_weight: Weight of each child's sum, e.g. energy per MIP of the layers; None = 1. The sum that is sent and preserved is the
             weighted one.
-        like: Level whose networks are this level's too; None = networks of its own.
 
     Raises:
         SettingsError: A barycentre is asked for where positions are unknown, or a depth of children that do not lie over one another.
@@ -61,7 +60,6 @@ class ConservingLevel(LevelModel):
         maximum: float,
         lsb: float = 1.0,
         child_weight: NDArray[np.float64] | None = None,
-        like: ConservingLevel | None = None,
     ) -> None:
         if settings.barycentre and frame is None:
             msg = f"model: {name}: barycentre: the positions of the trigger cells are unknown; set it to false"
@@ -78,29 +76,18 @@ class ConservingLevel(LevelModel):
         self.child_weight = sums.integer_weights(child_weight)
         self._numbers_below = 0 if below is None else below.latent - 1
         self._follows = self.frame is not None and below is not None and below.frame is not None
-        self.neighbours = settings.neighbours
-        self._own_features = children * (1 + 2 * self._numbers_below) + 1
-        if like is not None:
-            self.encoder, self.decoder = like.encoder, like.decoder
-            return
+        self._n_features = children * (1 + 2 * self._numbers_below) + 1
         self.encoder = self._build_encoder()
         with layers.precision(settings.precision):
             self.decoder = self._build_decoder()
 
     def _build_encoder(self) -> keras.Model:
         s, prefix = self.settings, f"{self.name}_encoder"
-        first: Any = keras.Input((self._own_features,))
-        x = first
+        first: Any = keras.Input((self._n_features,))
         if not s.learned:
             return keras.Model(first, first[:, :0], name=prefix)
-        around: Any = keras.Input((self.children, 6 * (self._numbers_below + 1))) if s.neighbours else None
-        if around is not None:
-            # One weight for each number of each of the six directions: a convolution on the hexagonal lattice.
-            formats = (s.weight, s.feature, s.activation, s.feature)
-            message = layers.quantised_dense(around, (s.neighbours,), *formats, f"{prefix}_around", last_activation="relu")
-            x = keras.layers.Concatenate()([first, keras.layers.Flatten()(message)])
-        x = layers.quantised_dense(x, (*s.encoder, s.learned), s.weight, s.feature, s.activation, s.number, prefix)
-        return keras.Model(first if around is None else [first, around], x, name=prefix)
+        x = layers.quantised_dense(first, (*s.encoder, s.learned), s.weight, s.feature, s.activation, s.number, prefix)
+        return keras.Model(first, x, name=prefix)
 
     def _build_decoder(self) -> keras.Model:
         s, prefix, outputs = self.settings, f"{self.name}_decoder", 1 + self._numbers_below
@@ -154,22 +141,12 @@ class ConservingLevel(LevelModel):
         step = _POSITION_ONE // top
         return jnp.clip((2 * mean + step) // (2 * step), -top, top - 1).astype(jnp.float32) / top
 
-    def _around(self, x: Any) -> Any:
-        """Returns what the convolution sees: the numbers of the neighbours of each child, sums as fractions of twice the range."""
-        if self.below is None:
-            msg = f"{self.name}: trigger cells have no codes that neighbours could see"
-            raise SettingsError(msg)
-        numbers = jnp.concatenate([x[..., :1] * 2.0 ** (1 - self.below.settings.widths[0]), x[..., 1:]], axis=-1)
-        return jnp.reshape(numbers, (*numbers.shape[:2], -1))
-
     @override
     def encode(self, x: Any, training: bool = False) -> Any:
-        around = [self._around(x[:, :, 1:])] if self.neighbours else []
-        x = x[:, :, 0] if self.neighbours else x
         features, child = self.features(x)
         total = jnp.sum(child, axis=1)
         parts = [] if self.frame is None else [self._barycentre(self.frame, child, x)]
-        learned: Any = self.encoder([features, *around] if around else features, training=training)
+        learned: Any = self.encoder(features, training=training)
         numbers = jnp.concatenate([*parts, learned], axis=1)
         return jnp.concatenate([sums.encode(self.sums, total)[:, None], jnp.where(total[:, None] > 0, numbers, 0.0)], axis=1)
 
@@ -240,20 +217,15 @@ class ConservingLevel(LevelModel):
     def lowest(self) -> NDArray[np.int64]:
         return np.append(0, -(1 << (self.widths[1:] - 1)))
 
-    def _arrays(self) -> list[NDArray[Any]]:
-        """Returns kernels and biases of the encoder, those of the convolution over neighbours first."""
-        return [np.asarray(v.value) for v in self.encoder.trainable_variables]
-
     @override
     def quantised_network(self) -> QuantisedNetwork:
-        s, arrays = self.settings, self._arrays()[2 if self.neighbours else 0 :]
+        s, arrays = self.settings, [np.asarray(v.value) for v in self.encoder.trainable_variables]
         dense = zip(arrays[::2], arrays[1::2], strict=True)
         return QuantisedNetwork.of_floats(dense, s.weight, s.feature, s.activation, s.number)
 
     @override
     def integer_encoder(self) -> IntegerEncoder:
         s, frame = self.settings, self.frame
-        around = self._integer_messages() if self.neighbours else None
         given = np.zeros(0) if self.below is None else self.below.widths[1:] - 1
         native = np.array((ROOT_BITS, LOG_FRACTION)), np.stack([ROOT_BITS + given, given])
         scales, numbers = ((2.0 ** (s.feature.fraction - bits)).astype(np.float32) for bits in native)
@@ -261,8 +233,7 @@ class ConservingLevel(LevelModel):
         one = np.ones((1, self.children))
         matrix = self._matrix(frame) if self._follows and frame is not None else np.zeros((0, 2, 2))
         tables = ConservingTables(
-            n_inputs=self._own_features + self.children * self.neighbours,
-            messages=self.neighbours,
+            n_inputs=self._n_features,
             scale=np.float32(UNITS / self.lsb),
             below=np.zeros(0) if self.below is None else self.below.sums.table.astype(np.float64),
             thresholds=self.sums.thresholds.astype(np.float64),
@@ -275,18 +246,7 @@ class ConservingLevel(LevelModel):
             top=self._tops.astype(np.float64),
             step=(_POSITION_ONE // self._tops).astype(np.float64),
         )
-        return IntegerEncoder(self.quantised_network().network(), tables, self.steps, around)
-
-    def _integer_messages(self) -> IntegerEncoder:
-        """Returns the convolution over neighbours in integers: their codes' integers in, steps of the encoder's input out."""
-        s, arrays = self.settings, self._arrays()
-        learned = QuantisedNetwork.of_floats([(arrays[0], arrays[1])], s.weight, s.feature, s.feature, s.feature)
-        layer = affine(learned.layers[0], s.weight, s.feature, s.feature, relu=True)
-        # Sums count as fractions of twice their range, as in `_around`.
-        bits = np.zeros(1) if self.below is None else self.below.widths - 1
-        scale = np.tile(np.exp2(s.feature.fraction - bits), len(arrays[0]) // len(bits)).astype(np.float64)
-        tables = PlainTables(scale, *integer_range(s.feature))
-        return IntegerEncoder(Network(s.feature, (layer,)), tables, np.ones(s.neighbours))
+        return IntegerEncoder(self.quantised_network().network(), tables, self.steps)
 
     @property
     def _tops(self) -> NDArray[np.int32]:

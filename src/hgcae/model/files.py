@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hgcae.errors import DataFormatError
 from hgcae.geometry.detector import detector_from_dict, detector_to_dict
 from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import Frame
 from hgcae.model.heads import Heads
@@ -25,9 +26,6 @@ from hgcae.reading.plain_json import read_json
 from hgcae.settings import fingerprint
 from hgcae.store.arrays import pack, unpack
 
-if TYPE_CHECKING:
-    from hgcae.model.autoencoder import Autoencoder
-
 FORMAT = "hgcae-model"
 VERSION = 4
 """Raised whenever weights of an older model would decode to something else; 2: decoders set the barycentres that were sent; 3: the preset
@@ -35,9 +33,12 @@ VERSION = 4
 _WEIGHTS = ("weights of hgcae", 1)
 
 
-def save(model: Autoencoder, folder: Path) -> None:
-    """Writes `weights-<checksum>.npz`, then `model.json` that names it, then removes older weights: a reader never sees half a model."""
-    header, data = _contents(model)
+def save(model: Autoencoder, folder: str | Path) -> None:
+    """Writes a model into a folder; a model that was there before stays whole until the new one is.
+
+    First `weights-<checksum>.npz`, then `model.json` that names it, then older weights are removed: a reader never sees half a model.
+    """
+    folder, (header, data) = Path(folder), _contents(model)
     weights = folder / header["weights"]
     with atomic_path(weights) as path:
         path.write_bytes(data)
@@ -75,15 +76,19 @@ def _contents(model: Autoencoder) -> tuple[dict[str, Any], bytes]:
         "settings": model.settings.model_dump(mode="json"),
         "calibration": asdict(model.calibration),
         "frames": {name: frame.to_dict() for name, frame in model.frames.items()},
-        "lattices": {name: lattice.tolist() for name, lattice in model.lattices.items()},
         "trained_on": None if model.trained_on is None else asdict(model.trained_on),
     }
     return header, data
 
 
-def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
-    """Loads a model from its folder or the folder of its run; see `Autoencoder.load`."""
-    folder = path if (path / "model.json").exists() else path / "model"
+def load(path: str | Path) -> Autoencoder:
+    """Loads a model from its folder, or from the folder of a training run.
+
+    Raises:
+        DataFormatError: Missing, damaged, of an older version, or not a model.
+    """
+    folder = Path(path)
+    folder = folder if (folder / "model.json").exists() else folder / "model"
     try:
         header, arrays = _read(folder)
         hierarchy = Hierarchy.from_dict(header["hierarchy"])
@@ -91,13 +96,12 @@ def load(cls: type[Autoencoder], path: Path) -> Autoencoder:
         trained_on = None if trained_on is None else TrainingData(**trained_on)
         if calibration["root_weight"] is not None:
             calibration["root_weight"] = tuple(calibration["root_weight"])
-        model = cls(
+        model = Autoencoder(
             hierarchy,
             ModelSettings.load(header["settings"], source=folder / "model.json"),
             Calibration(**calibration),
             {name: Frame.from_dict(frame) for name, frame in header["frames"].items()},
             detector=detector_from_dict(header["detector"]),
-            lattices={name: np.array(lattice, dtype=np.int64) for name, lattice in header["lattices"].items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataFormatError(folder / "model.json", "contents", f"{type(error).__name__}: {error}", "a model of hgcae") from None
@@ -153,11 +157,10 @@ def _read_weights(path: Path, digest: str) -> dict[str, NDArray[Any]]:
 
 
 def weight_arrays(model: Autoencoder) -> dict[str, NDArray[np.float32]]:
-    """Returns the trainable weights under stable names, `LEVEL/encoder/0` and so on; shared ones once, under the lowest level's name."""
+    """Returns the trainable weights under stable names, `LEVEL/encoder/0` and so on."""
     return {
         f"{name}/{part}/{i}": np.asarray(variable.value)
         for name, level in model.levels.items()
-        if model.owner(name) == name
         for part, network in (("encoder", level.encoder), ("decoder", level.decoder))
         for i, variable in enumerate(network.trainable_variables)
     }
@@ -174,7 +177,7 @@ def set_weight_arrays(model: Autoencoder, arrays: Mapping[str, NDArray[Any]], so
         difference = sorted(set(arrays) ^ set(expected))
         raise DataFormatError(source, "arrays", f"a difference in {', '.join(difference[:3])}", f"the {len(expected)} of these settings")
     for name, level in model.levels.items():
-        for part, network in (("encoder", level.encoder), ("decoder", level.decoder)) if model.owner(name) == name else ():
+        for part, network in (("encoder", level.encoder), ("decoder", level.decoder)):
             for i, variable in enumerate(network.trainable_variables):
                 key = f"{name}/{part}/{i}"
                 if arrays[key].shape != expected[key].shape:

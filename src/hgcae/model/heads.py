@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +25,31 @@ from sklearn.linear_model import Ridge
 from hgcae.errors import GeometryError
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
+from hgcae.geometry.hierarchy import Hierarchy
+from hgcae.model.calibration import Calibration
+from hgcae.model.sparse import Codes
 from hgcae.truth import AXIS_COLUMNS, contained
-
-if TYPE_CHECKING:
-    from hgcae.model.autoencoder import Autoencoder
-    from hgcae.model.sparse import Codes
 
 Arrays = dict[str, NDArray[np.float64]]
 _FLOOR = 1e-9
 _LEAST_EVENTS = 100
 """Fewer events do not fit the momentum head."""
+
+
+class CodeModel(Protocol):
+    """What heads need of the model that makes codes, see `Autoencoder`."""
+
+    hierarchy: Hierarchy
+    calibration: Calibration
+
+    @property
+    def conserves_charge(self) -> bool:
+        """Whether codes carry charge sums."""
+        ...
+
+    def run(self, action: str, name: str, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Applies an action of a level to rows."""
+        ...
 
 
 @dataclass
@@ -49,7 +64,7 @@ class Heads:
     energy: dict[str, Arrays] = field(default_factory=dict)
     kinematics: Arrays = field(default_factory=dict)
 
-    def fit(self, model: Autoencoder, events: Events, codes: Mapping[str, Codes], detector: Detector | None = None) -> None:
+    def fit(self, model: CodeModel, events: Events, codes: Mapping[str, Codes], detector: Detector | None = None) -> None:
         """Fits the heads of every level in `codes` to the truth of `events`; without truth nothing is fitted.
 
         Args:
@@ -73,7 +88,7 @@ class Heads:
             target = np.stack([events.particles[c][first] for c in ("impact_x_cm", "impact_y_cm")] + slopes(events, first), axis=1)
             self.kinematics = _fit_polynomial(root_inputs(model, root)[use], target, energy[use])
 
-    def energies(self, model: Autoencoder, code: Codes) -> NDArray[np.float64]:
+    def energies(self, model: CodeModel, code: Codes) -> NDArray[np.float64]:
         """Returns the energy of each event from the codes of one level, GeV: (n_events,)."""
         if code.level not in self.energy:
             msg = f"no energy head was trained at level {code.level}"
@@ -83,7 +98,7 @@ class Heads:
         scale = (features - head["mean"]) / head["std"]
         return np.maximum(base * (head["scale"][0] + scale @ head["coef"]), 0.0)
 
-    def momenta(self, model: Autoencoder, code: Codes) -> Arrays:
+    def momenta(self, model: CodeModel, code: Codes) -> Arrays:
         """Returns momentum and impact point of each event from its code.
 
         Returns:
@@ -126,7 +141,7 @@ def slopes(events: Events, first: NDArray[np.integer]) -> list[NDArray[np.float6
     return [events.particles[f"p{axis}_gev"][first] / events.particles["pz_gev"][first] for axis in "xy"]
 
 
-def energy_features(model: Autoencoder, code: Codes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def energy_features(model: CodeModel, code: Codes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns what an energy head sees of each event.
 
     Returns:
@@ -182,7 +197,7 @@ def _fit_energy(base: NDArray[np.float64], features: NDArray[np.float64], energy
     return {"scale": np.array([float(ridge.intercept_)]), "mean": mean, "std": std, "coef": np.asarray(ridge.coef_, dtype=np.float64)}
 
 
-def root_inputs(model: Autoencoder, code: Codes) -> NDArray[np.float64]:
+def root_inputs(model: CodeModel, code: Codes) -> NDArray[np.float64]:
     """Returns the root's code as (n_events, latent) inputs of a network: the sum as its logarithm."""
     x = code.dense(model.hierarchy).reshape(code.n_events, -1).astype(np.float64)
     if model.conserves_charge:

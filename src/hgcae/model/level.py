@@ -26,7 +26,6 @@ class LevelModel(ABC):
         children: Number of children of a unit.
         latent: Numbers in the code.
         bits_per_unit: Bits of the code.
-        neighbours: Numbers that a convolution over its six neighbours adds to each child, 0 = none.
         encoder: Keras model of the learned part of the encoder.
         decoder: Keras model of the learned part of the decoder.
     """
@@ -35,16 +34,12 @@ class LevelModel(ABC):
     children: int
     latent: int
     bits_per_unit: int
-    neighbours: int = 0
     encoder: keras.Model
     decoder: keras.Model
 
     @abstractmethod
     def encode(self, x: Any, training: bool = False) -> Any:
-        """Returns codes (n, latent) of units given as charges (n, children) or children's codes (n, children, latent_below).
-
-        A level that looks at neighbours takes the codes of each child and of its six neighbours: (n, children, 7, latent_below).
-        """
+        """Returns codes (n, latent) of units given as charges (n, children) or children's codes (n, children, latent_below)."""
 
     @abstractmethod
     def state(self, code: Any) -> Any:

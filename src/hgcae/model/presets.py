@@ -36,12 +36,6 @@ class ConservingSettings(Settings):
     activation: FixedPoint = Field(default=FixedPoint(bits=8, integer=2, signed=False), description="Format of hidden activations.")
     feature: FixedPoint = Field(default=FixedPoint(bits=10, integer=1), description="Format of the encoder's input.")
     precision: Precision = Field(default="float32", description="Type in which the decoder multiplies; its weights stay float32.")
-    neighbours: int = Field(
-        default=0,
-        ge=0,
-        description="Numbers that a quantised convolution over its six neighbours in the layer adds to each child.",
-    )
-    like: str | None = Field(default=None, description="Lower level whose encoder and decoder serve this level too; none = its own.")
 
     @model_validator(mode="after")
     def _room(self) -> ConservingSettings:
@@ -53,9 +47,6 @@ class ConservingSettings(Settings):
                 "sum, barycentre and depth; use 4 or more, or depth" if self.depth else "sum and barycentre; use 3 or more, or barycentre"
             )
             msg = f"latent = {self.latent} leaves no room for {given}: false"
-            raise ValueError(msg)
-        if self.neighbours and not self.learned:
-            msg = f"neighbours = {self.neighbours} needs learned numbers, which latent = {self.latent} leaves no room for"
             raise ValueError(msg)
         return self
 
@@ -207,10 +198,10 @@ def _event_widths(latent: int, bits: int) -> dict[str, int]:
 
 
 def check_levels(settings: ModelSettings, hierarchy: Hierarchy) -> None:
-    """Checks that settings describe the levels of a hierarchy, all of one kind, and that levels that share networks can.
+    """Checks that settings describe the levels of a hierarchy, all of one kind.
 
     Raises:
-        SettingsError: Levels differ, kinds are mixed (a `conserving` decoder needs children with sums), or networks do not fit a level.
+        SettingsError: Levels differ, or kinds are mixed (a `conserving` decoder needs children with sums).
     """
     if set(settings.levels) != set(hierarchy.names):
         msg = f"model: levels: found {', '.join(settings.levels)}, expected {', '.join(hierarchy.names)}"
@@ -222,28 +213,3 @@ def check_levels(settings: ModelSettings, hierarchy: Hierarchy) -> None:
     if settings.digi == "codes" and kinds == {"conserving"}:
         msg = "model: digi: found codes, expected charges: levels of the kind conserving send sums, and codes have none"
         raise SettingsError(msg)
-    for name, level in settings.levels.items():
-        if isinstance(level, ConservingSettings):
-            _check_networks(settings, hierarchy, name, level)
-
-
-def _check_networks(settings: ModelSettings, hierarchy: Hierarchy, name: str, level: ConservingSettings) -> None:
-    """Checks that a level has neighbours to look at, and fits the networks of the level it shares them with."""
-    if level.neighbours and hierarchy.below(name) is None:
-        msg = f"model: {name}: neighbours: found {level.neighbours}, expected 0: its children are trigger cells"
-        raise SettingsError(msg)
-    if level.like is None:
-        return
-    if level.like not in hierarchy.names[: hierarchy.index(name)]:
-        msg = f"model: {name}: like: found {level.like}, expected a level below {name}"
-        raise SettingsError(msg)
-    other = settings.levels[level.like]
-    shapes = [(hierarchy.level(each).children, _latent_below(settings, hierarchy, each)) for each in (name, level.like)]
-    if other != level.model_copy(update={"like": None}) or shapes[0] != shapes[1]:
-        msg = f"model: {name}: like: {level.like} has other settings, children or numbers below; levels that share networks must be alike"
-        raise SettingsError(msg)
-
-
-def _latent_below(settings: ModelSettings, hierarchy: Hierarchy, name: str) -> tuple[int, ...] | None:
-    below = settings.levels.get(hierarchy.below(name) or "")
-    return below.widths if isinstance(below, ConservingSettings) else None

@@ -53,45 +53,21 @@ class Codes:
         full[self.event, self.unit] = self.code
         return full.reshape(self.n_events, *hierarchy.unit_shape(self.level), len(self.empty))
 
-    def children_of(
-        self, hierarchy: Hierarchy, parent: str, lattice: NDArray[np.integer] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    def children_of(self, hierarchy: Hierarchy, parent: str) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
         """Returns the children's codes of the occupied units of `parent`, their events and their flat indices.
 
         Args:
             hierarchy: Levels of the events.
             parent: Level above that of the codes.
-            lattice: Neighbours of the children in a layer (units, 6), -1 = none; None = they are not asked for.
 
         Returns:
-            Codes (n, children, latent), or (n, children, 7, latent): of each child, then of its neighbours, empty where there is none.
+            Codes (n, children, latent), events (n,) and flat indices (n,).
         """
         count, total = hierarchy.level(parent).children, hierarchy.n_units(parent)
         unique, row = np.unique(self.event * total + self.unit // count, return_inverse=True)
         x = np.broadcast_to(self.empty, (len(unique), count, len(self.empty))).copy()
         x[row, self.unit % count] = self.code
-        event, unit = unique // total, unique % total
-        if lattice is not None:
-            child = unit[:, None] * count + np.arange(count)
-            x = np.concatenate([x[:, :, None], self._neighbours(hierarchy, lattice, event[:, None], child)], axis=2)
-        return x, event, unit
-
-    def _neighbours(
-        self, hierarchy: Hierarchy, lattice: NDArray[np.integer], event: NDArray[np.int64], unit: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Returns the codes (..., 6, latent) of the neighbours of units, which have the shape (...)."""
-        total, layer = hierarchy.n_units(self.level), len(lattice)
-        if total % layer:
-            msg = f"neighbours of {self.level}: found {total} units in a {hierarchy.root}, expected whole layers of {layer}"
-            raise GeometryError(msg)
-        near = lattice[unit % layer]
-        wanted = (event * total + unit - unit % layer)[..., None] + near
-        key = self.event * total + self.unit
-        at = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
-        code = np.broadcast_to(self.empty, (*wanted.shape, len(self.empty))).copy()
-        hit = (near >= 0) & (key[at] == wanted) if len(key) else np.zeros(wanted.shape, dtype=bool)
-        code[hit] = self.code[at[hit]]
-        return code
+        return x, unique // total, unique % total
 
 
 def check_numbers(code: NDArray[Any], level: str) -> None:
@@ -111,8 +87,7 @@ class Tree:
 
     Args:
         names: Levels, base first.
-        base: Input rows of the base level: charges (n, children) or children's codes (n, children, latent), with neighbours
-            (n, children, 7, latent).
+        base: Input rows of the base level: charges (n, children) or children's codes (n, children, latent).
         empty: The row of an empty unit of the base level.
         starts: For each level above the base, the first child row of each unit and the end of the last: (n + 1,).
         slots: For each level above the base, the place of each child row in its parent.
@@ -131,7 +106,7 @@ class Tree:
     n_events: int
 
     @classmethod
-    def build(cls, events: Events, base: str, top: str, codes: Codes | None, lattice: NDArray[np.integer] | None = None) -> Tree:
+    def build(cls, events: Events, base: str, top: str, codes: Codes | None) -> Tree:
         """Builds the tree of `events`.
 
         Args:
@@ -139,7 +114,6 @@ class Tree:
             base: Level whose inputs are the base rows.
             top: Level of the loss.
             codes: Codes of the level below `base`, None where that is the trigger cells.
-            lattice: Neighbours of the units of those codes, where `base` looks at them.
         """
         hierarchy = events.hierarchy
         if codes is None:
@@ -147,7 +121,7 @@ class Tree:
             x = cells.to_dense().reshape(-1, hierarchy.n_cells(base)).astype(np.float32)
             empty = np.zeros(x.shape[1:], dtype=np.float32)
         else:
-            x, event, unit = codes.children_of(hierarchy, base, lattice)
+            x, event, unit = codes.children_of(hierarchy, base)
             empty = np.broadcast_to(codes.empty, x.shape[1:]).copy()
         names = hierarchy.names[hierarchy.index(base) : hierarchy.index(top) + 1]
         starts, slots = [], []

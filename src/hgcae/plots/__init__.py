@@ -4,11 +4,9 @@ from hgcae.plots.animation import animate
 from hgcae.plots.eventdisplay import choose_units, draw_units
 from hgcae.plots.eventpage import draw_event
 from hgcae.plots.figures import cost_figure, occupancy_figure
-from hgcae.plots.merging import merging_figure
 from hgcae.plots.modules import emd_occupancy_figure, rate_distortion_figure
 from hgcae.plots.physics import pairs_figure, profiles_figure, response_figure, separation_figure, shapes_figure
 from hgcae.plots.results import energy_figure, heads_figure, levels_figure
-from hgcae.plots.stress import stress_figure
 
 __all__ = [
     "animate",
@@ -20,7 +18,6 @@ __all__ = [
     "energy_figure",
     "heads_figure",
     "levels_figure",
-    "merging_figure",
     "occupancy_figure",
     "pairs_figure",
     "profiles_figure",
@@ -28,5 +25,4 @@ __all__ = [
     "response_figure",
     "separation_figure",
     "shapes_figure",
-    "stress_figure",
 ]

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hgcae.model.autoencoder import Autoencoder, present_children, stateless
+from hgcae.model.autoencoder import Autoencoder, present_children
+from hgcae.model.compiled import stateless
 from hgcae.model.frames import Frame
 from hgcae.settings import Settings
 from hgcae.train.batches import Pick
@@ -209,10 +210,8 @@ class ChildLoss:
     sensitivity: NDArray[np.float32]
 
     def __call__(self, code: Any, children: Any) -> Any:
-        """Returns the loss of each unit (n,) from codes (n, latent) and the children's codes (n, children, latent), or with neighbours."""
+        """Returns the loss of each unit (n,) from codes (n, latent) and the children's codes (n, children, latent)."""
         level: Any = self.model.level(self.level)
-        if level.neighbours:
-            children = children[:, :, 0]
         s = self.settings
         hierarchy = self.model.hierarchy.rooted(self.level)
         present = None

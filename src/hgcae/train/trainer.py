@@ -122,8 +122,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.settings.schedule.check(self.model.hierarchy, self.model.conserves_charge)
-        for stage in self.settings.schedule.stages:
-            _check_networks(self.model, stage)
+
         if not len(self.train) or not len(self.test):
             msg = "training needs at least one training and one test event"
             raise SettingsError(msg)
@@ -142,7 +141,7 @@ class Trainer:
         """Trains until the last epoch, from the last checkpoint if there is one; then fits the heads."""
         self.train_stages()
         self.fit_heads()
-        self.model.save(self.folder / "model")
+        files.save(self.model, self.folder / "model")
 
     def train_stages(self) -> None:
         """Trains until the last epoch, from the last checkpoint if there is one."""
@@ -233,7 +232,7 @@ class Trainer:
 
     def _finish_epoch(self, row: dict[str, Any], loop: StageLoop) -> None:
         loop.store_weights()
-        self.model.save(self.folder / "model")
+        files.save(self.model, self.folder / "model")
         self.history = [*self.history, row]
         # Before the checkpoint, so that a run killed in between draws it again with the epoch.
         self.on_epoch(self, row)
@@ -264,7 +263,7 @@ class Trainer:
         """Returns the tree of events; the levels below `base` do not learn, so they are encoded here and not in every step."""
         lower = self.model.hierarchy.below(base)
         codes = None if lower is None else self.model.encode_events(events, lower)
-        return Tree.build(self.model.digi(events), base, top, codes, self.model.lattice(base))
+        return Tree.build(self.model.digi(events), base, top, codes)
 
     def _test_batches(self, stage: Stage, base: str) -> list[Batch]:
         tree = self.tree(self.test, base, stage.loss_level)
@@ -279,22 +278,3 @@ class Trainer:
         for name in self.model.hierarchy.names:
             codes[name] = below = self.model.encode_events(events, name, below)
         self.model.heads.fit(self.model, events, codes, self.detector)
-
-
-def _check_networks(model: Autoencoder, stage: Stage) -> None:
-    """Checks that what a stage trains leaves the frozen levels below the loss as they are, and that neighbours are at hand.
-
-    Raises:
-        SettingsError: A level learns with the networks of another one that does not, or looks at neighbours whose codes still change.
-    """
-    names = model.hierarchy.names[: model.hierarchy.index(stage.loss_level) + 1]
-    owners = {model.owner(name) for name in stage.trains}
-    for name in names:
-        if name not in stage.trains and model.owner(name) in owners:
-            msg = f"schedule: trains {', '.join(stage.trains)}: {name} has the same encoder and decoder, so it must learn with them"
-            raise SettingsError(msg)
-    base = min(map(names.index, stage.trains))
-    for name in names[base + 1 :]:
-        if model.level(name).neighbours:
-            msg = f"schedule: trains {', '.join(stage.trains)}: {name} looks at neighbours, so no level below it may learn with it"
-            raise SettingsError(msg)

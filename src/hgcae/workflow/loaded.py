@@ -51,11 +51,11 @@ class LoadedRun:
         Raises:
             SettingsError, DataFormatError: No run, files that cannot be read, or other events than those of the run where these should be.
         """
-        from hgcae.model.autoencoder import Autoencoder
+        from hgcae.model import files
         from hgcae.store import Reader
         from hgcae.train.run import RunSettings, Split, splits_of_run
 
-        model = Autoencoder.load(run)
+        model = files.load(run)
         settings, data = RunSettings.from_yaml(run / "run.yaml"), model.trained_on
         reader = None if events is None else Reader(events)
         if reader is None or (data is not None and reader.content_fingerprint == data.events):

@@ -174,10 +174,10 @@ class Train(FolderStep, OfPoint):
 
     def check(self, path: Path) -> None:
         """Loads the model and reads the checkpoint."""
-        from hgcae.model.autoencoder import Autoencoder
+        from hgcae.model import files
         from hgcae.train.checkpoint import Checkpoint
 
-        Autoencoder.load(path.parent)
+        files.load(path.parent)
         if Checkpoint.read(path.parent) is None:
             raise DataFormatError(path.parent, "checkpoint", "none", "that of the last epoch")
 
@@ -200,7 +200,7 @@ class Evaluate(FolderStep, OfPoint):
     def make(self) -> None:
         """Evaluates all levels, and draws the results."""
         from hgcae.evaluate import EvaluateSettings
-        from hgcae.model.autoencoder import Autoencoder
+        from hgcae.model import files
         from hgcae.plots import energy_figure, levels_figure
         from hgcae.train.run import Split, splits, splits_of_run
         from hgcae.workflow.evaluation import evaluate_run
@@ -208,7 +208,7 @@ class Evaluate(FolderStep, OfPoint):
         from hgcae.workflow.page import write_page
 
         section, needs, settings = self.settings.evaluate, self.needs(), self.trained().run_settings()
-        model = Autoencoder.load(needs["model"].folder)
+        model = files.load(needs["model"].folder)
         train, test = splits_of_run(needs["model"].folder, settings, model.trained_on) or splits(settings)
         if "events" in needs:
             reader = store.Reader(needs["events"].as_branch(0).path)
@@ -291,11 +291,11 @@ class Compress(OfPoint):
 
     def make(self) -> None:
         """Encodes one file."""
-        from hgcae.model.autoencoder import Autoencoder
+        from hgcae.model import files
         from hgcae.workflow.codes import encode
 
         needs = self.requires()
-        reader, model = store.Reader(needs["events"].path), Autoencoder.load(needs["model"].folder)
+        reader, model = store.Reader(needs["events"].path), files.load(needs["model"].folder)
         made_of = {"model": model_of(needs["model"]), "events": reader.content_fingerprint}
         root = self.trained().run_settings().root
         chunks = (part if root is None else part.units(root)[0] for part in reader.chunks())

@@ -17,8 +17,10 @@ from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.simulate import GunSettings
-from hgcae.train import dimension
-from hgcae.train.dimension import FrozenModel, Grid, LevelData, LowerGrid, ScanSettings, known_codes, make_sample, plan, stage_of
+from hgcae.studies.code_size import plan as plans
+from hgcae.studies.code_size.data import LevelData, stage_of
+from hgcae.studies.code_size.frozen import FrozenModel, known_codes
+from hgcae.studies.code_size.plan import Grid, LowerGrid, ScanSettings, make_sample, plan
 from model.toys import autoencoder, plain_settings, sum_errors
 
 GUN = GunSettings(energy_gev=(30, 300), radius_cm=0.5)
@@ -170,13 +172,13 @@ class TestTraining:
 
 class TestBase:
     def test_a_saved_run(self, base, tmp_path):
-        base.model.save(tmp_path / "model")
+        files.save(base.model, tmp_path / "model")
         found = FrozenModel.load(tmp_path)
         assert found.detector.name == "testbeam"
         assert found.checksum == FrozenModel.load(tmp_path).checksum
 
     def test_units_of_no_detector(self, tmp_path):
-        autoencoder(plain_settings()).save(tmp_path / "model")
+        files.save(autoencoder(plain_settings()), tmp_path / "model")
         with pytest.raises(SettingsError, match="detector"):
             FrozenModel.load(tmp_path)
 
@@ -190,5 +192,5 @@ def test_the_samples_are_made_once(base, folder, monkeypatch):
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(dimension, "simulate", never)
+    monkeypatch.setattr(plans, "simulate", never)
     make_sample(SETTINGS, "electron", base.detector, folder)

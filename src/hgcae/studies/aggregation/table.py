@@ -1,4 +1,4 @@
-"""The points of `hgcae scan merge` as tables: means over seeds, and differences seed by seed."""
+"""The points of the study as tables: means over seeds, and differences seed by seed."""
 
 from __future__ import annotations
 

@@ -1,19 +1,25 @@
-"""What `hgcae scan dimension` says about the codes of the base run itself: how many dimensions they fill, and what their numbers mean."""
+"""The codes of the base run itself: how many dimensions they fill, and what their numbers mean."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hgcae.cli import console
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from hgcae.cli.dimension_points import ScanContext
-    from hgcae.events import Events
-    from hgcae.model.sparse import Codes
-    from hgcae.train.dimension import FrozenModel, ScanSettings
+from hgcae.errors import DataFormatError
+from hgcae.evaluate.dimension import code_points, shower_points, with_control
+from hgcae.evaluate.interpret import correlations, near_energy, quantities, traversal
+from hgcae.events import Events
+from hgcae.geometry.detector import detector_to_dict
+from hgcae.model.sparse import Codes
+from hgcae.simulate import simulate
+from hgcae.store import Reader
+from hgcae.studies.code_size.frozen import FrozenModel, known_codes
+from hgcae.studies.code_size.plan import ScanSettings, sample_fingerprint, sample_path, simulation
+from hgcae.studies.code_size.points import ScanContext
+from hgcae.studies.points import known_point, write_point
+from hgcae.studies.runner import Console
 
 SHOWER_NUMBERS = 7
 """Numbers of one shower: energy, depth and shape of its profile, impact x and y, two angles. It is the dimension of the control samples."""
@@ -23,14 +29,8 @@ NARROW_CM = 1.0
 """Radius of the impacts of showers that overlap."""
 
 
-def meaning(settings: ScanSettings, base: FrozenModel, context: ScanContext) -> dict[str, Any]:
+def interpretation(settings: ScanSettings, base: FrozenModel, context: ScanContext) -> dict[str, Any]:
     """Returns what the numbers of the root's code mean, by sample: `names`, `correlations`, and, of the first sample, a `traversal`."""
-    import numpy as np
-
-    from hgcae.evaluate.interpret import correlations, near_energy, quantities, traversal
-    from hgcae.geometry.detector import detector_to_dict
-    from hgcae.model.sparse import Codes
-
     model, root = base.model, base.model.hierarchy.root
 
     def decode(code: NDArray[np.float32]) -> Events:
@@ -41,7 +41,10 @@ def meaning(settings: ScanSettings, base: FrozenModel, context: ScanContext) -> 
     for number, sample in enumerate(settings.samples):
         test, codes = _test_codes(base, context, sample, root)
         values = quantities(test, base.detector)
-        entry = {"names": _names(base), "correlations": correlations(codes.code, {k: v[codes.event] for k, v in values.items()})}
+        entry: dict[str, Any] = {
+            "names": list(model.settings.levels[root].names),
+            "correlations": correlations(codes.code, {k: v[codes.event] for k, v in values.items()}),
+        }
         energy = test.true_energy_gev
         if number == 0 and energy is not None:
             chosen = near_energy(energy[codes.event], AT_GEV)
@@ -53,27 +56,14 @@ def meaning(settings: ScanSettings, base: FrozenModel, context: ScanContext) -> 
     return result
 
 
-def _names(base: FrozenModel) -> list[str]:
-    """Returns the names of the numbers of the root's code."""
-    level: Any = base.model.settings.levels[base.model.hierarchy.root]
-    explicit = ["sum", *["barycentre x", "barycentre y", "mean depth"][: len(level.coordinates)]]
-    return explicit + [f"learned {i}" for i in range(1, level.latent - len(explicit) + 1)]
-
-
 def _test_codes(base: FrozenModel, context: ScanContext, sample: str, level: str) -> tuple[Events, Codes]:
     """Returns the test events of a sample, and their codes of a level of the base run."""
-    from hgcae.store import Reader
-    from hgcae.train.dimension import known_codes
-
-    test = Reader(context.folder / "samples" / f"{sample}-test.parquet").read()
+    test = Reader(sample_path(context.folder, sample, "test")).read()
     return test, known_codes(base, test, level, context.folder / "codes" / f"{sample}-test-{level}.npz")
 
 
-def intrinsic_dimensions(settings: ScanSettings, base: FrozenModel, context: ScanContext) -> dict[str, Any]:
+def intrinsic_dimensions(settings: ScanSettings, base: FrozenModel, context: ScanContext, console: Console) -> dict[str, Any]:
     """Returns the intrinsic dimension of the cells of events and of the codes of units of each level, by sample, with control samples."""
-    from hgcae.evaluate.points import known_point, write_point
-    from hgcae.train.dimension import sample_fingerprint
-
     result: dict[str, Any] = {}
     with console.progress(len(settings.samples) * (2 + len(base.model.hierarchy.names)), "estimates") as progress:
         done = 0
@@ -92,11 +82,6 @@ def intrinsic_dimensions(settings: ScanSettings, base: FrozenModel, context: Sca
 
 
 def _estimate(settings: ScanSettings, base: FrozenModel, context: ScanContext, sample: str, what: str) -> dict[str, Any]:
-    import numpy as np
-
-    from hgcae.errors import DataFormatError
-    from hgcae.evaluate.dimension import code_points, shower_points, with_control
-
     n = settings.intrinsic_points
     if what.startswith("CELLS"):
         events = _events(settings, base, context, sample, n, narrow=what == "CELLS_NARROW")
@@ -119,13 +104,8 @@ def _estimate(settings: ScanSettings, base: FrozenModel, context: ScanContext, s
 
 def _events(settings: ScanSettings, base: FrozenModel, context: ScanContext, sample: str, n: int, *, narrow: bool) -> Events:
     """Returns test events, or others whose impacts lie so near to each other that the showers overlap."""
-    from hgcae.events import Events
-    from hgcae.simulate import simulate
-    from hgcae.store import Reader
-    from hgcae.train.dimension import simulation
-
     if not narrow:
-        reader = Reader(context.folder / "samples" / f"{sample}-test.parquet")
+        reader = Reader(sample_path(context.folder, sample, "test"))
         return reader.take(0, min(n, len(reader)))
     how = simulation(settings, sample, base.detector, "test")
     gun = how.gun.model_copy(update={"radius_cm": NARROW_CM})

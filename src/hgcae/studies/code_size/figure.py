@@ -13,11 +13,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.eventwise import METRICS
-from hgcae.evaluate.saturation import MARGIN
 from hgcae.geometry.detector import Detector, detector_from_dict, detector_of
 from hgcae.plots.cells import Shapes, layer_shapes
 from hgcae.plots.maps import frame_map, paint, scale
 from hgcae.plots.style import COLOURS, FAINT, INK, caption, label, save, styled
+from hgcae.studies.code_size.analysis import MARGIN
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -35,8 +35,8 @@ def dimension_figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
         samples = {name: by_level[level] for name, by_level in found["answers"].items() if level in by_level}
         drawn = [w for w in ("numbers", "bits") if any(len(_line(a, w)) > 1 for figures in samples.values() for a in figures.values())]
         paths += [_sizes_figure(samples, what, level, folder / f"dimension_{level}_{what}.png") for what in drawn]
-    for sample, entry in found["meaning"].items():
-        paths.append(_correlation_figure(entry, sample, folder / f"meaning_{sample}.png"))
+    for sample, entry in found["interpretation"].items():
+        paths.append(_correlation_figure(entry, sample, folder / f"interpretation_{sample}.png"))
         if "traversal" in entry:
             paths.append(_traversal_figure(entry, folder / f"traversal_{sample}.png"))
     return paths

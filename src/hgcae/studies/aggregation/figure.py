@@ -1,4 +1,4 @@
-"""Figure of `hgcae scan merge`: what ways of merging lose, inside modules and across borders."""
+"""Figure of the study: what ways of aggregating lose, inside modules and across borders."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hgcae.evaluate.borders import REGIONS
-from hgcae.evaluate.merging import by_variant, over_seeds
 from hgcae.plots.style import COLOURS, FAINT, INK, caption, label, save, styled
+from hgcae.studies.aggregation.table import by_variant, over_seeds
 
 _PANELS = {
     "l1_cells": ("L1 of cells", 1.0),
@@ -22,7 +22,7 @@ _PANELS = {
 _MARKERS = ("o", "s", "^", "D")
 
 
-def merging_figure(points: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
+def aggregation_figure(points: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
     """Draws four figures of every variant, one marker for each place of the shower, with errors over seeds.
 
     Args:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.points import known_point, point_path, read_point, write_point
 from hgcae.store.results import read_results_file, write_results_file
+from hgcae.studies.points import known_point, point_path, read_point, write_point
 
 SETTINGS = {"level": "STAGE2", "latent": 8}
 CONTENT = {"metrics": {"layer_error": {"value": 0.25, "replicas": [0.1, None]}}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hgcae.evaluate.borders import METRICS, REGIONS
-from hgcae.evaluate.merging import border_table, merge_table, over_seeds, relative
+from hgcae.studies.aggregation.table import border_table, merge_table, over_seeds, relative
 
 
 def point(variant: str, seed: int, l1: float | None, bits: int = 41_040) -> dict[str, object]:

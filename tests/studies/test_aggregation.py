@@ -1,4 +1,4 @@
-"""Variants of merging, their shared stages, and the training of levels that look at neighbours or share networks."""
+"""Variants of aggregation and their shared stages."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from hgcae import store
-from hgcae.errors import SettingsError
-from hgcae.evaluate.merging import REFERENCE
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.model import files
 from hgcae.model.presets import ConservingSettings, ModelSettings, check_levels
 from hgcae.settings import fingerprint
-from hgcae.train.merging import StageCache, Variant, variants
+from hgcae.studies.aggregation.stages import StageCache
+from hgcae.studies.aggregation.table import REFERENCE
+from hgcae.studies.aggregation.variants import Variant, variants
 from hgcae.train.schedule import Schedule, Stage
 
 DETECTOR = Detector.load("prototype")
@@ -74,9 +74,9 @@ def test_no_two_variants_are_the_same():
 
 
 def test_variants_share_their_first_stages(workshop):
-    merged, neighbours, flat, joint = (workshop.stages_of(ALL[name], 1) for name in ("merged", "neighbours", "flat 8 x 9", "joint"))
-    assert merged[:2] == neighbours[:2]
-    assert merged[2] != neighbours[2]
+    merged, coarse, flat, joint = (workshop.stages_of(ALL[name], 1) for name in ("merged", "triplet 12 x 6", "flat 8 x 9", "joint"))
+    assert merged[:2] == coarse[:2]
+    assert merged[2] != coarse[2]
     assert merged[0] == flat[0] == joint[0]
     assert merged[1] != flat[1]
     assert set(merged).isdisjoint(workshop.stages_of(ALL["merged"], 2))
@@ -94,7 +94,7 @@ def test_stages_are_trained_once_and_lower_levels_stay_as_they_were(workshop):
     plain = toy("plain", first, second, stage("TRIPLET", compare="children"))
     model, seconds = workshop.trained(plain, 1)
     times = {path: path.stat().st_mtime_ns for path in workshop.folder.rglob("*.npz")}
-    near = toy("near", first, second, stage("TRIPLET", compare="children"), neighbours=3)
+    near = toy("near", first, second, stage("TRIPLET", compare="children"), latent=6)
     other, _ = workshop.trained(near, 1)
     assert seconds > 0
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
@@ -105,37 +105,6 @@ def test_stages_are_trained_once_and_lower_levels_stay_as_they_were(workshop):
     again, _ = workshop.trained(near, 1)
     for key, value in files.weight_arrays(again).items():
         np.testing.assert_array_equal(value, after[key], err_msg=key)
-
-
-def test_neighbours_learn(workshop):
-    near = toy("near", stage("ROC"), stage("MODULE"), stage("TRIPLET", compare="children"), neighbours=3)
-    model, _ = workshop.trained(near, 1)
-    fresh = workshop._model(near.levels, 1)
-    kernels = [each.level("TRIPLET").encoder.get_layer("TRIPLET_encoder_around_dense0").kernel for each in (model, fresh)]
-    assert (np.asarray(kernels[0]) != np.asarray(kernels[1])).any()
-
-
-def test_shared_networks_learn_together(workshop):
-    shared = toy("shared", stage("ROC"), stage("MODULE", "TRIPLET"), like="MODULE")
-    model, _ = workshop.trained(shared, 1)
-    fresh = workshop._model(shared.levels, 1)
-    assert model.level("TRIPLET").encoder is model.level("MODULE").encoder
-    before, after = files.weight_arrays(fresh), files.weight_arrays(model)
-    assert not any(key.startswith("TRIPLET") for key in after)
-    assert all((before[key] != after[key]).any() for key in after if key.startswith("MODULE/encoder"))
-
-
-@pytest.mark.parametrize(
-    ("triplet", "trains", "words"),
-    [
-        ({"like": "MODULE"}, ("TRIPLET",), "MODULE has the same encoder"),
-        ({"neighbours": 2}, ("MODULE", "TRIPLET"), "looks at neighbours"),
-    ],
-)
-def test_stages_that_would_spoil_frozen_levels_are_refused(workshop, triplet, trains, words):
-    bad = toy("bad", stage("ROC"), stage("MODULE"), stage(*trains), **triplet)
-    with pytest.raises(SettingsError, match=words):
-        workshop.trained(bad, 1)
 
 
 def test_the_folder_of_a_stage_is_found_by_its_name(workshop):

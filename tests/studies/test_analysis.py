@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hgcae.evaluate.saturation import Measured, answer, answer_table, answers, size_table, usual
+from hgcae.studies.code_size.analysis import Measured, answer, answer_table, answers, size_table, usual
 
 
 def point(latent, bits, value, *, seed=1, barycentre=None, noise=0.0, sample="electron", metric="layer_error"):

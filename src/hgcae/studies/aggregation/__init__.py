@@ -1,0 +1,1 @@
+"""How are neighbouring units best aggregated? The study behind `hgcae scan merge`."""
