@@ -77,6 +77,24 @@ class Events:
         particle_offsets: Start of each event in `particles`, and the end of the last: (n + 1,) int64; None without truth.
         detector: Name and fingerprint of the detector, or None where unknown.
         digi: How the pickle that they came from holds their charges; None for events that came from elsewhere.
+
+    Examples:
+        >>> charge = np.zeros((2, 3, 4, 4), dtype=np.int64)
+        >>> charge[0, 1, 2, 3], charge[1, 0, 0, :2] = 7, (5, 2)
+        >>> events = Events.from_dense(charge, Hierarchy.of(ROC=(4, 4), MODULE=3))
+        >>> events
+        Events(2 x MODULE, 3 charges)
+        >>> events.cell.tolist(), events.charge.tolist(), events.offsets.tolist()
+        ([27, 0, 1], [7, 5, 2], [0, 1, 3])
+        >>> events.unit_sums("ROC").tolist()
+        [[0.0, 7.0, 0.0], [7.0, 0.0, 0.0]]
+        >>> rocs, event, unit = events.units("ROC")
+        >>> rocs.hierarchy.root, event.tolist(), unit.tolist()
+        ('ROC', [0, 1], [1, 0])
+        >>> Events.concatenate([events[1:], events[:1]]).charge.tolist()
+        [5, 2, 7]
+        >>> (events.to_sparse() @ np.ones(48)).tolist()
+        [7.0, 7.0]
     """
 
     hierarchy: Hierarchy
@@ -268,7 +286,13 @@ class Events:
 
 
 def ragged_take(offsets: NDArray[np.int64], index: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Returns the flat positions of the chosen rows of a ragged array, and the offsets of the result."""
+    """Returns the flat positions of the chosen rows of a ragged array, and the offsets of the result.
+
+    Examples:
+        >>> places, offsets = ragged_take(np.array([0, 2, 2, 5]), np.array([2, 0]))
+        >>> places.tolist(), offsets.tolist()
+        ([2, 3, 4, 0, 1], [0, 3, 5])
+    """
     counts = offsets[index + 1] - offsets[index]
     new = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return np.arange(new[-1]) + np.repeat(offsets[:-1][index] - new[:-1], counts), new

@@ -7,6 +7,17 @@ events become behind a codec.
 from __future__ import annotations
 
 from hgcae.codec.base import FieldsCodec, FitOptions, ModuleCodec, Payload, UnitCodec
-from hgcae.codec.registry import CODECS, codec_from_config, make_codec, register
+from hgcae.codec.registry import CODECS, Entry, codec_from_config, make_codec, register
 
-__all__ = ["CODECS", "FieldsCodec", "FitOptions", "ModuleCodec", "Payload", "UnitCodec", "codec_from_config", "make_codec", "register"]
+__all__ = [
+    "CODECS",
+    "Entry",
+    "FieldsCodec",
+    "FitOptions",
+    "ModuleCodec",
+    "Payload",
+    "UnitCodec",
+    "codec_from_config",
+    "make_codec",
+    "register",
+]

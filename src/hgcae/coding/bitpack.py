@@ -20,7 +20,15 @@ _PACK, _UNPACK = "pack", "unpack"
 
 @njit(cache=True, nogil=True)
 def put(row: NDArray[np.uint8], at: int, value: int | np.integer, width: int) -> int:
-    """Writes `width` bits of `value` into zeros at bit `at` of a row; returns where they end. Compiled, unchecked."""
+    """Writes `width` bits of `value` into zeros at bit `at` of a row; returns where they end. Compiled, unchecked.
+
+    Examples:
+        >>> row = np.zeros(2, dtype=np.uint8)
+        >>> put(row, put(row, 0, 0b101, 3), 0b1111111, 7)
+        10
+        >>> [f"{byte:08b}" for byte in row]
+        ['10111111', '11000000']
+    """
     while width > 0:
         room = 8 - (at & 7)
         taken = min(room, width)
@@ -33,7 +41,12 @@ def put(row: NDArray[np.uint8], at: int, value: int | np.integer, width: int) ->
 
 @njit(cache=True, nogil=True)
 def get(row: NDArray[np.uint8], at: int, width: int) -> int:
-    """Returns the `width` bits at bit `at` of a row. Compiled, unchecked."""
+    """Returns the `width` bits at bit `at` of a row. Compiled, unchecked.
+
+    Examples:
+        >>> get(np.array([0b10111111, 0b11000000], dtype=np.uint8), 3, 7)
+        127
+    """
     value = 0
     while width > 0:
         room = 8 - (at & 7)
@@ -56,6 +69,10 @@ def pack(values: ArrayLike, widths: ArrayLike) -> NDArray[np.uint8]:
 
     Raises:
         DataFormatError: Wrong shapes or types, or a value that does not fit its width.
+
+    Examples:
+        >>> pack([[5, 127], [1, 2]], [3, 7]).tolist()
+        [[191, 192], [32, 128]]
     """
     numbers = np.asarray(values)
     if numbers.ndim != 2 or numbers.dtype.kind not in "iub":
@@ -80,6 +97,10 @@ def unpack(packed: NDArray[np.uint8], widths: ArrayLike) -> NDArray[np.int64]:
 
     Raises:
         DataFormatError: Wrong shapes or types, or rows shorter than their fields.
+
+    Examples:
+        >>> unpack(np.array([[191, 192], [32, 128]], dtype=np.uint8), [3, 7]).tolist()
+        [[5, 127], [1, 2]]
     """
     rows = np.asarray(packed)
     if rows.ndim != 2 or rows.dtype != np.uint8:

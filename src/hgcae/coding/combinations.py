@@ -28,7 +28,12 @@ MOST_CHOSEN = 60
 
 @lru_cache(maxsize=1)
 def table() -> NDArray[np.int64]:
-    """Returns the limbs of C(n, k): (MOST_THINGS + 1, MOST_CHOSEN + 1, 3); what is larger than three limbs is as large as they can be."""
+    """Returns the limbs of C(n, k): (MOST_THINGS + 1, MOST_CHOSEN + 1, 3); what is larger than three limbs is as large as they can be.
+
+    Examples:
+        >>> table()[5, 2].tolist()
+        [10, 0, 0]
+    """
     top, mask = (1 << LIMBS * LIMB_BITS) - 1, (1 << LIMB_BITS) - 1
     row, rows = [1] + [0] * MOST_CHOSEN, []
     for _ in range(MOST_THINGS + 1):
@@ -38,13 +43,25 @@ def table() -> NDArray[np.int64]:
 
 
 def width(things: int, chosen: int) -> int:
-    """Returns how many bits number all combinations of `chosen` out of `things`."""
+    """Returns how many bits number all combinations of `chosen` out of `things`.
+
+    Examples:
+        >>> width(48, 4)
+        18
+    """
     return (comb(things, chosen) - 1).bit_length()
 
 
 @njit(cache=True, nogil=True)
 def rank(chosen: Any, count: int, binomials: Any, out: Any) -> None:
-    """Fills `out` (3 limbs) with the number of the combination `chosen[:count]`, which ascends."""
+    """Fills `out` (3 limbs) with the number of the combination `chosen[:count]`, which ascends.
+
+    Examples:
+        >>> out = np.zeros(LIMBS, dtype=np.int64)
+        >>> rank(np.array([0, 2, 4]), 3, table(), out)
+        >>> out.tolist()
+        [5, 0, 0]
+    """
     out[:] = 0
     for j in range(count):
         carry = 0
@@ -56,7 +73,13 @@ def rank(chosen: Any, count: int, binomials: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def unrank(number: Any, things: int, count: int, binomials: Any, out: Any) -> bool:
-    """Fills `out[:count]` with the combination of a number (3 limbs, used up); returns whether there is one of `things`."""
+    """Fills `out[:count]` with the combination of a number (3 limbs, used up); returns whether there is one of `things`.
+
+    Examples:
+        >>> out = np.zeros(3, dtype=np.int64)
+        >>> bool(unrank(np.array([5, 0, 0]), 48, 3, table(), out)), out.tolist()
+        (True, [0, 2, 4])
+    """
     high = things
     for j in range(count, 0, -1):
         # The largest b with C(b, j) <= number, by bisection.

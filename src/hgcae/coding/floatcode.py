@@ -31,6 +31,11 @@ class FloatCode:
     Args:
         exponent_bits: Bits of the exponent, at most 5.
         mantissa_bits: Bits of the mantissa, without the leading one, at most 8.
+
+    Examples:
+        >>> code = FloatCode(4, 3)
+        >>> code.name, code.bits
+        ('4E3M', 7)
     """
 
     exponent_bits: int
@@ -42,6 +47,10 @@ class FloatCode:
 
         Raises:
             SettingsError: Not such a name.
+
+        Examples:
+            >>> FloatCode.parse("5E4M") == FLOAT_5E4M
+            True
         """
         match = _NAME.fullmatch(name)
         if match is None:
@@ -68,6 +77,10 @@ class FloatCode:
 
         Raises:
             DataFormatError: Not integers, or a negative value.
+
+        Examples:
+            >>> FLOAT_4E3M.encode(np.array([5, 16, 17, 100])).tolist()
+            [5, 16, 16, 36]
         """
         values = np.asarray(values)
         if values.dtype.kind not in "iu" or (values < 0).any():
@@ -86,6 +99,10 @@ class FloatCode:
 
         Raises:
             DataFormatError: Not integers, or out of range.
+
+        Examples:
+            >>> FLOAT_4E3M.decode(np.array([5, 16, 36])).tolist()
+            [5, 17, 100]
         """
         codes = np.asarray(codes)
         if codes.dtype.kind not in "iu" or ((codes < 0) | (codes >> self.bits > 0)).any():
@@ -104,6 +121,10 @@ class FloatCode:
 
         Raises:
             DataFormatError: A negative charge.
+
+        Examples:
+            >>> FLOAT_4E3M.encode_charges(np.array([5.9, 1e12])).tolist()
+            [5, 127]
         """
         top = 1 << (self.mantissa_bits + (1 << self.exponent_bits) + drop)
         return self.encode(np.floor(np.minimum(charges, top)).astype(np.int64), drop)
@@ -112,6 +133,10 @@ class FloatCode:
         """Returns values (...) of numbers (...) on the scale of codes: those of `decode` at whole codes, straight lines between them.
 
         Numbers below zero count as zero, numbers beyond the top code as the top code.
+
+        Examples:
+            >>> FLOAT_4E3M.interpolate(np.array([15.5, 16.0, 16.5])).tolist()
+            [16.0, 17.0, 18.0]
         """
         whole = np.arange(1 << self.bits)
         return np.interp(codes, whole, self.decode(whole, drop))
@@ -121,6 +146,10 @@ class FloatCode:
 
         Raises:
             DataFormatError: Not integers, or a negative value.
+
+        Examples:
+            >>> FLOAT_4E3M.lower_edge(np.array([16, 17, 19])).tolist()
+            [16, 16, 18]
         """
         codes = self.encode(values, drop)
         exponent = codes >> self.mantissa_bits

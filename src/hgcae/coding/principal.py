@@ -25,6 +25,11 @@ def principal_axes(rows: csr_matrix, weight: NDArray[np.float64], mean: NDArray[
 
     Returns:
         Orthonormal axes (k, n_cells), that of the largest variance first; their largest entries are positive.
+
+    Examples:
+        >>> rows = csr_matrix(np.array([[3.0, 0.0], [1.0, 0.1], [2.0, -0.1]]))
+        >>> principal_axes(rows, np.ones(3), np.array([2.0, 0.0]), 1).round(2).tolist()
+        [[1.0, -0.05]]
     """
     n, n_cells = len(weight), len(mean)
     root = np.sqrt(weight / weight.sum())
@@ -44,7 +49,13 @@ def principal_axes(rows: csr_matrix, weight: NDArray[np.float64], mean: NDArray[
 
 
 def components(rows: NDArray[np.float64] | csr_matrix, mean: NDArray[np.float64], axes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns rows (n, n_cells), less their mean, along axes (k, n_cells): (n, k)."""
+    """Returns rows (n, n_cells), less their mean, along axes (k, n_cells): (n, k).
+
+    Examples:
+        >>> rows = np.array([[3.0, 1.0], [1.0, 3.0]])
+        >>> components(rows, rows.mean(axis=0), np.array([[0.6, -0.8]])).ravel().round(9).tolist()
+        [1.4, -1.4]
+    """
     return np.asarray(rows @ axes.T - axes @ mean)
 
 

@@ -33,6 +33,13 @@ class SumCode:
     Args:
         maximum: Largest sum that is coded without saturation, LSB.
         bits: Bits of the code.
+
+    Examples:
+        >>> code = SumCode(maximum=1000, bits=6)
+        >>> code.encode(np.array([0, 1, 6, 300, 5000])).tolist()
+        [0, 1, 6, 40, 63]
+        >>> code.decode(np.array([0, 1, 6, 40, 63])).tolist()
+        [0.0, 1.0, 6.5, 304.0, 1000.0]
     """
 
     maximum: float

@@ -66,6 +66,15 @@ class Detector:
     """Positions, depths and calibration of every trigger cell.
 
     A trigger cell has the flat index layer x `cells_per_layer` + its index in the layer, which is the C order of the hierarchy.
+
+    Examples:
+        >>> detector = Detector.load("prototype")
+        >>> detector
+        Detector(prototype, 30 layers, 82,080 trigger cells)
+        >>> detector.hierarchy.names
+        ('ROC', 'MODULE', 'TRIPLET', 'STAGE1', 'STAGE2')
+        >>> detector.locate(detector.module_xy[0] + 0.5).tolist(), detector.locate(np.zeros(2)).tolist()
+        (19, -1)
     """
 
     settings: DetectorSettings

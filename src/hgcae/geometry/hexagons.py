@@ -17,13 +17,23 @@ DIRECTIONS = np.array([(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)])
 
 
 def centre(axial: ArrayLike, pitch: float) -> NDArray[np.float64]:
-    """Returns the centres (..., 2) of the hexagons `axial` (..., 2), in the unit of `pitch`."""
+    """Returns the centres (..., 2) of the hexagons `axial` (..., 2), in the unit of `pitch`.
+
+    Examples:
+        >>> centre([[1, 0], [0, 1]], pitch=2.0).round(3).tolist()
+        [[2.0, 0.0], [1.0, 1.732]]
+    """
     q, r = np.moveaxis(np.asarray(axial, dtype=np.float64), -1, 0)
     return np.stack([pitch * (q + r / 2), pitch * (math.sqrt(3) / 2) * r], axis=-1)
 
 
 def containing(xy: ArrayLike, pitch: float) -> NDArray[np.int64]:
-    """Returns the axial coordinates (..., 2) of the hexagons that contain the points `xy` (..., 2)."""
+    """Returns the axial coordinates (..., 2) of the hexagons that contain the points `xy` (..., 2).
+
+    Examples:
+        >>> containing([2.3, -0.4], pitch=2.0).tolist()
+        [1, 0]
+    """
     x, y = np.moveaxis(np.asarray(xy, dtype=np.float64), -1, 0)
     r = y / (pitch * math.sqrt(3) / 2)
     q = x / pitch - r / 2
@@ -37,18 +47,33 @@ def containing(xy: ArrayLike, pitch: float) -> NDArray[np.int64]:
 
 
 def distance(a: ArrayLike, b: ArrayLike) -> NDArray[np.int64]:
-    """Returns the number of steps between hexagons `a` and `b`, each (..., 2)."""
+    """Returns the number of steps between hexagons `a` and `b`, each (..., 2).
+
+    Examples:
+        >>> int(distance([0, 0], [2, -1]))
+        2
+    """
     dq, dr = np.moveaxis(np.asarray(a) - np.asarray(b), -1, 0)
     return (np.abs(dq) + np.abs(dr) + np.abs(dq + dr)) // 2
 
 
 def neighbours(axial: ArrayLike) -> NDArray[np.int64]:
-    """Returns the six neighbours (..., 6, 2) of the hexagons `axial` (..., 2)."""
+    """Returns the six neighbours (..., 6, 2) of the hexagons `axial` (..., 2).
+
+    Examples:
+        >>> neighbours([0, 0]).tolist()
+        [[1, 0], [0, 1], [-1, 1], [-1, 0], [0, -1], [1, -1]]
+    """
     return np.asarray(axial)[..., None, :] + DIRECTIONS
 
 
 def rotate(axial: ArrayLike, sixths: int) -> NDArray[np.int64]:
-    """Returns `axial` (..., 2) turned counter-clockwise about (0, 0) by `sixths` x 60 degrees."""
+    """Returns `axial` (..., 2) turned counter-clockwise about (0, 0) by `sixths` x 60 degrees.
+
+    Examples:
+        >>> rotate([2, 0], sixths=1).tolist()
+        [0, 2]
+    """
     q, r = np.moveaxis(np.asarray(axial), -1, 0)
     for _ in range(sixths % 6):
         q, r = -r, q + r
@@ -56,7 +81,12 @@ def rotate(axial: ArrayLike, sixths: int) -> NDArray[np.int64]:
 
 
 def spiral(radius: int) -> NDArray[np.int64]:
-    """Returns the hexagons within `radius` steps of (0, 0), the centre first, then ring by ring: (1 + 3 R (R + 1), 2)."""
+    """Returns the hexagons within `radius` steps of (0, 0), the centre first, then ring by ring: (1 + 3 R (R + 1), 2).
+
+    Examples:
+        >>> len(spiral(2)), spiral(1)[0].tolist()
+        (19, [0, 0])
+    """
     cells = [(0, 0)]
     for k in range(1, radius + 1):
         for side in range(6):
@@ -66,6 +96,11 @@ def spiral(radius: int) -> NDArray[np.int64]:
 
 
 def corners(pitch: float) -> NDArray[np.float64]:
-    """Returns the six corners (6, 2) of the hexagon at the origin, counter-clockwise, in the unit of `pitch` (its width)."""
+    """Returns the six corners (6, 2) of the hexagon at the origin, counter-clockwise, in the unit of `pitch` (its width).
+
+    Examples:
+        >>> corners(2.0).shape
+        (6, 2)
+    """
     angle = np.deg2rad(30 + 60 * np.arange(6))
     return pitch / math.sqrt(3) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)

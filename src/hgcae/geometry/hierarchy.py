@@ -47,6 +47,15 @@ class Hierarchy:
     Raises:
         GeometryError: No levels, a name that is repeated or not in capitals, a child count below 1, more than `MOST_CELLS` cells, or
             a missing unit out of range.
+
+    Examples:
+        >>> hierarchy = Hierarchy.of(ROC=(4, 4), MODULE=3, TRIPLET=3)
+        >>> hierarchy.names, hierarchy.shape
+        (('ROC', 'MODULE', 'TRIPLET'), (3, 3, 4, 4))
+        >>> hierarchy.n_cells("MODULE"), hierarchy.n_units("ROC"), hierarchy.below("MODULE")
+        (48, 9, 'ROC')
+        >>> hierarchy.rooted("MODULE").shape
+        (3, 4, 4)
     """
 
     levels: tuple[Level, ...]

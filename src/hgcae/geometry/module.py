@@ -60,7 +60,12 @@ _ROC_STEPS_XY: NDArray[np.float64] = np.array(
 
 
 def trigger_cell_xy() -> NDArray[np.float64]:
-    """Returns the centres of the trigger cells in CALQ order, cm from the module centre: (48, 2)."""
+    """Returns the centres of the trigger cells in CALQ order, cm from the module centre: (48, 2).
+
+    Examples:
+        >>> trigger_cell_xy().shape
+        (48, 2)
+    """
     row, column = np.indices(SHAPE[1:])
     steps = row[None, :, :, None] * _ROC_STEPS_XY[:, None, None, 0] + column[None, :, :, None] * _ROC_STEPS_XY[:, None, None, 1]
     return (_ROC_FIRST_XY[:, None, None] + steps).reshape(N_CELLS, 2)
@@ -107,10 +112,20 @@ def cell_map(pixel_cm: float = 0.025) -> CellMap:
 
 
 def roc_row_column(calq: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Returns (roc, row, column) (..., 3) of cells given by their CALQ number (...)."""
+    """Returns (roc, row, column) (..., 3) of cells given by their CALQ number (...).
+
+    Examples:
+        >>> roc_row_column(np.array([0, 21])).tolist()
+        [[0, 0, 0], [1, 1, 1]]
+    """
     return np.stack(np.unravel_index(calq, SHAPE), axis=-1)
 
 
 def calq(roc_row_col: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Returns the CALQ number (...) of cells given as (roc, row, column) (..., 3)."""
+    """Returns the CALQ number (...) of cells given as (roc, row, column) (..., 3).
+
+    Examples:
+        >>> calq(np.array([[1, 1, 1]])).tolist()
+        [21]
+    """
     return np.asarray(np.ravel_multi_index(tuple(np.moveaxis(np.asarray(roc_row_col), -1, 0)), SHAPE), dtype=np.int64)

@@ -24,6 +24,10 @@ def members() -> NDArray[np.int64]:
 
     27 supercells lie in the ROCs, at every place of a 2 x 2 window; 9 lie across the three borders between two ROCs, where each border cell
     faces the nearest one of the other ROC and two neighbouring pairs are a supercell.
+
+    Examples:
+        >>> members().shape
+        (36, 4)
     """
     number = np.arange(module.N_CELLS).reshape(module.SHAPE)
     windows = np.lib.stride_tricks.sliding_window_view(number, (2, 2), axis=(1, 2)).reshape(-1, 4)

@@ -60,6 +60,12 @@ def pack(kind: str, version: int, header: Mapping[str, Any], arrays: Mapping[str
         header: Values that JSON can hold.
         arrays: By name; none may be called `header`.
         compress: Whether to compress them.
+
+    Examples:
+        >>> data = pack("example", 1, {"unit": "cm"}, {"x": np.array([1.0, 2.0])})
+        >>> header, arrays = unpack(data, "example", 1, "data")
+        >>> header["unit"], arrays["x"].tolist()
+        ('cm', [1.0, 2.0])
     """
     text = json.dumps({"kind": kind, "version": version, **header})
     stream = io.BytesIO()

@@ -127,6 +127,16 @@ class Reader:
     Raises:
         DataFormatError: The file is truncated, damaged, not written by this package, or of another schema version.
         OSError: The file cannot be opened.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from hgcae.geometry.hierarchy import Hierarchy
+        >>> events = Events.from_dense(np.eye(16).reshape(16, 4, 4), Hierarchy.of(ROC=(4, 4)))
+        >>> with TemporaryDirectory() as folder:
+        ...     write(Path(folder) / "rocs.parquet", [events], {"program": "example"})
+        ...     reader = Reader(Path(folder) / "rocs.parquet")
+        ...     reader.read(), reader.take(3, 5).cell.tolist(), reader.provenance
+        (Events(16 x ROC, 16 charges), [3, 4], {'program': 'example'})
     """
 
     def __init__(self, path: str | Path) -> None:

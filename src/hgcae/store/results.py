@@ -21,6 +21,13 @@ def write_results_file(path: str | Path, content: Mapping[str, Any]) -> dict[str
     Args:
         path: Where to write.
         content: Values that JSON can hold, all of them finite; NumPy's numbers become Python's. No key is `checksum`.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = write_results_file(Path(folder) / "results.json", {"emd": 0.1})
+        ...     read_results_file(Path(folder) / "results.json", "results")["emd"]
+        0.1
     """
     plain = json.loads(json.dumps(content, allow_nan=False, default=_plain))
     with atomic_path(path) as temporary:
