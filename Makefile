@@ -35,8 +35,10 @@ SCRATCH := $(VENV)/scratch
 # TensorFlow 2.15 and QKeras, to compare with: they do not fit together with what the package needs, nor on a newer Python.
 PEERS := .venv-peers
 PEER_PYTHON ?= python3.11
-# What the tests need beyond the plain installation.
-TEST_EXTRAS := dev,scan,workflow
+# What the tests need beyond the plain installation; and the first pip that knows dependency groups.
+TEST_EXTRAS := scan,workflow
+GROUPS := --group dev
+NEW_PIP := -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 # Without byte code the installation takes half the time; modules are compiled when they are first imported.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
@@ -134,7 +136,7 @@ lint: $(TOOLS) ## Check style, types and import directions
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 
-format: $(TOOLS) ## Mend what can be mended automatically
+format: $(TOOLS) ## Fix what can be fixed automatically
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -148,7 +150,8 @@ bench: $(TOOLS) ## Time everything that needs no peer, then write docs/benchmark
 
 constraints: ## Raise the pinned versions to the newest that fit together
 	$(PYTHON) -m venv --clear $(SCRATCH)
-	$(SCRATCH)/bin/python $(PIP) --editable '.[$(TEST_EXTRAS)]'
+	$(SCRATCH)/bin/python $(NEW_PIP)
+	$(SCRATCH)/bin/python $(PIP) --editable '.[$(TEST_EXTRAS)]' $(GROUPS)
 	$(SCRATCH)/bin/python -m pip freeze --exclude-editable > $(SCRATCH)/all.txt
 	grep -E '^[A-Za-z0-9._-]+==[0-9][^ ]*$$' $(SCRATCH)/all.txt > $(SCRATCH)/constraints.txt
 	mv $(SCRATCH)/constraints.txt constraints.txt
@@ -160,6 +163,7 @@ clean: ## Remove everything made here, the environment included
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(NEW_PIP)
 
 $(PEERS)/peers.stamp:
 	$(PEER_PYTHON) -m venv $(PEERS)
@@ -171,5 +175,5 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(TOOLS): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python $(PIP) --constraint constraints.txt --editable '.[$(TEST_EXTRAS)]'
+	$(BIN)/python $(PIP) --constraint constraints.txt --editable '.[$(TEST_EXTRAS)]' $(GROUPS)
 	touch $@ $(RUNTIME)

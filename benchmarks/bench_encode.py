@@ -1,4 +1,4 @@
-"""Speed of encoding: the integer path beside JAX in floats and ONNX Runtime, on random and on simulated ROCs.
+"""Speed of encoding: the integer path next to JAX in floats and ONNX Runtime, on random and on simulated ROCs.
 
     python benchmarks/bench_encode.py [--quick]
 

@@ -2,7 +2,7 @@
 
     python benchmarks/bench_original.py --peer PYTHON -o FOLDER
 
-Parts that are finished are kept: the same command goes on. FOLDER/original.json is what `docs/build.py original` reads.
+Parts that are finished are kept: the same command resumes. FOLDER/original.json is what `docs/build.py original` reads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Speed of training: hgcae sparse and dense beside TensorFlow and QKeras, on the same events, weights and machine.
+"""Speed of training: hgcae sparse and dense next to TensorFlow and QKeras, on the same events, weights and machine.
 
     python benchmarks/bench_train.py [--quick] [--peer PYTHON]
 

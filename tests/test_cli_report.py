@@ -138,7 +138,7 @@ def edited(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
             "results.json: fingerprints.model: found 0, expected [0-9a-f]{16}, that of the run's model",
         ),
         (edited("results.json", lambda text: text.replace('"n_events": 30', '"n_events": 31')), "results.json: checksum: found"),
-        (lambda run: (run / "checkpoint.npz").unlink(), "checkpoint.npz: file: found none beside history.jsonl"),
+        (lambda run: (run / "checkpoint.npz").unlink(), "checkpoint.npz: file: found none next to history.jsonl"),
         (
             lambda run: write_results_file(run / "stress.json", {"fingerprints": {"model": "0"}}),
             "stress.json: fingerprints.model: found 0, expected [0-9a-f]{16}, that of the run's model",

@@ -1,4 +1,4 @@
-"""Errors that hgcae raises for causes a user can mend.
+"""Errors that hgcae raises for causes a user can fix.
 
 The command line prints one line for any `HgcaeError` and exits with status 2; everything else is a bug and keeps its traceback.
 """
@@ -62,7 +62,7 @@ class MissingToolError(HgcaeError):
 
 
 class HgcaeWarning(UserWarning):
-    """Something that a user should know of, although the work goes on: what a reader leaves out or takes for granted.
+    """Something that a user should know of, although the work continues: what a reader leaves out or takes for granted.
 
     The command line prints each as one line on standard error.
     """

@@ -43,7 +43,7 @@ os.register_at_fork(after_in_child=_forget)
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` that is renamed to it on success and removed on failure.
+    """Gives a temporary path next to `path` that is renamed to it on success and removed on failure.
 
     The temporary name keeps the suffix, because writers choose the format by it. A link is written through, and a file that was there
     keeps its mode. Temporary files that killed processes have left in the folder are removed: those that nobody holds a lock on.
@@ -102,7 +102,7 @@ def _linked(path: Path) -> Path:
 
 
 def _new_file(target: Path) -> tuple[int, Path]:
-    """Makes a temporary file beside a file and locks it; returns the handle that holds the lock, and its path."""
+    """Makes a temporary file next to a file and locks it; returns the handle that holds the lock, and its path."""
     while True:
         handle, name = tempfile.mkstemp(prefix=f".{target.stem}{_MARK}", suffix=target.suffix, dir=target.parent)
         with suppress(OSError):
@@ -148,7 +148,7 @@ def _sweep(folder: Path) -> None:
 
 @contextmanager
 def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
-    """Keeps a file (with what else its maker writes beside it) for this process; whoever wants it meanwhile waits, or is told.
+    """Keeps a file (with what else its maker writes next to it) for this process; a second process waits, or is told.
 
     The lock is on a hidden file of its own, and goes when the process ends, however it ends. Where the file system knows no locks, nothing
     is kept.

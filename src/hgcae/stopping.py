@@ -1,6 +1,6 @@
 """How a command is stopped: Ctrl-C and SIGTERM end it at once where that is safe, and otherwise at the next safe point.
 
-An exception that a signal raises inside a callback of JAX is printed and forgotten, and the command would go on. So a signal is noted,
+An exception that a signal raises inside a callback of JAX is printed and forgotten, and the command would continue. So a signal is noted,
 too, and `check`, which is called wherever work is divided (steps, batches, pieces, files), raises what was lost. A command that has not
 ended half a minute later, because a library waits for what never comes, ends as if it had been killed: files are whole all the same.
 """

@@ -37,7 +37,7 @@ def width(n: int, k: int) -> int:
 
 
 def cut(charges: list[int], mode: Mode, quanta: int) -> tuple[list[int], list[int]]:
-    """Cells and quanta, written from the description: round, then mend where it costs least."""
+    """Cells and quanta, written from the description: round, then fix where it costs least."""
     total = sum(charges)
     cells = sorted(sorted(range(48), key=lambda i: (-charges[i], i))[: mode.cells])
     parts = [charges[i] for i in cells]

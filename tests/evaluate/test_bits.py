@@ -1,4 +1,4 @@
-"""Bits of an event: counted by hand, coded and decoded again, and beside the formats of the ECON-T."""
+"""Bits of an event: counted by hand, coded and decoded again, and next to the formats of the ECON-T."""
 
 from __future__ import annotations
 

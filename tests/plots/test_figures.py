@@ -86,7 +86,7 @@ def test_heads_figure(showers, tmp_path, picture):
     settings = {"edges_gev": (1, 250, 500), "above_gev": 20, "bootstrap": Bootstrap(5)}
     summary = head_summary(estimate, truth, **settings)
     picture(heads_figure({"STAGE2": summary, "STAGE1": {"energy_gev": summary["energy_gev"]}}, tmp_path / "heads.png"))
-    # Directions stand beside those from the interaction point; a line through the layers, far wider, would hide both.
+    # Directions stand next to those from the interaction point; a line through the layers, far wider, would hide both.
     plain, wide = {"STAGE2": {"eta": summary["eta"]}}, head_summary({"eta": truth["eta"] + 1}, truth, **settings)
     vertex = {"uncompressed, vertex": {"eta": summary["eta"]}}
     with_line = picture(heads_figure(plain | vertex | {"uncompressed": wide}, tmp_path / "line.png"))

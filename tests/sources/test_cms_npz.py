@@ -173,7 +173,7 @@ def real(data_dir) -> tuple[dict[str, np.ndarray], Events]:
 
 
 def test_real_module_energies(real):
-    """Counts times quanta add up to the module energies that the file stores beside its trigger cells."""
+    """Counts times quanta add up to the module energies that the file stores next to its trigger cells."""
     arrays, events = real
     whole, event, index = events[:3].units("MODULE")
     _, plane, _, _ = np.unravel_index(index, HIERARCHY.unit_shape("MODULE"))

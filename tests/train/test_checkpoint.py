@@ -48,7 +48,7 @@ def test_no_damage_is_used(folder):
 def test_a_lost_checkpoint_is_no_new_run(folder, tmp_path):
     (folder / "checkpoint.npz").unlink()
     for read in (read_history, Checkpoint.read):
-        with pytest.raises(DataFormatError, match=r"checkpoint\.npz: file: found none beside history\.jsonl"):
+        with pytest.raises(DataFormatError, match=r"checkpoint\.npz: file: found none next to history\.jsonl"):
             read(folder)
     assert Checkpoint.read(tmp_path / "new") is None
     assert read_history(tmp_path / "new") == []

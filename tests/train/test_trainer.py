@@ -247,7 +247,7 @@ class TestMistakes:
         shutil.copytree(done.folder, folder)
         (folder / "checkpoint.npz").unlink()
         before = contents(folder)
-        with pytest.raises(DataFormatError, match=r"checkpoint\.npz: file: found none beside history\.jsonl"):
+        with pytest.raises(DataFormatError, match=r"checkpoint\.npz: file: found none next to history\.jsonl"):
             trainer(folder).run()
         assert contents(folder) == before
 

@@ -71,7 +71,7 @@ class TestHTCondor:
         assert [number for number, _ in arguments] == ["1", "2", "3"]
         for number, text in arguments:
             module, name, parameters, branches, *_ = text.split()
-            assert (module, name) == ("hgcae.workflow.tasks", "Simulate")
+            assert (module, name) == ("hgcae.workflow.sample_tasks", "Simulate")
             assert base64.b64decode(branches).decode() == str(int(number) - 1)
             assert f"--config={made[1]}/workflows/" in base64.b64decode(parameters).decode().replace("'", "").replace('"', "")
         subprocess.run(["bash", "-n", str(made[0].parent / job.commands["executable"])], check=True)

@@ -53,5 +53,5 @@ app.add_typer(scan.app, name="scan")
 
 
 def main() -> None:
-    """Runs the command line; errors that a user can mend end it with one line on standard error and status 2."""
+    """Runs the command line; errors that a user can fix end it with one line on standard error and status 2."""
     run_app(app, "hgcae")

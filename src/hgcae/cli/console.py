@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -59,7 +60,7 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 
 
 def run_app(app: Callable[[], object], name: str) -> None:
-    """Runs a command line; errors that a user can mend end it with one line on standard error and status 2.
+    """Runs a command line; errors that a user can fix end it with one line on standard error and status 2.
 
     Ctrl-C and SIGTERM end it with one line, too, and with status 130 and 143. Each different `HgcaeWarning` is one line on standard error.
     """
@@ -160,9 +161,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else c.encode("unicode_escape").decode() for c in text)
 
 
+LINE_S = 60.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
 @contextmanager
 def progress(total: int, unit: str) -> Iterator[Callable[..., None]]:
-    """Shows a bar with the remaining time on a terminal's standard error.
+    """Shows a bar with the remaining time on a terminal's standard error; elsewhere, such as in the log of a job, a line every minute.
 
     Gives a function that takes the number done and, optionally, a text instead of the rate.
     """
@@ -170,13 +175,20 @@ def progress(total: int, unit: str) -> Iterator[Callable[..., None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn()]
-    start = time.perf_counter()
+    start = told = time.perf_counter()
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=total, rate="")
 
         def update(done: float, text: str | None = None) -> None:
+            nonlocal told
             stopping.check()
-            bar.update(task, completed=done, rate=text or f"{done / (time.perf_counter() - start):.0f} {unit}/s")
+            now = time.perf_counter()
+            rate = done / (now - start)
+            bar.update(task, completed=done, rate=text or f"{rate:.0f} {unit}/s")
+            if bar.disable and now - told >= LINE_S and rate > 0:
+                told = now
+                left = timedelta(seconds=round((total - done) / rate))
+                note(f"{done:.4g} of {total} {unit}, {text or f'{rate:.3g}/s'}, {left} left")
 
         yield update
 

@@ -26,7 +26,7 @@ def demo(
     workers: Annotated[int, typer.Option(min=1, help="Processor cores for the simulation.")] = 2,
     as_json: console.JsonOption = False,
 ) -> None:
-    """Simulate electrons, train all five levels, judge them on other electrons, and draw it all.
+    """Simulate electrons, train all five levels, evaluate them on other electrons, and draw it all.
 
     Electrons of 1 to 500 GeV from the interaction point fall anywhere on the prototype detector. What is written:
 

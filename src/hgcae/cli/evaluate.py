@@ -30,10 +30,10 @@ def evaluate(
 ) -> None:
     """Evaluate a model on events it has never seen.
 
-    At every level the events are encoded up to that level and decoded again through all lower levels. Reported beside each other: squared
+    At every level the events are encoded up to that level and decoded again through all lower levels. Reported next to each other: squared
     error of the model, of nothing, of the mean, and of as many principal components as the code has numbers; energy of decoded events
     against uncompressed ones and against the truth, with the fit of stochastic, noise and constant terms; barycentres; layer profiles; what
-    the physics heads estimate; bits: of every unit, of occupied ones, and entropy-coded, beside the formats of the ECON-T.
+    the physics heads estimate; bits: of every unit, of occupied ones, and entropy-coded, next to the formats of the ECON-T.
 
     A run that was moved finds its events where run.yaml says or next to it; a file with other events there is refused. Without them, give
     others: what is fitted to training events (mean, principal components, entropy-coded bits) is left out then.

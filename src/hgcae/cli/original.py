@@ -54,13 +54,13 @@ def train_experimental_cnn(
     Network, schedule and defaults are the original ones: one epoch each with the loss at STAGE2, STAGE1, TRIPLET and MODULE, then ROC alone
     to epoch 200, MODULE to 500, TRIPLET to 900, STAGE1 to 1400, STAGE2 from there on. The network sees 4E3M codes, 0 to 127, of half the
     ADC counts. Events are put in the order of numpy.random.seed(0) once; the first 16 are for tests (half of them where there are fewer
-    than 32). A larger --NEpochs goes on with a finished training. After every epoch are written:
+    than 32). A larger --NEpochs extends a finished training. After every epoch are written:
 
       modelFile/        the model: hgcae.load("modelFile"); checkpoint.npz, history.jsonl; the events as Parquet
       costFigure        cost against optimisation steps
       animFile_N.png    16 charged and 4 empty units, input and decoded, after epoch N (0: before the training)
 
-    The film of these pictures is made at the end. A training may be stopped at any moment: the same command goes on with it.
+    The film of these pictures is made at the end. A training may be stopped at any moment: the same command resumes it.
 
     Examples:
       python train_experimental_cnn.py
@@ -130,7 +130,7 @@ def run(settings: RunSettings, epochs: int, cost: Path, film: Path, folder: Path
         settings: Of the training.
         epochs: Number of the last epoch.
         cost: Cost figure.
-        film: The film; its pictures lie beside it.
+        film: The film; its pictures lie next to it.
         folder: Of the training.
     """
     import jax

@@ -55,7 +55,7 @@ def physics(
     """Evaluate what compression does to the physics of whole showers.
 
     Simulates samples of its own, 20 to 500 GeV: single electrons, photons and pions, pairs of electrons 2.5 to 20 cm apart, events of five
-    electrons and photons, noise alone, and empty events. All are encoded and decoded at every level and evaluated beside the uncompressed
+    electrons and photons, noise alone, and empty events. All are encoded and decoded at every level and evaluated next to the uncompressed
     ones: energy, direction, depth and width of showers, energy mover's distance, electron against pion, two showers, fake energy.
 
       DIR/physics.json             all metrics with errors, settings, versions, fingerprints

@@ -45,7 +45,7 @@ def dimension(
     and evaluates it on other events, decoded through the frozen lower levels. For every metric the smallest number of numbers (at the
     most bits) and of bits is told that keeps it within 5 % of the plateau, the largest code; with the fluctuation floor, the same metric of
     the mean of several other showers of the same truth. A point is a file named by the fingerprint of its settings: what is there is not
-    made again, so a scan may be stopped, resumed and extended; a point that fails is told, and the others go on.
+    made again, so a scan may be stopped, resumed and extended; a point that fails is reported, and the others continue.
 
       DIR/scan.json         the answer, with all sizes, errors, intrinsic dimensions and what the numbers mean
       DIR/points/*.json     the points; DIR/samples, DIR/codes, DIR/compiled: what they share

@@ -28,7 +28,7 @@ def stress(
 
     The held-out events of the run are disturbed in one way after the other: dead cells and modules, a wrong calibration, twice the noise;
     or simulated with other particles or energies. At every level they are encoded and decoded, and compared with the undisturbed events
-    and with what the encoders saw; beside it stands what the disturbance alone does to uncompressed events. Bits are flipped in the words
+    and with what the encoders saw; next to it, what the disturbance alone does to uncompressed events. Bits are flipped in the words
     that are sent. What has to be simulated is left out for events that hgcae did not simulate.
 
       DIR/stress.json   all figures with their errors

@@ -63,7 +63,7 @@ def train(
 
     The last tenth of the events (original: the first 16 of a random order) is never trained on; hgcae evaluate uses it. After every
     epoch the run's folder holds a checkpoint, the model, the history (history.jsonl) and the cost figure. A run may be stopped at any
-    moment, by Ctrl-C or kill: the same command goes on with it, and on a CPU ends with the same weights as a run that was never stopped.
+    moment, by Ctrl-C or kill: the same command resumes it, and on a CPU ends with the same weights as a run that was never stopped.
 
       RUN/run.yaml       all settings, also the preset's; hgcae train --settings RUN/run.yaml -o OTHER repeats the training
       RUN/model/         the model: hgcae.load("RUN")
@@ -160,7 +160,7 @@ def run_with_progress(trainer: Trainer, on_epoch: Callable[[dict[str, Any]], Non
 
 
 def gallery_of(trainer: Trainer) -> Gallery | None:
-    """Returns the test units that show a run; None where nobody knows what they look like."""
+    """Returns the test units that show a run; None where their shape is unknown."""
     from hgcae.cli.gallery import Gallery
     from hgcae.plots.cells import unit_shapes
 

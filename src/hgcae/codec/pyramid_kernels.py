@@ -18,7 +18,7 @@ _SUM_BITS = 9
 _FRACTION = 6
 """Bits behind the point of an image in quanta."""
 BLOCK_WEIGHT, ROC_WEIGHT = 1, 1
-"""What a difference of blocks and of ROCs costs beside one of cells. Equal ones were found best of (1, 1), (1, 2), (2, 2) and (4, 4)."""
+"""What a difference of blocks and of ROCs costs next to one of cells. Equal ones were found best of (1, 1), (1, 2), (2, 2) and (4, 4)."""
 
 
 class Tables(NamedTuple):

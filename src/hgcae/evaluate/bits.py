@@ -1,4 +1,4 @@
-"""Bits of an event, rates at the bunch-crossing frequency, and what the formats of today's trigger take beside them."""
+"""Bits of an event, rates at the bunch-crossing frequency, and what the formats of today's trigger take next to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CROSSING_HZ = 40e6
 REPEATER_BITS = 7 * module.N_CELLS
 """All trigger cells of a module in 4E3M, which the repeater of the ECON-T sends: 336 bits."""
 LINKS = (2, 3, 4, 5)
-"""Links of the ECON-T for which Best Choice is set beside the codes."""
+"""Links of the ECON-T for which Best Choice is set next to the codes."""
 
 
 def map_bits(occupied: NDArray[np.integer], n_units: int) -> NDArray[np.int64]:

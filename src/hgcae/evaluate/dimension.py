@@ -2,7 +2,7 @@
 
 The estimators are those of scikit-dimension (J. Bac et al., Entropy 23 (2021) 1368): distances to nearest neighbours grow with their number
 the slower, the higher the dimension. On finite samples all of them are biased, the more the higher the dimension; so every estimate stands
-beside that of a control sample of known dimension, of the same size and in a space of the same dimension.
+next to that of a control sample of known dimension, of the same size and in a space of the same dimension.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 
 UNCOMPRESSED = "uncompressed"
-"""Name of the true events beside decoded ones in every result."""
+"""Name of the true events next to decoded ones in every result."""
 _COUNTED = 9
 """Events with so many seeds or more are counted together."""
 

@@ -1,4 +1,4 @@
-"""Whole showers: what decoding does to every quantity of a shower, beside how well the shower itself tells it."""
+"""Whole showers: what decoding does to every quantity of a shower, next to how well the shower itself tells it."""
 
 from __future__ import annotations
 

@@ -67,14 +67,14 @@ def setup_example_model(
     """Encode handwritten digits (28 x 28 x 1) to NDIM numbers, decode them, and draw how the training went.
 
     Data, training and figures are tasks of a luigi workflow. A task whose files are there is not done again, and a training that was
-    stopped goes on after its last finished epoch. Data and trainings lie below $WORKFLOW_DIR (default workflow/), figures below
+    stopped resumes after its last finished epoch. Data and trainings lie below $WORKFLOW_DIR (default workflow/), figures below
     $OUTPUT_DIR (default output/), in a folder NDIM, or NDIM-FINGERPRINT where other settings differ from the defaults, too:
 
       MNIST_example_epochN.png     test images, input and decoded, at epoch 0 and every few epochs
       MNIST_example_cost.png       cost of training and test images
       MNIST_example.gif, .mp4      the pictures as a film
 
-    With several NDIM, MNIST_example_scan_*.png and .json set the error beside PCA and the intrinsic dimension of the images; with
+    With several NDIM, MNIST_example_scan_*.png and .json show the error next to PCA and the intrinsic dimension of the images; with
     --compare, MNIST_example_comparison_*.png and .json show all networks and cost functions.
 
     With --original, steps have 32 images, as in the example this one goes back to (tasks/example.py of TPG-autoencoder-workflows, 50

@@ -1,4 +1,4 @@
-"""Overlapping groups of 2 x 2 trigger cells of a module: what the telescope loss compares beside single cells and whole ROCs.
+"""Overlapping groups of 2 x 2 trigger cells of a module: what the telescope loss compares next to single cells and whole ROCs.
 
 Source: github.com/fastmachinelearning/fastml-science@c569d917 (sensor-data-compression/telescope.py), whose tables are derived here from
 the positions of the cells. Order of the cells: CALQ.

@@ -17,7 +17,7 @@ TILE = 128
 MATRIX_BITS = 8
 """Bits of the maps between frames behind the point."""
 _SHARE_BITS = 11
-"""Bits that shares are cut to, beside the leading one."""
+"""Bits that shares are cut to, next to the leading one."""
 _BIASED_ONE = 1023
 """Exponent of 1 in the bits of a float64, which lie above 52 bits of mantissa."""
 

@@ -24,7 +24,7 @@ from hgcae.plots.maps import EMPTY, colours, scale
 from hgcae.truth import leading_particle
 
 MAX_CELLS = 4000
-"""Most cells kept of each picture, the strongest; the sums beside it count all of them."""
+"""Most cells kept of each picture, the strongest; the sums next to it count all of them."""
 
 _STEPS = 32
 """Steps of the colour scale: each is one polygon-filled trace of the map."""

@@ -20,7 +20,7 @@ Cell = tuple[str, str]
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], caption: str = "", name: str = "") -> str:
-    """Returns an HTML table; the first column names the rows, errors stand small beside their figures. All texts are escaped."""
+    """Returns an HTML table; the first column names the rows, errors stand small next to their figures. All texts are escaped."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
     body = "".join(f"<tr>{''.join(_cell(text, first=i == 0) for i, text in enumerate(row))}</tr>" for row in rows)
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
@@ -35,7 +35,7 @@ def _cell(text: str | Cell, *, first: bool) -> str:
 
 
 def summary_table(results: Mapping[str, Any]) -> str:
-    """Returns one row per level: bits, errors beside PCA, energy, resolution, position, layers."""
+    """Returns one row per level: bits, errors next to PCA, energy, resolution, position, layers."""
     rows = [[read(level) for read in _SUMMARY.values()] for level in results["levels"].values()]
     return table(list(_SUMMARY), rows, "Decoded against uncompressed events, level by level", "summary")
 
@@ -137,7 +137,7 @@ def _definition(cell: Cell) -> str:
 
 
 def _belongs(key: Any, values: Mapping[str, Any]) -> bool:
-    """Whether a value is the error of another one, beside which it is written."""
+    """Whether a value is the error of another one, next to which it is written."""
     return isinstance(key, str) and key.endswith("_error") and key.removesuffix("_error") in values
 
 

@@ -111,7 +111,7 @@ def position_panels(results: Mapping[str, Any]) -> list[Panel]:
 
 
 def head_panels(results: Mapping[str, Any]) -> list[Panel]:
-    """Returns bias (hollow) and width (filled) of every quantity that heads estimate from codes, and uncompressed events beside them."""
+    """Returns bias (hollow) and width (filled) of every quantity that heads estimate from codes, and uncompressed events next to them."""
     panels = []
     order = list(results["levels"])
     for name, (title, scale, unit) in ESTIMATED.items():
@@ -238,7 +238,7 @@ def _energy_panel(
 
 
 def _against_baselines(levels: Sequence[Mapping[str, Any]], name: str, title: str, y_title: str, *keys: str) -> Panel | None:
-    """Returns a figure of units beside the same of every baseline."""
+    """Returns a figure of units next to the same of every baseline."""
     traces = []
     for series, text, colour, symbol, dash in _SERIES:
         trace = by_rate(levels, ("units", series, *keys), 1.0, text, colour, symbol, dash)

@@ -206,7 +206,7 @@ def _showers(results: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _names(results: Mapping[str, Any]) -> list[str]:
-    """Returns the names of what is beside the uncompressed events."""
+    """Returns the names of what is next to the uncompressed events."""
     samples = next(iter(_showers(results).values()))["samples"]
     return [name for name in samples if name != UNCOMPRESSED]
 

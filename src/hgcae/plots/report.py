@@ -31,7 +31,7 @@ def write_report(
     about: Mapping[str, Any] | None = None,
     extras: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes the report of a run: one HTML file that needs nothing beside it, no network either.
+    """Writes the report of a run: one HTML file that is self-contained and needs no network.
 
     Args:
         path: Where to write.

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on as if it had not stopped, in one file that is replaced atomically.
+"""Checkpoints: everything a run needs to continue as if it had not stopped, in one file that is replaced atomically.
 
 The checkpoint of a folder decides what the run has done, its history included: `history.jsonl` is made from it, for people and other
 programs. So a kill between two files of an epoch, or a change of the history, is of no consequence.
@@ -65,7 +65,7 @@ class Checkpoint:
         path = folder / NAME
         if not path.exists():
             if (folder / HISTORY).exists():
-                raise DataFormatError(path, "file", f"none beside {HISTORY}", "the checkpoint; remove the folder to start again")
+                raise DataFormatError(path, "file", f"none next to {HISTORY}", "the checkpoint; remove the folder to start again")
             return None
         header, arrays = read_arrays(path, KIND, VERSION)
         weights = {k.removeprefix("weights/"): v for k, v in arrays.items() if k.startswith("weights/")}

@@ -44,7 +44,7 @@ LATENT_FEATURE = FixedPoint(bits=8, integer=1)
 """Formats of the encoder's weights and input."""
 LATENT_DECODER = (256, 256)
 _ABSOLUTE = 0.5
-"""Weight of the absolute difference beside the sliced distance."""
+"""Weight of the absolute difference next to the sliced distance."""
 
 
 @neutral()

@@ -101,7 +101,7 @@ class Trainer:
         folder: The run's folder.
         data_fingerprint: Identifies the training data; a checkpoint made with other data is refused.
         detector: Detector of whole events, for the heads; None where unknown.
-        last_epoch: Epoch after which to stop before the schedule is done; a later run may go on. None = the schedule's end.
+        last_epoch: Epoch after which to stop before the schedule is done; a later run may resume. None = the schedule's end.
         on_progress: Called after every step.
         on_epoch: Called after every epoch with the trainer and the history row, before the checkpoint: pictures are drawn here, and a run
             that is killed meanwhile does the epoch again.

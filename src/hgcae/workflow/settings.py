@@ -95,7 +95,7 @@ class CompressSection(Settings):
 
 
 class CompareSection(Settings):
-    """Module codecs beside each other, as hgcae compare does it; each codec and number of links is a job of its own."""
+    """Module codecs next to each other, as hgcae compare does it; each codec and number of links is a job of its own."""
 
     data: str = Field(description="Folder of real data.")
     sample: Literal["events", "electron", "ttbar"] = "events"

@@ -43,7 +43,7 @@ def until(settings: RunSettings, stage: int, path: Path | str = _UNKNOWN) -> Run
 
 
 def train_stage(settings: RunSettings, folder: Path, before: Path | None, on_progress: Callable[[Progress], None]) -> Trainer:
-    """Trains the last stage of a run, or goes on with it; on a CPU, all stages one by one give the weights of the whole run.
+    """Trains the last stage of a run, or resumes it; on a CPU, all stages one by one give the weights of the whole run.
 
     Args:
         settings: Settings that end with this stage.

@@ -10,7 +10,7 @@ differs is what they are compared with:
   components have the same bits, those that leave the smallest squared error of the training images, because images of one strong cell
   have components with long tails, for which that rule gives too few bits to each; small decoded charges are dropped, as in learned codes.
 
-The judge's own components (`hgcae.evaluate.baselines`) are those of charges instead of images and are not quantised: an ideal.
+The components of `hgcae.evaluate.baselines` are those of charges instead of images and are not quantised: an ideal.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hgcae.errors import SettingsError
 LIMITS = (0.001, 0.999)
 """Quantiles of the training components between which the steps lie."""
 SUM_BITS = 9
-"""Bits of the charge beside components of units: those of one number of a learned code."""
+"""Bits of the charge next to components of units: those of one number of a learned code."""
 MOST_SUM_BITS = 16
 """Bits of the charge where nothing else is sent."""
 HEADROOM = 1.2

@@ -51,7 +51,7 @@ def _bare(ax: Axes, name: str) -> None:
 
 
 def scan_figure(scan: Mapping[str, Any], path: Path) -> Path:
-    """Draws the error of the test images against the number of dimensions, beside PCA and the intrinsic dimension of the images.
+    """Draws the error of the test images against the number of dimensions, next to PCA and the intrinsic dimension of the images.
 
     Args:
         scan: As from `hgcae.examples.mnist.tasks.Scan`.

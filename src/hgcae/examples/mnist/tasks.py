@@ -124,7 +124,7 @@ class Train(Step):
         return _digits(self.requires().output().path)
 
     def run(self) -> None:
-        """Trains, or goes on after the last finished epoch."""
+        """Trains, or resumes after the last finished epoch."""
 
         def tell(row: Mapping[str, Any]) -> None:
             epoch, share = row["epoch"], row["epoch"] / self.settings.epochs

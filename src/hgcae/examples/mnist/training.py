@@ -1,4 +1,4 @@
-"""Training of one autoencoder of digits; it may stop at any moment and goes on after its last finished epoch."""
+"""Training of one autoencoder of digits; it may stop at any moment and resumes after its last finished epoch."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def train(
 
 
 def evaluate(decoded: NDArray[np.float32], settings: ExampleSettings, digits: Digits) -> dict[str, Any]:
-    """Returns what became of the test images: means with their standard errors, beside a PCA with as many components.
+    """Returns what became of the test images: means with their standard errors, next to a PCA with as many components.
 
     Args:
         decoded: The test images, encoded and decoded, 0 to 1: (n, 28, 28).
