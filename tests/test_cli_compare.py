@@ -11,14 +11,17 @@ import pytest
 
 from codec import graphs
 from contracts.codec import random_modules
+from hgcae import store
 from hgcae.cli import main
 from hgcae.codec.registry import CMS_GRAPHS, CODECS, available
 from hgcae.evaluate import ModuleResult, read_module_results
 from hgcae.events import Events
-from hgcae.geometry.hierarchy import PROTOTYPE
+from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
+from hgcae.model import files
 from hgcae.sources.calq_csv import CalqCsv
-from hgcae.sources.modules import SAMPLES
+from hgcae.sources.modules import SAMPLES, file_sample
 from hgcae.store.results import read_results_file
+from model.toys import MODULE, autoencoder, conserving_settings
 from sources import toys
 
 FILES = {"results.json", "results.md", "rate_distortion.png", "emd_occupancy.png"}
@@ -95,7 +98,7 @@ def test_json_is_what_is_in_the_file(hgcae, data, tmp_path):
         (("--data", "data", "--sample", "ttbar", "--codec", "zip"), "unknown codec 'zip', expected one of mean, pca"),
         (("--data", "data", "--sample", "electron"), "electron_pt20_eta15-30_0PU.csv: No such file"),
         (("--data", "data", "--sample", "ttbar", "--links", 7, "--codec", "pca"), "links: found 7, expected one of 2, 3, 4, 5"),
-        (("--data", "data", "--sample", "events"), "found no modules to evaluate"),
+        (("--data", "data", "--sample", "events"), "modules with charge to fit codecs to and 0 to evaluate"),
     ],
 )
 def test_mistakes_end_with_one_line(hgcae, data, tmp_path, arguments, message):
@@ -136,3 +139,47 @@ def test_real_modules(hgcae, data_dir, tmp_path):
     assert 0 < measured(pca, "sum_std") < 1 / 32
     # Most modules have less than 32 counts, which are exact.
     assert measured(pca, "sum_width") == 0
+
+
+class TestOwnModules:
+    @pytest.fixture
+    def modules(self, data, tmp_path):
+        return data / SAMPLES["ttbar"]
+
+    def test_of_a_csv_next_to_a_trained_run(self, hgcae, modules, tmp_path):
+        model = autoencoder(conserving_settings(MODULE), MODULE)
+        files.save(model, tmp_path / "mine" / "model")
+        status, out, _ = hgcae("compare", "--input", modules, "--model", "mine", "--codec", "best_choice", "--links", 2, "-o", "out")
+        assert status == 0
+        results = read_module_results(tmp_path / "out" / "results.json")
+        assert [(result.codec, result.links) for result in results] == [("mine", 2), ("best_choice", 2)]
+        assert (results[0].max_bits, measured(results[0], "bits")) == (48, 48)
+        assert f"ttbar_0PU: {results[0].n_modules} modules evaluated" in out
+
+    def test_modules_of_an_event_stay_together(self, tmp_path):
+        event = np.repeat(np.arange(50), 12)
+        dense = random_modules(600).reshape(-1, 3, 4, 4)
+        dense[:, 0, 0, 0] = event + 1  # says which event a module is of
+        store.write(tmp_path / "modules.parquet", [Events.from_dense(dense, PROTOTYPE.rooted("MODULE"), columns={"event": event})])
+        sample = file_sample(tmp_path / "modules.parquet")
+        parts = [set(part[:, 0].tolist()) for part in (sample.train, sample.test)]
+        assert parts[0].isdisjoint(parts[1])
+        assert (len(parts[0]), len(parts[1])) == (40, 10)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--input", "events.parquet"], r"events.parquet: events: found units of MODULES.* expected modules of shape \(3, 4, 4\)"),
+            (["--input", "missing.csv"], "missing.csv"),
+            (["--input", "one.parquet"], "found 1 modules with charge to fit codecs to and 0 to evaluate"),
+            ([], "the folder of real data is not known: give --data DIR, .* or give modules with --input"),
+        ],
+    )
+    def test_mistakes(self, hgcae, tmp_path, arguments, message):
+        whole = Hierarchy.of(ROC=(4, 4), MODULE=3, MODULES=2)
+        store.write(tmp_path / "events.parquet", [Events.from_dense(np.ones((3, *whole.shape)), whole)])
+        store.write(tmp_path / "one.parquet", [Events.from_dense(np.ones((1, 3, 4, 4)), PROTOTYPE.rooted("MODULE"))])
+        status, _, err = hgcae("compare", *arguments, "--codec", "mean", "-o", "out")
+        assert (status, err.count("\n")) == (2, 1)
+        assert re.search(message, err)
+        assert not (tmp_path / "out").exists()

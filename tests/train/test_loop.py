@@ -47,7 +47,8 @@ def dense_batch(events: Events, hierarchy: Hierarchy, level: str, trains: tuple[
 
 
 def loss_and_gradient(loop: StageLoop, batch: Batch) -> tuple[float, list[np.ndarray]]:
-    loss, gradient = jax.jit(jax.value_and_grad(loop._mean_loss))(loop._weights, loop._constants, batch)
+    compiled = jax.jit(jax.value_and_grad(loop._mean_loss), compiler_options={"xla_backend_optimization_level": 0})
+    loss, gradient = compiled(loop._weights, loop._constants, batch)
     return float(loss), [np.asarray(g) for g in gradient]
 
 

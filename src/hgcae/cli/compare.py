@@ -1,9 +1,8 @@
-"""`hgcae compare`: module codecs beside each other, on modules of simulated CMS events."""
+"""`hgcae compare`: module codecs, and trained runs, in one table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,10 +15,6 @@ from hgcae.errors import SettingsError
 from hgcae.outputs import claimed
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from hgcae.codec import FitOptions, UnitCodec
     from hgcae.evaluate import ModuleResult
 
 LINKS = (2, 3, 4, 5)
@@ -44,6 +39,12 @@ def compare(
             help="Folder that holds cms_events/, cms_modules/ and, for CMS's networks, cms_autoencoder/.",
         ),
     ] = None,
+    given: Annotated[
+        Path | None, typer.Option("-i", "--input", metavar="FILE", help="Your own modules, csv or Parquet, instead of a sample.")
+    ] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Option("--model", metavar="RUN", help="A trained run, in the same table; repeatable.", show_default="none")
+    ] = None,
     links: Annotated[list[int] | None, typer.Option(min=1, help="ECON-T links per module. Repeatable.", show_default="2 3 4 5")] = None,
     codecs: Annotated[list[str] | None, typer.Option("--codec", metavar="NAME", help="Repeatable.", show_default="all")] = None,
     max_modules: Annotated[int, typer.Option(min=1, help="Evaluate at most so many modules, drawn at random.")] = 20_000,
@@ -53,52 +54,62 @@ def compare(
 ) -> None:
     """Compare codecs of silicon modules: what they lose, for the bits they send.
 
-    The codecs are fitted on one part of the modules and evaluated on the other: of the events, on the last ten; of the other samples, on a
-    fifth of the modules. Reported with errors: bits, energy mover's distance, bias and width of the module's charge, charge in cells that
-    are wrongly empty, telescope loss; for all modules, by number of charged cells and by charge.
+    The codecs are fitted on one part of the modules and evaluated on the other: of the sample `events` on the last ten events, of all
+    others on a fifth of the modules (of the events, if a column `event` says which modules belong together). Reported with errors: bits,
+    energy mover's distance, bias and width of the module's charge, charge in cells that are wrongly empty, telescope loss; for all
+    modules, by number of charged cells and by charge. For sparse modules trust the mean of the energy mover's distance and the charge in
+    cells lost: most codecs send three cells exactly, so the median is zero.
 
-      DIR/results.json         all figures, versions, and what was compared
+    A trained run (hgcae train --root module) takes the row of the fewest links that hold its bits. Train it on other modules than these.
+
+      DIR/results.json         all metrics, versions, and what was compared
       DIR/results.md           the table
-      DIR/rate_distortion.png  every figure against the bits
+      DIR/rate_distortion.png  every metric against the bits
       DIR/emd_occupancy.png    energy mover's distance by number of charged cells
 
     Examples:
       hgcae compare --data data -o results
       hgcae compare --data data --codec latent --steps 20000 -o longer
       hgcae compare --data data --sample ttbar --links 2 --links 5 --codec pca -o ttbar
+      hgcae compare --input modules.csv --codec best_choice --codec pyramid --model run -o mine
     """
     from hgcae.codec import FitOptions
     from hgcae.codec.registry import available, entry
-    from hgcae.evaluate import write_module_results
+    from hgcae.evaluate import module_table
     from hgcae.settings import fingerprint
-    from hgcae.sources.modules import data_fingerprints, module_sample
+    from hgcae.sources.modules import file_sample, module_sample
+    from hgcae.workflow.compare import drawn, evaluate_codec, evaluate_run, write_comparison
 
-    if data is None:
-        msg = "the folder of real data is not known: give --data DIR, or set HGCAE_DATA"
+    if given is None and data is None:
+        msg = "the folder of real data is not known: give --data DIR, or set HGCAE_DATA (docs/data.md), or give modules with --input"
         raise SettingsError(msg)
     chosen = list(dict.fromkeys(codecs or available(data)))
     for name in chosen:
         entry(name)  # so that a wrong name is found before anything is trained
-    modules = module_sample(sample.value, data, seed=seed)
-    test = drawn(modules.test, max_modules, seed)
+    modules = (
+        module_sample(sample.value, data, seed=seed) if given is None and data is not None else file_sample(given or output, seed=seed)
+    )
+    modules, fit = drawn(modules, max_modules, seed), FitOptions(seed, steps, data)
     pairs = [(name, number) for name in chosen for number in dict.fromkeys(links or LINKS)]
     results, made = [], {}
     with claimed(output / "results.json"):
-        with console.progress(len(pairs), "codecs") as progress:
-            for codec, result in evaluated(sample.value, pairs, modules.train, test, FitOptions(seed, steps, data)):
+        with console.progress(len(runs or ()) + len(pairs), "codecs") as progress:
+            for run in runs or ():
+                model, result = evaluate_run(modules, run, seed)
                 results.append(result)
-                made[f"{result.codec} {result.links}"] = fingerprint(codec.get_config())
+                made[f"{result.codec} {result.links}"] = model
                 progress(len(results), result.codec)
-        told = {"data": data_fingerprints(modules.train, test), "seed": seed, "steps": steps, "codecs": made}
-        provenance = {"sample": sample.value, "n_train": len(modules.train), "n_test": len(test), **told}
-        content = write_module_results(output / "results.json", results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
+            for name, number in pairs:
+                codec, result = evaluate_codec(modules, name, number, fit)
+                results.append(result)
+                made[f"{name} {number}"] = fingerprint(codec.get_config())
+                progress(len(results), name)
+        content = write_comparison(output / "results.json", modules, results, made, fit)
         report(results, output)
     if as_json:
         console.show(content, as_json=True)
         return
-    from hgcae.evaluate import module_table
-
-    console.print_line(f"{sample.value}: {results[0].n_modules:,} modules evaluated, {len(modules.train):,} trained on")
+    console.print_line(f"{modules.name}: {results[0].n_modules:,} modules evaluated, {len(modules.train):,} trained on")
     console.print_table(*module_table(results))
     console.print_line(f"figures, results.md and results.json in {output}")
 
@@ -112,43 +123,6 @@ class CompareCommand(TyperCommand):
 
         self.help = f"{self.help}\n\n\b\nCodecs, and others as MODULE:NAME (docs/writing_a_codec.md):\n{manual()}"
         super().format_help(ctx, formatter)
-
-
-def drawn(modules: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
-    """Returns at most so many modules, in their order.
-
-    Raises:
-        SettingsError: There is none.
-    """
-    import numpy as np
-
-    if not len(modules):
-        msg = "found no modules to evaluate, expected at least one"
-        raise SettingsError(msg)
-    if len(modules) <= most:
-        return modules
-    return modules[np.sort(np.random.default_rng(seed).choice(len(modules), most, replace=False))]
-
-
-def evaluated(
-    sample: str, pairs: Sequence[tuple[str, int]], train: NDArray[np.int64], test: NDArray[np.int64], fit: FitOptions
-) -> Iterator[tuple[UnitCodec, ModuleResult]]:
-    """Makes each codec and yields it with its results.
-
-    Args:
-        sample: Name of the sample.
-        pairs: Name of the codec and number of links.
-        train: Charges to fit to: (n, 48).
-        test: Charges to evaluate on: (m, 48).
-        fit: Seed of fits and resampling, length of training, folder of real data.
-    """
-    from hgcae.codec import make_codec
-    from hgcae.evaluate import Bootstrap, evaluate_modules
-
-    for name, number in pairs:
-        codec = make_codec(name, number, train, fit)
-        payload = codec.encode(test)
-        yield codec, evaluate_modules(sample, name, number, test, codec.decode(payload), payload.bits, Bootstrap(seed=fit.seed))
 
 
 def report(results: Sequence[ModuleResult], folder: Path) -> None:

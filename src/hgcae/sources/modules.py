@@ -1,4 +1,4 @@
-"""Samples of CMS modules to train and judge module codecs on: integer charges of 48 trigger cells in CALQ order, in two halves."""
+"""Samples of modules to train and evaluate module codecs on: integer charges of 48 trigger cells in CALQ order, in two halves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import SettingsError, unknown
+from hgcae.errors import DataFormatError, SettingsError, unknown
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.geometry.hierarchy import PROTOTYPE
@@ -34,7 +34,7 @@ class ModuleSample:
     """Modules with charge.
 
     Args:
-        name: Key of `SAMPLES`.
+        name: Key of `SAMPLES`, or the name of the file.
         train: Charges for training, in the counts of the file: (n, 48) int64.
         test: Charges for evaluating: (m, 48) int64.
     """
@@ -73,6 +73,34 @@ def module_sample(name: str, folder: str | Path, *, seed: int = 1) -> ModuleSamp
         test = np.zeros(len(modules), dtype=bool)
         test[np.random.default_rng(seed).permutation(len(modules))[: round(TEST_SHARE * len(modules))]] = True
     return ModuleSample(name, *(_charges(modules[use & half]) for half in (~test, test)))
+
+
+def file_sample(path: str | Path, *, seed: int = 1) -> ModuleSample:
+    """Loads modules of any file; a fifth of them is the test half.
+
+    Where a column `event` says which modules belong to one event, whole events are drawn, else single modules.
+
+    Args:
+        path: A csv of CALQ charges, or a Parquet file whose events are modules.
+        seed: Seed of the draw.
+
+    Raises:
+        DataFormatError: The file is not as it should be, or its events are no silicon modules.
+        OSError: The file cannot be opened.
+    """
+    from hgcae.sources import read_events
+
+    modules = Events.concatenate(list(read_events(path)))
+    if modules.hierarchy.shape != module.SHAPE:
+        found = f"units of {modules.hierarchy.root}, shape {modules.hierarchy.shape}"
+        raise DataFormatError(
+            path, "events", found, f"modules of shape {module.SHAPE}; of whole events, hgcae convert --root MODULE makes them"
+        )
+    use = modules.counts > 0
+    group = modules.columns["event"] if "event" in modules.columns else np.arange(len(modules))
+    groups = np.unique(group[use])
+    test = np.isin(group, groups[np.random.default_rng(seed).permutation(len(groups))[: round(TEST_SHARE * len(groups))]])
+    return ModuleSample(Path(path).stem, *(_charges(modules[use & half]) for half in (~test, test)))
 
 
 def data_fingerprints(train: NDArray[np.int64], test: NDArray[np.int64]) -> dict[str, str]:
