@@ -256,13 +256,13 @@ def _steps(
     numbers: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], widths: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Returns the steps 0 to 2^widths - 1 in which components lie."""
-    return np.clip(np.floor((numbers - low) / (high - low) * (1 << widths)), 0, (1 << widths) - 1).astype(np.int64)
+    return np.clip(np.floor((numbers - low) / ((high - low) / (1 << widths))), 0, (1 << widths) - 1).astype(np.int64)
 
 
 def _middles(
     steps: NDArray[np.int64], low: NDArray[np.float64], high: NDArray[np.float64], widths: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    return low + (steps + 0.5) / (1 << widths) * (high - low)
+    return low + (steps + 0.5) * ((high - low) / (1 << widths))
 
 
 def _sums(train: csr_matrix) -> NDArray[np.float64]:
