@@ -27,7 +27,7 @@ def test_a_bare_module_counts_adc():
     hierarchy = Hierarchy.of(ROC=(4, 4), MODULE=3)
     frame = CellTable.of(hierarchy)
     assert (frame.unit, frame.n_layers) == ("ADC", 1)
-    assert frame.weight == 1.0
+    assert (frame.weight == 1.0).all()
 
 
 def test_a_detector_of_other_levels_is_refused(showers, testbeam):
