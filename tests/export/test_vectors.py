@@ -74,6 +74,7 @@ def test_the_same_seed_gives_the_same_files(model, tmp_path):
     assert a == b != c
     first = rows(tmp_path / "a" / "inputs.csv")[1]
     assert not first[0].any(), "the first vector is the empty unit"
+    assert len(np.unique(first[:CORNERS], axis=0)) == CORNERS
     assert len(first) == 20 > CORNERS
 
 

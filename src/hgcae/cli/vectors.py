@@ -28,9 +28,10 @@ def vectors(
 ) -> None:
     """Write the encoder of a level as integers, with test vectors: inputs, integers and packed bits.
 
-    Four vectors are the ends of the ranges (an empty unit, one child at its largest, all at their largest, all at their smallest), half
-    of the others are occupied units of the events, drawn at random, and the rest are random numbers. Codes come from the integer path of
-    this package, which equals the trained network bit for bit. docs/integers.md says how to compute them, with a unit worked by hand.
+    Four vectors are the ends of the ranges (an empty unit, one child at its largest, all at their largest, all at the smallest that is not
+    nothing), half of the others are occupied units of the events, drawn at random, and the rest are random numbers. Codes come from the
+    integer path of this package, which equals the trained network bit for bit. docs/integers.md says how to compute them, with a unit
+    worked by hand.
 
       DIR/encoder.json  kernels, biases, shifts, limits, tables, thresholds, scales; names and bits of the numbers of a code
       DIR/inputs.csv    one unit per line: charges of trigger cells [ADC counts], or the integers of the children's codes

@@ -16,7 +16,7 @@ from hgcae.coding.bitpack import pack
 from hgcae.outputs import atomic_path
 
 CORNERS = 4
-"""Units at the ends of the ranges: empty, one child at its largest, all children at their largest, all at their smallest."""
+"""Units at the ends of the ranges: empty, one child at its largest, all at their largest, all at their smallest that is not nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Inputs:
         units[1, 0] = self.high
         units[2] = self.high
         units[3] = self.low
+        # No charge would be the empty unit again.
+        units[3, :, 0] = self.low[0] or 1
         return self._possible(units)
 
     def drawn(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
