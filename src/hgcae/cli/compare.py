@@ -91,10 +91,10 @@ def compare(
     )
     modules, fit = drawn(modules, max_modules, seed), FitOptions(seed, steps, data)
     pairs = [(name, number) for name in chosen for number in dict.fromkeys(links or LINKS)]
-    results, made = [], {}
+    trained, results, made = list(dict.fromkeys(runs or ())), [], {}
     with claimed(output / "results.json"):
-        with console.progress(len(runs or ()) + len(pairs), "codecs") as progress:
-            for run in runs or ():
+        with console.progress(len(trained) + len(pairs), "codecs") as progress:
+            for run in trained:
                 model, result = evaluate_run(modules, run, seed)
                 results.append(result)
                 made[f"{result.codec} {result.links}"] = model

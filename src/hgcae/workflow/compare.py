@@ -65,8 +65,7 @@ def evaluate_run(sample: ModuleSample, run: Path, seed: int) -> tuple[str, Modul
     modules = Events.from_dense(sample.test.reshape(-1, *hierarchy.shape), hierarchy)
     decoded = model.reconstruct(modules, "MODULE").to_dense().reshape(-1, module.N_CELLS)
     sent = np.full(len(decoded), bits)
-    name = run.resolve().name
-    return files.model_fingerprint(model), evaluate_modules(sample.name, name, links, sample.test, decoded, sent, Bootstrap(seed=seed))
+    return files.model_fingerprint(model), evaluate_modules(sample.name, str(run), links, sample.test, decoded, sent, Bootstrap(seed=seed))
 
 
 def write_comparison(
