@@ -43,11 +43,13 @@ class Job(NamedTuple):
         name: For messages; empty for what several points need: the point that needs a failed one reports it.
         make: Makes it; a function of a module, because other processes import it.
         arguments: Its arguments.
+        forget: Whether it compiles what no other job needs, to be forgotten at once.
     """
 
     name: str
     make: Callable[..., object]
     arguments: tuple[Any, ...]
+    forget: bool = False
 
 
 def missing(folder: Path, points: Mapping[K, Mapping[str, Any]], console: Console) -> list[K]:
@@ -116,7 +118,7 @@ def attempt(job: Job) -> str:
     except (HgcaeError, OSError, MemoryError, ArithmeticError, ValueError, TypeError, KeyError, RuntimeError) as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     finally:
-        if next(_done) % JOBS == 0:
+        if next(_done) % JOBS == 0 or job.forget:
             jax.clear_caches()
     return ""
 

@@ -8,8 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from hgcae.evaluate import EvaluateSettings
 from hgcae.evaluate.borders import evaluate_regions
 from hgcae.events import Events
@@ -69,15 +67,14 @@ def rounds(context: AggregationContext, points: Sequence[tuple[str, int]], worke
         stages = {name: cache.stages_of(known[name], seed) for name in chosen}
         for depth in range(1, max(map(len, stages.values())) + 1) if workers > 1 else ():
             first = {stages[name][depth - 1]: name for name in reversed(chosen) if len(stages[name]) >= depth}
-            yield [Job("", train, (context, name, seed, depth)) for name in first.values()]
-        yield [Job(f"{name}, seed {seed}", make, (context, name, seed)) for name in chosen]
+            yield [Job("", train, (context, name, seed, depth), forget=True) for name in first.values()]
+        yield [Job(f"{name}, seed {seed}", make, (context, name, seed), forget=True) for name in chosen]
 
 
 def train(context: AggregationContext, name: str, seed: int, stages: int) -> None:
     """Trains the first stages of a variant."""
     keep_compiled(context.folder / "compiled")
     context.stage_cache().trained(context.variants()[name], seed, stages)
-    jax.clear_caches()  # programs of other variants add up
 
 
 def make(context: AggregationContext, name: str, seed: int) -> None:
@@ -85,7 +82,6 @@ def make(context: AggregationContext, name: str, seed: int) -> None:
     keep_compiled(context.folder / "compiled")
     variant = context.variants()[name]
     write_point(context.points, context.settings(variant, seed), measure(context, variant, seed))
-    jax.clear_caches()
 
 
 def measure(context: AggregationContext, variant: Variant, seed: int) -> dict[str, Any]:
