@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hgcae.train.losses import LossSettings
-from pages import PAGES, dumps, kept, render
+from pages import PAGES, dumps, headline, kept, render
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -36,6 +36,13 @@ def test_the_index_lists_every_page():
 def test_a_page_is_what_template_and_values_give(page):
     """If not: edit docs/templates, not the page, and run `python docs/build.py`."""
     assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == render(page, kept(page))
+
+
+def test_the_first_figure_is_drawn_from_kept_values(tmp_path):
+    path = headline.draw(kept("codecs"), tmp_path / "headline.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    known = {row[0].split()[0] for row in kept("codecs")["samples"]["events"]["codecs"]["rows"]}
+    assert {codec for _, codecs in headline.FAMILIES.values() for codec in codecs} == known - {"mean", "repeater"}
 
 
 def test_no_picture_is_left_over():
