@@ -93,7 +93,10 @@ class Codes:
         source, shapes = f"codes of {self.level}", [self.event.shape, words.shape, self.empty_words.shape]
         if shapes != [(n,), (n, len(widths)), (len(widths),)] or words.dtype.kind not in "iu":
             raise DataFormatError(source, "words", f"{words.dtype} of shape {words.shape}", f"integers of shape {(n, len(widths))}")
-        wrong = words >> widths.astype(words.dtype) != 0
+        # Seen as unsigned, a negative word is too large as well: one comparison, because this is done for every code that is made.
+        unsigned = words.view(f"u{words.dtype.itemsize}")
+        largest = (np.uint64(1) << widths.astype(np.uint64)) - np.uint64(1)
+        wrong = unsigned > np.minimum(largest, np.iinfo(unsigned.dtype).max).astype(unsigned.dtype)
         if wrong.any():
             row, number = np.argwhere(wrong)[0]
             raise DataFormatError(source, f"unit {row}, number {number}", str(words[row, number]), f"{widths[number]} bits")

@@ -82,15 +82,16 @@ class IntegerEncoder:
         self._width = max(network.width, tables.n_inputs)
         self._compiled = network.compiled(tables.n_inputs)
 
-    def integers(self, x: NDArray[Any], workers: int | None = 1) -> NDArray[np.int32]:
+    def integers(self, x: NDArray[Any], workers: int | None = 1, lowest: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
         """Encodes units.
 
         Args:
             x: Charges of the children (n, children), or the integers of their codes (n, children, latent).
             workers: Threads; None = one for each core.
+            lowest: Smallest integers (latent,), from which to count: words then, see `hgcae.codes`.
 
         Returns:
-            The integers that are sent: (n, latent).
+            The integers that are sent, or their words: (n, latent).
         """
         out = np.empty((len(x), self.latent), dtype=np.int32)
 
@@ -98,7 +99,10 @@ class IntegerEncoder:
             rows = np.ascontiguousarray(x[start : start + _PIECE])
             buffers = np.zeros((2, self._width, TILE), dtype=self._compiled[1].dtype)
             flat = rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
-            self._kernel(flat, out[start : start + _PIECE], buffers, *self._compiled, self.tables)
+            made = out[start : start + _PIECE]
+            self._kernel(flat, made, buffers, *self._compiled, self.tables)
+            if lowest is not None:
+                made -= lowest  # here, while they are in the cache of this thread
 
         threads = usable_cores() if workers is None else workers
         for _ in in_order(piece, ((start,) for start in range(0, len(x), _PIECE)), threads if threads > 1 and len(x) > _PIECE else 0):

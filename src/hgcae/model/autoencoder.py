@@ -57,17 +57,14 @@ class Autoencoder(Assembly):
             below = below or self.encode_events(events, lower)
             x, event, unit = below.children_of(hierarchy, name)
             zero = np.broadcast_to(below.empty_words + below.format.lowest, (1, *x.shape[1:]))
-        words = self._encoded(name, np.concatenate([zero, x])) - self.level(name).format.lowest
-        return Codes(name, len(events), event, unit, words[1:], self.level(name).format, words[0])
+        chosen, rows = self.level(name), np.concatenate([zero, x])
+        words = chosen.integer_encoder().integers(rows, None, chosen.format.lowest)
+        return Codes(name, len(events), event, unit, words[1:], chosen.format, words[0])
 
     def encode_stream(self, chunks: Iterable[Events], level: str) -> Codes:
         """Encodes a stream of events chunk by chunk, as one sample; see `encode_events`."""
         nothing = Events.from_dense(np.zeros((0, *self.hierarchy.shape), dtype=np.int32), self.hierarchy)
         return Codes.concatenate([self.encode_events(chunk, level) for chunk in chain([nothing], chunks)])
-
-    def _encoded(self, name: str, x: NDArray[Any]) -> NDArray[np.int32]:
-        """Returns the integers of units (n, latent), given as charges or as the integers of their children's codes."""
-        return self.level(name).integer_encoder().integers(x, workers=None)
 
     def decode_codes(self, codes: Codes, hierarchy: Hierarchy | None = None) -> Events:
         """Decodes codes of a level down to trigger cells.
@@ -188,9 +185,9 @@ class Autoencoder(Assembly):
         if recursive or lower is None:
             return self.encode_events(Events.from_dense(np.asarray(x), hierarchy), level).dense(hierarchy)
         rows = self.level(lower).format.integers(self._rows(np.asarray(x), lower, hierarchy))
-        name, count = self.level(level).name, hierarchy.level(level).children
-        integers = self._encoded(name, rows.reshape(-1, count, rows.shape[-1]))
-        return self.level(name).format.from_integers(integers).reshape(len(x), *hierarchy.unit_shape(level), integers.shape[-1])
+        own, children = self.level(level), hierarchy.level(level).children
+        integers = own.integer_encoder().integers(rows.reshape(-1, children, rows.shape[-1]), None)
+        return own.format.from_integers(integers).reshape(len(x), *hierarchy.unit_shape(level), integers.shape[-1])
 
     def decode(self, z: NDArray[Any], level: str, root: str | None = None, recursive: bool = True) -> NDArray[np.float32]:
         """Decodes a dense tensor of codes.
