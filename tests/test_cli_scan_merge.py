@@ -12,7 +12,7 @@ import pytest
 from hgcae.cli import main
 from hgcae.errors import SettingsError
 from hgcae.evaluate.borders import REGIONS
-from hgcae.store.results import read_results_file
+from hgcae.store.results import read_results
 from hgcae.studies.aggregation import points as merge_points
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def test_a_scan_from_electrons_to_figure_and_again(command):
     assert status == 0, err
     assert "flat 3 x 8" in out
     assert {path.name for path in command.folder.iterdir()} >= {"results.json", "results.md", "merging.png", "points", "stages"}
-    results = read_results_file(command.folder / "results.json", "")
+    results = read_results(command.folder / "results.json", "aggregation")
     assert [point["variant"] for point in results["points"]] == ["flat 4 x 6", "flat 3 x 8"]
     for point in results["points"]:
         assert point["bits_per_event"] == 41_040

@@ -9,7 +9,7 @@ from typing import Any
 from scipy.stats import t as student
 
 from hgcae.evaluate.borders import REGIONS
-from hgcae.store.results import read_results_file
+from hgcae.store.results import read_results
 from hgcae.studies.aggregation.table import REFERENCE, border_table, by_variant, merge_table, relative
 from pages import Collected, table
 
@@ -25,7 +25,7 @@ Groups = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def collect(folder: Path) -> Collected:
     """Reads `results.json` and `merging.png`."""
-    results = read_results_file(folder / "results.json", "results of a scan of mergings")
+    results = read_results(folder / "results.json", "aggregation")
     points, settings = results["points"], results["settings"]
     seeds = sorted({point["seed"] for point in points})
     groups = by_variant(points)

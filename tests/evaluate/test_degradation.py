@@ -9,10 +9,9 @@ import pytest
 
 from evaluate.toys import scaled, toy_showers
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import Bootstrap, degradation, read_stress, stress_table, write_stress
+from hgcae.evaluate import Bootstrap, degradation, stress_table
 from hgcae.evaluate.degradation import METRICS
 from hgcae.geometry.detector import Detector
-from hgcae.store.results import write_results_file
 from hgcae.studies.robustness.figure import stress_figure
 
 DETECTOR = Detector.load("testbeam")
@@ -54,32 +53,21 @@ def test_bare_units_and_few_events():
 
 
 @pytest.fixture
-def results(tmp_path) -> dict:
+def results() -> dict:
     before, after = SHOWERS, scaled(SHOWERS, np.linspace(0.9, 1.1, len(SHOWERS)))
     metrics = degradation(before, after, DETECTOR, BOOTSTRAP)
     cases = [
         {"name": "nominal", "what": "", "uncompressed": None, "levels": {"ROC": {"undisturbed": metrics}}},
         {"name": "dead", "what": "", "uncompressed": metrics, "levels": {"ROC": {"undisturbed": metrics, "input": metrics}}},
     ]
-    return write_stress(tmp_path / "stress.json", cases, {"n_events": len(before)})
+    return {"cases": cases}
 
 
-def test_the_file(results, tmp_path):
-    assert read_stress(tmp_path / "stress.json") == results
+def test_the_table(results):
     headings, rows = stress_table(results)
     assert [row[:2] for row in rows] == [["nominal", "ROC"], ["dead", "uncompressed"], ["dead", "ROC"]]
     assert all(len(row) == len(headings) for row in rows)
     assert [row[:2] for row in stress_table(results, "input")[1]] == [["dead", "ROC"]]
-
-
-@pytest.mark.parametrize("content", [{}, {"schema": 1, "cases": []}, {"schema": 2}])
-def test_other_files(tmp_path, content):
-    path = tmp_path / "stress.json"
-    write_results_file(path, content)
-    with pytest.raises(DataFormatError, match="stress.json"):
-        read_stress(path)
-    with pytest.raises(DataFormatError, match="nothing.json"):
-        read_stress(tmp_path / "nothing.json")
 
 
 def test_the_figure(results, tmp_path):

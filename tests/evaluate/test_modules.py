@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import Bootstrap, emd, evaluate_modules, module_markdown, module_table, read_module_results, write_module_results
+from hgcae.evaluate import Bootstrap, emd, evaluate_modules, module_markdown, module_table, read_module_results
 from hgcae.evaluate.modules import CHARGE_EDGES, METRICS, OCCUPANCY_EDGES, Metric, _text
-from hgcae.store.results import read_results_file, write_results_file
+from hgcae.store.results import write_results
 
 QUICK = Bootstrap(20)
 
@@ -116,17 +116,13 @@ def test_bad_input_is_named(true, decoded, bits, message):
 def test_results_survive_a_file(tmp_path):
     true = modules()
     results = [evaluate(true, true * factor) for factor in (1.0, 0.9)]
-    content = write_module_results(tmp_path / "r.json", results, date="2026-01-01", provenance={"seed": 1})
+    write_results(tmp_path / "r.json", "modules", {"results": [result.to_dict() for result in results]})
     assert read_module_results(tmp_path / "r.json") == tuple(results)
-    assert read_results_file(tmp_path / "r.json", "") == content
-    assert content["versions"]["numpy"] == np.__version__
 
 
-@pytest.mark.parametrize(
-    "content", [{}, {"schema": 1, "results": []}, {"schema": 2}, {"schema": 2, "results": [{}]}, {"schema": 2, "results": [3]}]
-)
-def test_other_files_are_refused(tmp_path, content):
-    write_results_file(tmp_path / "r.json", content)
+@pytest.mark.parametrize("result", [{}, 3])
+def test_other_results_are_refused(tmp_path, result):
+    write_results(tmp_path / "r.json", "modules", {"results": [result]})
     with pytest.raises(DataFormatError, match=r"r.json: .*expected"):
         read_module_results(tmp_path / "r.json")
 

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from evaluate.toys import emptied, random_units, scaled, toy_showers
-from hgcae.errors import DataFormatError, SettingsError
-from hgcae.evaluate import EvaluateSettings, evaluate_level, read_results, table, write_results
+from hgcae.errors import SettingsError
+from hgcae.evaluate import EvaluateSettings, evaluate_level, table
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.store.results import write_results_file
 
 QUICK = EvaluateSettings(bootstrap_replicas=5, max_units=500)
 
@@ -53,15 +52,9 @@ def test_a_verdict_holds_every_figure(results):
     assert results["layers"]["profile_error"]["all"]["mean"] == pytest.approx(0.01)
 
 
-def test_results_survive_the_file_and_fill_a_table(results, tmp_path):
-    path = tmp_path / "results.json"
+def test_results_fill_a_table(results):
     measured = results | {"bits": {"entropy_coded": 4000.0}}
-    written = write_results(path, {"MODULE": measured}, date="2026-01-31T12:00:00+00:00", settings=QUICK, fingerprints={"model": "abc"})
-    assert read_results(path) == json.loads(json.dumps(written)) == written
-    assert written["settings"]["seed"] == 1
-    assert written["fingerprints"] == {"evaluate": QUICK.fingerprint(), "model": "abc"}
-    assert set(written["versions"]) == {"python", "hgcae", "numpy", "scipy", "scikit-learn"}
-    header, rows = table(written)
+    header, rows = table({"levels": {"MODULE": measured}})
     row = dict(zip(header, rows[0], strict=True))
     assert row["level"] == "MODULE"
     assert row["bits/event"] == "5,000"
@@ -130,25 +123,6 @@ def test_settings_are_checked():
     with pytest.raises(SettingsError, match="bootstrap_replicas"):
         EvaluateSettings.load({"bootstrap_replicas": 0})
     assert EvaluateSettings.load(EvaluateSettings().model_dump()) == EvaluateSettings()
-
-
-def test_files_that_are_no_results_are_refused(tmp_path):
-    path = tmp_path / "x.json"
-    with pytest.raises(DataFormatError, match="file: found No such file"):
-        read_results(path)
-    path.write_text("{")
-    with pytest.raises(DataFormatError, match="no JSON"):
-        read_results(path)
-    write_results_file(path, {"schema": 99})
-    with pytest.raises(DataFormatError, match="schema: found 99, expected 2"):
-        read_results(path)
-
-
-def test_results_of_another_verb_are_refused(tmp_path):
-    path = tmp_path / "results.json"
-    write_results_file(path, {"schema": 2, "cases": [], "metrics": {}})
-    with pytest.raises(DataFormatError, match="schema: found 2, expected 2, with levels"):
-        read_results(path)
 
 
 def test_the_judge_does_not_import_what_it_judges():

@@ -2,7 +2,7 @@
 
 from hgcae.evaluate.baselines import Baseline, LargestCells, PrincipalComponents, fit_baselines
 from hgcae.evaluate.bits import map_bits, measure_bits, reference_bits
-from hgcae.evaluate.degradation import degradation, read_stress, stress_table, write_stress
+from hgcae.evaluate.degradation import degradation, stress_table
 from hgcae.evaluate.emd import emd
 from hgcae.evaluate.entropy import EntropyCoder, UnitCodes
 from hgcae.evaluate.heads import head_summary, uncompressed_estimates
@@ -12,13 +12,12 @@ from hgcae.evaluate.modules import (
     module_markdown,
     module_table,
     read_module_results,
-    write_module_results,
 )
 from hgcae.evaluate.pairs import calibrate, evaluate_count, evaluate_noise, evaluate_pairs
-from hgcae.evaluate.physics import PhysicsSamples, Sample, evaluate_physics, evaluate_transport, read_physics, write_physics
+from hgcae.evaluate.physics import PhysicsSamples, Sample, evaluate_physics, evaluate_transport
 from hgcae.evaluate.physics_settings import PhysicsSettings
 from hgcae.evaluate.physics_table import physics_markdown, physics_tables
-from hgcae.evaluate.report import EvaluateSettings, evaluate_level, read_results, write_results
+from hgcae.evaluate.report import EvaluateSettings, evaluate_level
 from hgcae.evaluate.seeds import find_seeds
 from hgcae.evaluate.separation import evaluate_separation
 from hgcae.evaluate.shapes import shower_shapes
@@ -66,9 +65,6 @@ __all__ = [
     "physics_markdown",
     "physics_tables",
     "read_module_results",
-    "read_physics",
-    "read_results",
-    "read_stress",
     "reference_bits",
     "shower_shapes",
     "stress_table",
@@ -76,8 +72,4 @@ __all__ = [
     "telescope_loss",
     "transport",
     "uncompressed_estimates",
-    "write_module_results",
-    "write_physics",
-    "write_results",
-    "write_stress",
 ]

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from hgcae.errors import DataFormatError
 from hgcae.evaluate.distances import compare
 from hgcae.evaluate.frame import check_pair
 from hgcae.evaluate.moments import moments
 from hgcae.evaluate.position import MM_PER_CM, layer_profile_error
-from hgcae.evaluate.report import versions
 from hgcae.evaluate.response import ratio
 from hgcae.evaluate.statistics import MIN_ENTRIES, Bootstrap
 from hgcae.events import Events
 from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
-from hgcae.store.results import read_results_file, write_results_file
-
-SCHEMA = 3
-"""Version of the result file; raised when a key changes its meaning."""
 
 ABOVE_GEV = 20.0
 """Energies, positions and layers are those of events above, where there are ten: below, thresholds and noise rule."""
@@ -76,39 +69,11 @@ def degradation(reference: Events, decoded: Events, detector: Detector | None, b
     }
 
 
-def write_stress(path: str | Path, cases: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes the metrics of all disturbances as JSON, atomically.
-
-    Args:
-        path: Where to write.
-        cases: One for each disturbance: `name`, `what`, `uncompressed` and `levels`.
-        provenance: What was measured and how.
-
-    Returns:
-        What was written.
-    """
-    results = {"schema": SCHEMA, "versions": versions(), **provenance, "metrics": dict(METRICS), "cases": list(cases)}
-    return write_results_file(path, results)
-
-
-def read_stress(path: str | Path) -> dict[str, Any]:
-    """Reads what `write_stress` wrote.
-
-    Raises:
-        DataFormatError: Not such a file, a changed one, or one of another version.
-    """
-    results = read_results_file(path, "the metrics of hgcae stress")
-    found = results.get("schema")
-    if found != SCHEMA or "cases" not in results:
-        raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, with cases")
-    return results
-
-
 def stress_table(results: Mapping[str, Any], reference: str = "undisturbed") -> tuple[list[str], list[list[str]]]:
     """Returns the headings and one row of texts per disturbance and level, for any table writer.
 
     Args:
-        results: As from `write_stress`.
+        results: Those of the study, with `cases`.
         reference: `undisturbed` or `input`: against what is measured.
     """
     rows = []

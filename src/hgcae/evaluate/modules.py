@@ -25,14 +25,10 @@ from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.emd import emd
-from hgcae.evaluate.report import versions
 from hgcae.evaluate.statistics import Bootstrap, ratio_of_sums
 from hgcae.evaluate.telescope import telescope_loss
 from hgcae.geometry import module
-from hgcae.store.results import read_results_file, write_results_file
-
-SCHEMA = 2
-"""Version of the result file."""
+from hgcae.store.results import read_results
 
 OCCUPANCY_EDGES = (1, 5, 16, 32, 49)
 """Edges of the bins of charged cells; a bin holds its lower edge."""
@@ -272,33 +268,10 @@ def _text(metric: Metric, *, percent: bool) -> str:
     return f"{value:.{digits}f} ± {error:.{digits}f}{unit}"
 
 
-def write_module_results(path: str | Path, results: Sequence[ModuleResult], *, date: str, provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes results as JSON, atomically, and returns what was written.
-
-    Args:
-        path: Where to write.
-        results: One per codec.
-        date: When this was measured, ISO 8601.
-        provenance: How, as plain values.
-    """
-    content = {
-        "schema": SCHEMA,
-        "date": date,
-        "versions": versions(),
-        "provenance": dict(provenance),
-        "results": [result.to_dict() for result in results],
-    }
-    return write_results_file(path, content)
-
-
 def read_module_results(path: str | Path) -> tuple[ModuleResult, ...]:
-    """Reads the results that `write_module_results` wrote.
+    """Reads a result file of module codecs.
 
     Raises:
         DataFormatError: Not such a file, a changed one, or one of another version.
     """
-    content = read_results_file(path, "results on module codecs")
-    found = content.get("schema")
-    if found != SCHEMA or not isinstance(content.get("results"), list):
-        raise DataFormatError(path, "schema", repr(found), str(SCHEMA))
-    return tuple(ModuleResult.from_dict(values, path) for values in content["results"])
+    return tuple(ModuleResult.from_dict(values, path) for values in read_results(path, "modules")["results"])

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.pairs import beside, calibrate, evaluate_count, evaluate_noise, evaluate_pairs
 from hgcae.evaluate.physics_settings import PhysicsSettings
-from hgcae.evaluate.report import versions
 from hgcae.evaluate.separation import evaluate_separation
 from hgcae.evaluate.showers import evaluate_showers
 from hgcae.evaluate.transport import transport
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
-from hgcae.store.results import read_results_file, write_results_file
 
-SCHEMA = 3
-"""Version of the result file; raised when a key changes its meaning."""
 ELECTRON, PION = "electron", "pion"
 """Names of the samples that are separated; electrons calibrate the search for second showers."""
 
@@ -118,53 +113,3 @@ def evaluate_transport(true: Events, decoded: Mapping[str, Events], detector: De
         parts = {"total": found.total, "depth": found.depth, "across": found.across}
         result[name] = {part: bootstrap.spread(values, ("mean", "median")) for part, values in parts.items()}
     return result
-
-
-def write_physics(
-    path: str | Path,
-    results: Mapping[str, Any],
-    *,
-    date: str,
-    settings: PhysicsSettings,
-    fingerprints: Mapping[str, str],
-    codecs: Mapping[str, Mapping[str, Any]],
-    provenance: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Writes results as JSON, atomically.
-
-    Args:
-        path: Where to write.
-        results: From `evaluate_physics`.
-        date: When this was measured, ISO 8601.
-        settings: How it was measured.
-        fingerprints: Of what was evaluated, e.g. model and detector.
-        codecs: By the name in the results, what is known of each way of decoding, e.g. `level` and `bits_per_event`.
-        provenance: What the samples are: seed, numbers of events.
-
-    Returns:
-        What was written.
-    """
-    results = {
-        "schema": SCHEMA,
-        "date": date,
-        "versions": versions(),
-        "settings": settings.model_dump(mode="json"),
-        "fingerprints": {"physics": settings.fingerprint()} | dict(fingerprints),
-        "provenance": dict(provenance),
-        "codecs": dict(codecs),
-        **results,
-    }
-    return write_results_file(path, results)
-
-
-def read_physics(path: str | Path) -> dict[str, Any]:
-    """Reads what `write_physics` wrote.
-
-    Raises:
-        DataFormatError: Not such a file, a changed one, or one of another version.
-    """
-    results = read_results_file(path, "results on showers")
-    found = results.get("schema") if "showers" in results else None
-    if found != SCHEMA:
-        raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, and showers")
-    return results

@@ -1,19 +1,15 @@
-"""One result per level and one file per evaluation: the results as plain values."""
+"""The results of one level as plain values."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from hgcae.errors import DataFormatError
 from hgcae.evaluate.baselines import Baseline, fit_baselines
 from hgcae.evaluate.distances import choose_units, compare, ghost_fraction, same_units
 from hgcae.evaluate.frame import check_pair
@@ -25,13 +21,7 @@ from hgcae.events import Events
 from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.settings import Settings
-from hgcae.store.results import read_results_file, write_results_file
 from hgcae.truth import AXIS_COLUMNS, axis_xy_cm, contained
-
-SCHEMA = 2
-"""Version of the result file; raised when a key changes its meaning."""
-
-PACKAGES = ("hgcae", "numpy", "scipy", "scikit-learn")
 
 
 class EvaluateSettings(Settings):
@@ -153,55 +143,3 @@ def _selected(true: Events, detector: Detector, settings: EvaluateSettings) -> t
 def _subset(sample: Moments, use: NDArray[np.bool_]) -> Moments:
     centres = [None if values is None else values[use] for values in (sample.centre_cm, sample.log_centre_cm)]
     return Moments(sample.unit, sample.energy[use], *centres)
-
-
-def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that the metrics depend on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-
-
-def write_results(
-    path: str | Path,
-    levels: Mapping[str, Mapping[str, Any]],
-    *,
-    date: str,
-    settings: EvaluateSettings,
-    fingerprints: Mapping[str, str],
-    heads: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Writes the results of an evaluation as JSON, atomically.
-
-    Args:
-        path: Where to write.
-        levels: Results of `evaluate_level` by level.
-        date: When this was measured, ISO 8601.
-        settings: How it was measured.
-        fingerprints: Of what was evaluated, e.g. model, detector and data.
-        heads: Results of `head_summary`, by name of the estimator.
-
-    Returns:
-        What was written.
-    """
-    results = {
-        "schema": SCHEMA,
-        "date": date,
-        "versions": versions(),
-        "settings": settings.model_dump(mode="json"),
-        "fingerprints": {"evaluate": settings.fingerprint()} | dict(fingerprints),
-        "levels": dict(levels),
-        "heads": dict(heads or {}),
-    }
-    return write_results_file(path, results)
-
-
-def read_results(path: str | Path) -> dict[str, Any]:
-    """Reads the results that `write_results` wrote.
-
-    Raises:
-        DataFormatError: Not a result file, a changed one, or one of another version.
-    """
-    results = read_results_file(path, "the results of an evaluation")
-    found = results.get("schema")
-    if found != SCHEMA or "levels" not in results:
-        raise DataFormatError(path, "schema", repr(found), f"{SCHEMA}, with levels")
-    return results

@@ -25,7 +25,7 @@ def energy_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws bias and width of the decoded energy, and the resolution against the truth, for every level.
 
     Args:
-        results: As from `hgcae.evaluate.write_results`, measured on events with truth.
+        results: Those of an evaluation, measured on events with truth.
         path: PNG or PDF.
     """
     levels = _levels(results)
@@ -125,7 +125,7 @@ def levels_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws all levels side by side: errors against the baselines, charge sums, energy and position.
 
     Args:
-        results: As from `hgcae.evaluate.write_results`.
+        results: Those of an evaluation.
         path: PNG or PDF.
     """
     levels = _levels(results)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from hgcae import __version__
 from hgcae.errors import SettingsError, unknown
 from hgcae.evaluate import EvaluateSettings
-from hgcae.evaluate.report import versions
 from hgcae.outputs import atomic_path, claimed
 from hgcae.simulate import SimulateSettings, simulate
 from hgcae.store import Reader, write
-from hgcae.store.results import write_results_file
+from hgcae.store.results import write_results
 from hgcae.studies.aggregation.figure import aggregation_figure
 from hgcae.studies.aggregation.points import AggregationContext, rounds
 from hgcae.studies.aggregation.table import border_table, markdown, merge_table
@@ -90,8 +88,6 @@ def _collect(
     variants = context.variants()
     found = [known_point(context.points, context.settings(variants[name], seed))[0] for name, seed in wanted]
     results = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": versions(),
         "settings": {
             "length": context.length,
             "margin_cm": context.margin_cm,
@@ -102,4 +98,4 @@ def _collect(
         "points": [content for content in found if content is not None],
         "failures": list(failures),
     }
-    return write_results_file(context.folder / "results.json", results)
+    return write_results(context.folder / "results.json", "aggregation", results)
