@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hgcae.errors import SettingsError
-from hgcae.evaluate.eventwise import METRICS
+from hgcae.evaluate.showers.eventwise import METRICS
 from hgcae.model import files
 from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.simulate import GunSettings, SimulateSettings, simulate

@@ -11,7 +11,7 @@ import pytest
 
 from hgcae.cli import main
 from hgcae.errors import SettingsError
-from hgcae.evaluate.borders import REGIONS
+from hgcae.evaluate.showers.borders import REGIONS
 from hgcae.store.results import read_results
 from hgcae.studies.aggregation import points as merge_points
 

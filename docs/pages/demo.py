@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hgcae.evaluate import heads_table, table
-from hgcae.evaluate.table import lookup
+from hgcae.evaluate.core.table import lookup
 from hgcae.store.results import read_results
 from pages import Collected
 from pages import table as shown

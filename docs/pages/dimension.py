@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hgcae.evaluate.eventwise import METRICS
+from hgcae.evaluate.showers.eventwise import METRICS
 from hgcae.store.results import read_results
 from hgcae.studies.code_size.analysis import answer_table, count, size_table
 from pages import Collected, table

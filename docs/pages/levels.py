@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hgcae.evaluate.quantities import ESTIMATED
-from hgcae.evaluate.table import lookup
+from hgcae.evaluate.core.table import lookup
+from hgcae.evaluate.showers.quantities import ESTIMATED
 from hgcae.store.results import read_results
 from pages import Collected, table
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from hgcae.evaluate.borders import REGIONS
+from hgcae.evaluate.showers.borders import REGIONS
 from hgcae.store.results import read_results
 from hgcae.studies.aggregation.table import REFERENCE, border_table, by_variant, merge_table, relative
 from pages import Collected, table

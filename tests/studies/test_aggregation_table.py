@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hgcae.evaluate.borders import METRICS, REGIONS
+from hgcae.evaluate.showers.borders import METRICS, REGIONS
 from hgcae.studies.aggregation.table import border_table, merge_table, over_seeds, relative
 
 

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.pairs import UNCOMPRESSED
-from hgcae.evaluate.table import lookup
+from hgcae.evaluate.core.table import lookup
+from hgcae.evaluate.showers.pairs import UNCOMPRESSED
 from hgcae.plots.results import draw_fit, draw_points, energy_axis, explain
 from hgcae.plots.style import COLOURS, FAINT, INK, caption, label, save, styled
 

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.quantities import ESTIMATED
-from hgcae.evaluate.response import resolution
-from hgcae.evaluate.table import lookup
+from hgcae.evaluate.core.response import resolution
+from hgcae.evaluate.core.table import lookup
+from hgcae.evaluate.showers.quantities import ESTIMATED
 from hgcae.plots.style import COLOURS, FAINT, INK, label, save, styled
 
 LEVEL_COLOURS = (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[3], COLOURS[5])

@@ -8,14 +8,14 @@ from typing import Any
 
 from hgcae import __version__
 from hgcae.errors import SettingsError, unknown
-from hgcae.evaluate import EvaluateSettings
+from hgcae.evaluate import EvaluateSettings, markdown
 from hgcae.outputs import atomic_path, claimed
 from hgcae.simulate import SimulateSettings, simulate
 from hgcae.store import Reader, write
 from hgcae.store.results import write_results
 from hgcae.studies.aggregation.figure import aggregation_figure
 from hgcae.studies.aggregation.points import AggregationContext, rounds
-from hgcae.studies.aggregation.table import border_table, markdown, merge_table
+from hgcae.studies.aggregation.table import border_table, merge_table
 from hgcae.studies.points import known_point
 from hgcae.studies.runner import Console, missing, run
 

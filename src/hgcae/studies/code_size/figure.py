@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.eventwise import METRICS
+from hgcae.evaluate.showers.eventwise import METRICS
 from hgcae.geometry.detector import Detector, detector_from_dict, detector_of
 from hgcae.plots.cells import Shapes, layer_shapes
 from hgcae.plots.maps import frame_map, paint, scale

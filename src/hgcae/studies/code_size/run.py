@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hgcae.evaluate import EvaluateSettings
-from hgcae.evaluate.eventwise import Reference
+from hgcae.evaluate.showers.eventwise import Reference
 from hgcae.outputs import claimed, finite
 from hgcae.simulate import mean_shower
 from hgcae.store import Reader

@@ -11,7 +11,7 @@ import numpy as np
 
 from hgcae.errors import SettingsError, unknown
 from hgcae.evaluate import Bootstrap, degradation
-from hgcae.evaluate.degradation import METRICS
+from hgcae.evaluate.core.degradation import METRICS
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.model.autoencoder import Autoencoder
