@@ -1,7 +1,7 @@
 """Evaluation: true and decoded charges in, plain results out, whatever code is in between."""
 
 from hgcae.evaluate.codes.bits import map_bits, measure_bits, reference_bits
-from hgcae.evaluate.codes.entropy import EntropyCoder, UnitCodes
+from hgcae.evaluate.codes.entropy import EntropyCoder
 from hgcae.evaluate.core.baselines import Baseline, LargestCells, PrincipalComponents, fit_baselines
 from hgcae.evaluate.core.degradation import degradation, stress_table
 from hgcae.evaluate.core.level import EvaluateSettings, evaluate_level
@@ -35,7 +35,6 @@ __all__ = [
     "PhysicsSettings",
     "PrincipalComponents",
     "Sample",
-    "UnitCodes",
     "calibrate",
     "contained",
     "degradation",
