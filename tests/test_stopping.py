@@ -35,7 +35,7 @@ def test_it_stops_at_once_in_code_of_its_own(number):
     stopping.check()
 
 
-@pytest.mark.parametrize("package", ["jax._src.lib", "jaxlib.xla_client", "keras.src.ops"])
+@pytest.mark.parametrize("package", ["jax._src.lib", "jaxlib.xla_client", "keras.src.ops", "_weakrefset"])
 def test_callbacks_are_left_in_peace_and_the_next_safe_point_stops(package):
     with stopping.stoppable():
         assert callback(package)(send, signal.SIGINT) == "through"

@@ -22,7 +22,7 @@ _LOOK_S = 0.2
 """Time between two looks whether the parent is still there."""
 GRACE_S = 30.0
 """Time from a signal to the end of the process, whatever it waits for."""
-_CALLS_BACK = ("jax", "jaxlib", "keras", "gc", "weakref")
+_CALLS_BACK = ("jax", "jaxlib", "keras", "gc", "weakref", "_weakrefset")
 """Packages in whose code nothing is raised."""
 _asked: list[tuple[int, float]] = []
 
