@@ -111,7 +111,7 @@ def test_robustness(tmp_path):
     assert "2026-01-31, 1,200 held-out events" in text
 
 
-def test_mergings(tmp_path):
+def test_ways_of_aggregating(tmp_path):
     points = [merged("merged", seed, 0.2 + seed / 1000) for seed in (1, 2, 3)]
     points += [merged("narrow", seed, 0.1 + seed / 1000) for seed in (1, 2, 3)]
     points += [merged("flat 4 x 6", seed, value) for seed, value in ((1, 0.4), (2, 0.2), (3, 0.2))]
@@ -119,7 +119,7 @@ def test_mergings(tmp_path):
     told = [point | {"steps": steps.get(str(point["variant"]), {}), "text": f"the variant {point['variant']}"} for point in points]
     settings = {"length": 0.4, "margin_cm": 2.0, "n_train": 4000, "n_test": 1000}
     write_results(tmp_path / "results.json", "aggregation", {**TOLD, "settings": settings, "points": told, "failures": ["one"]})
-    found, text = shown("merging", tmp_path)
+    found, text = shown("aggregation", tmp_path)
     assert "**Recommended: `narrow`** (the variant narrow), 49.5% ± 0.1% below `merged`" in text
     assert "3 variants, 3 of them with all\n3 seeds (1, 2, 3). 1 point failed." in text
     assert "* **Triplets, or modules alone?** narrow -49.5% ± 0.1%, layer error +0%; flat 4 x 6 +32.2% ± 33.4% (no difference)" in text
@@ -134,7 +134,7 @@ def test_nothing_is_certain_with_one_seed(tmp_path):
     told = [point | {"steps": {"ROC": 1, "MODULE": 2, "TRIPLET": 3}} for point in points]
     settings = {"length": 1, "margin_cm": 2.0, "n_train": 4000, "n_test": 1000}
     write_results(tmp_path / "results.json", "aggregation", {**TOLD, "settings": settings, "points": told, "failures": []})
-    _, text = shown("merging", tmp_path)
+    _, text = shown("aggregation", tmp_path)
     assert "**Recommended: `merged`**" in text
     assert "narrow -50.0% (one seed), layer error" in text
     assert "uncertain by an unknown amount" in text

@@ -49,7 +49,7 @@ def collect(folder: Path) -> Collected:
         "answers": {sample: table(*answer_table(metrics)) for sample, metrics in root.items()},
         "sizes": {sample: table(*size_table(metrics, SHOWN)) for sample, metrics in root.items()},
         "moved": {"sample": moved, "energies_gev": found["interpretation"][moved]["traversal"]["energies_gev"]} if moved else None,
-        "meaning": list(found["interpretation"]),
+        "interpretation": list(found["interpretation"]),
         "intrinsic": _intrinsic(found["intrinsic"]),
         "lower_at": max((metric["at"][0] for metrics in lower.values() for metric in metrics.values()), default=0),
         "lower_smallest": _smallest(lower, ["sample", "level"]),

@@ -148,7 +148,7 @@ def note_unknown(trainer: Trainer) -> None:
 def run_with_progress(trainer: Trainer, on_epoch: Callable[[dict[str, Any]], None]) -> None:
     """Trains behind a progress bar; calls a function with the row of each epoch."""
     stages = trainer.settings.schedule.stages
-    with console.progress(trainer.epochs, "events") as update:
+    with console.progress(trainer.epochs, "epochs") as update:
 
         def on_progress(now: Progress) -> None:
             number, stage = now.stage

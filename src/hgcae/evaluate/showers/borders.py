@@ -1,4 +1,4 @@
-"""Showers across borders of units: what a merging of neighbours costs there, apart from what it costs inside."""
+"""Showers across borders of units: what aggregating neighbours costs there, apart from what it costs inside."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from hgcae.store import Reader, write
 from hgcae.store.results import write_results
 from hgcae.studies.aggregation.figure import aggregation_figure
 from hgcae.studies.aggregation.points import AggregationContext, rounds
-from hgcae.studies.aggregation.table import border_table, merge_table
+from hgcae.studies.aggregation.table import border_table, variant_table
 from hgcae.studies.points import known_point
 from hgcae.studies.runner import Console, missing, run
 
@@ -61,9 +61,9 @@ def compare(
         failures = run(rounds(context, new, workers), len(new), workers, console)
         results = _collect(context, wanted, failures, {"n_train": counts[0], "n_test": counts[1]})
         if results["points"]:
-            aggregation_figure(results["points"], folder / "merging.png")
+            aggregation_figure(results["points"], folder / "aggregation.png")
             with atomic_path(folder / "results.md") as path:
-                text = f"{markdown(*merge_table(results['points']))}\n\n{markdown(*border_table(results['points']))}\n"
+                text = f"{markdown(*variant_table(results['points']))}\n\n{markdown(*border_table(results['points']))}\n"
                 path.write_text(text, encoding="utf-8")
     return results
 

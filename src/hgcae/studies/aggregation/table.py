@@ -61,7 +61,7 @@ def relative(points: Sequence[Point], reference: Sequence[Point], name: str, reg
     return float(np.mean(ratios)), float(np.std(ratios, ddof=1) / np.sqrt(len(ratios))) if len(ratios) > 1 else None
 
 
-def merge_table(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
+def variant_table(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
     """Returns headings and one row per variant: bits, figures of all showers with errors over seeds, difference to the reference, cost."""
     groups = by_variant(points)
     reference = groups.get(REFERENCE, [])

@@ -22,7 +22,7 @@ from hgcae.studies.code_size.analysis import MARGIN
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
-def dimension_figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
+def code_size_figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """Draws all figures of a scan into a folder; returns their paths.
 
     Args:

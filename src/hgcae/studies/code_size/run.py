@@ -16,7 +16,7 @@ from hgcae.store import Reader
 from hgcae.store.results import write_results
 from hgcae.studies.code_size.analysis import answers
 from hgcae.studies.code_size.data import make_codes
-from hgcae.studies.code_size.figure import dimension_figures
+from hgcae.studies.code_size.figure import code_size_figures
 from hgcae.studies.code_size.frozen import FrozenModel
 from hgcae.studies.code_size.interpretation import interpretation, intrinsic_dimensions
 from hgcae.studies.code_size.plan import PointSettings, ScanSettings, make_sample, plan, sample_fingerprint, sample_path, simulation
@@ -58,7 +58,7 @@ def scan(
         failed = run([[job(context, point) for point in wanted]], len(wanted), workers, console)
         floors = _floors(settings, base, context, workers, console)
         found = _collect(settings, base, context, points, floors, failed, console, intrinsic=intrinsic)
-        dimension_figures(found, folder)
+        code_size_figures(found, folder)
     return found
 
 

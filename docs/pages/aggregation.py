@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from hgcae.evaluate.showers.borders import REGIONS
 from hgcae.store.results import read_results
-from hgcae.studies.aggregation.table import REFERENCE, border_table, by_variant, merge_table, relative
+from hgcae.studies.aggregation.table import REFERENCE, border_table, by_variant, relative, variant_table
 from pages import Collected, table
 
 AGAINST = {"shared": "joint", "merged 24 x 9": "flat 8 x 9"}
@@ -24,13 +24,13 @@ Groups = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def collect(folder: Path) -> Collected:
-    """Reads `results.json` and `merging.png`."""
+    """Reads `results.json` and `aggregation.png`."""
     results = read_results(folder / "results.json", "aggregation")
     points, settings = results["points"], results["settings"]
     seeds = sorted({point["seed"] for point in points})
     groups = by_variant(points)
     values = {
-        "command": "make docs-merging",
+        "command": "make docs-aggregation",
         **{key: results[key] for key in ("date", "versions")},
         **{key: settings[key] for key in ("length", "margin_cm", "n_train", "n_test")},
         "seeds": seeds,
@@ -46,10 +46,10 @@ def collect(folder: Path) -> Collected:
         "variants": {name: group[0]["text"] for name, group in groups.items()},
         "steps": {name: groups[name][0]["steps"] for name in (REFERENCE, "flat 4 x 6", "joint") if name in groups},
         "regions": {region: points[0]["regions"][region]["n_events"] for region in REGIONS[1:]},
-        "merged": table(*merge_table(points)),
+        "merged": table(*variant_table(points)),
         "borders": table(*border_table(points)),
     }
-    return Collected(values, {"merging.png": folder / "merging.png"})
+    return Collected(values, {"aggregation.png": folder / "aggregation.png"})
 
 
 def _changes(groups: Groups) -> Iterator[dict[str, Any]]:
