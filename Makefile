@@ -17,7 +17,7 @@ N ?= 10000
 SEED ?= 1
 # Length of the trainings that are compared, relative to that of the preset.
 LENGTH ?= 0.4
-MERGING := merging
+AGGREGATION := aggregation
 ORIGINAL := original
 # Optimisation steps of each learned codec.
 STEPS ?= 2000
@@ -51,7 +51,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-merging docs-mnist docs-original docs-physics docs-report docs-robustness fuzz kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-aggregation docs-mnist docs-original docs-physics docs-report docs-robustness fuzz kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,9 +95,9 @@ docs-dimension: demo $(TOOLS) ## Train codes of all sizes on the demo's run, the
 	$(BIN)/hgcae scan dimension $(DEMO)/run -o $(SCAN) --workers $(WORKERS) $(SIZES)
 	$(BIN)/python docs/build.py dimension $(SCAN)
 
-docs-merging: $(TOOLS) ## Compare ways of merging units, then write docs/merging.md
-	$(BIN)/hgcae scan merge -o $(MERGING) --length $(LENGTH)
-	$(BIN)/python docs/build.py merging $(MERGING)
+docs-aggregation: $(TOOLS) ## Compare ways of aggregating units, then write docs/aggregation.md
+	$(BIN)/hgcae scan merge -o $(AGGREGATION) --length $(LENGTH)
+	$(BIN)/python docs/build.py aggregation $(AGGREGATION)
 
 docs-original: $(TOOLS) $(PEERS)/peers.stamp ## Train the original network here and by TensorFlow + QKeras, then write docs/original.md; takes hours
 	$(BIN)/python benchmarks/bench_original.py --peer $(PEERS)/bin/python -o $(ORIGINAL)

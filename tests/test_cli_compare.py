@@ -20,7 +20,7 @@ from hgcae.geometry.hierarchy import PROTOTYPE, Hierarchy
 from hgcae.model import files
 from hgcae.sources.calq_csv import CalqCsv
 from hgcae.sources.modules import SAMPLES, file_sample
-from hgcae.store.results import read_results_file
+from hgcae.store.results import read_results
 from model.toys import MODULE, autoencoder, conserving_settings
 from sources import toys
 
@@ -85,7 +85,7 @@ def test_json_is_what_is_in_the_file(hgcae, data, tmp_path):
     status, out, _ = hgcae(*arguments)
     assert status == 0
     content = json.loads(out)
-    assert content == read_results_file(tmp_path / "out" / "results.json", "")
+    assert content == read_results(tmp_path / "out" / "results.json", "modules")
     assert content["provenance"]["n_test"] == 50
     assert list(content["provenance"]["codecs"]) == ["pca 3"]
     assert hgcae(*arguments)[1] == out

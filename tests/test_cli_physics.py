@@ -13,7 +13,7 @@ import pytest
 
 from hgcae.cli import main
 from hgcae.cli.physics import guns
-from hgcae.evaluate import PhysicsSettings, read_physics
+from hgcae.evaluate import PhysicsSettings
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.positions import root_xy_cm
@@ -23,7 +23,7 @@ from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import l1_preset
 from hgcae.simulate import SimulateSettings, simulate
-from hgcae.store import Reader
+from hgcae.store import Reader, read_results
 from model.toys import MODULE, conserving_settings, showers, sum_errors
 
 PICTURES = {"response.png", "shapes.png", "profiles.png", "separation.png", "pairs.png"}
@@ -64,7 +64,7 @@ def hgcae(monkeypatch, capfd, folder):
 def test_the_whole_command_and_again(hgcae, folder):
     status, out, err = hgcae("run", "-o", "out", *SMALL, "--json")
     assert status == 0, err
-    results, model = read_physics(folder / "out" / "physics.json"), files.load(folder / "run")
+    results, model = read_results(folder / "out" / "physics.json", "physics"), files.load(folder / "run")
     assert json.loads(out) == results
     assert {path.name for path in (folder / "out").iterdir()} == PICTURES | {"physics.json", "physics.md", "samples", "decoded"}
     assert set(results["codecs"]) == {"ROC"}
@@ -88,7 +88,7 @@ def test_the_whole_command_and_again(hgcae, folder):
     assert "simulating" not in err
     assert "decoding" not in err
     assert "two showers: share of events in which both are found" in out
-    again = read_physics(folder / "out" / "physics.json")
+    again = read_results(folder / "out" / "physics.json", "physics")
     assert {key: again[key] for key in results if key != "date"} == {key: results[key] for key in results if key != "date"}
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from hgcae import store
 from hgcae.cli import main
-from hgcae.evaluate import EvaluateSettings, read_results
-from hgcae.store.results import write_results_file
+from hgcae.evaluate import EvaluateSettings
+from hgcae.store.results import read_results, write_results
 from hgcae.train.run import RunSettings
 from model.toys import MODULE, showers
 from train.toys import STEADY, write_run
@@ -77,8 +77,8 @@ def test_the_run_is_judged_where_nobody_has_done_it(trained):
 
 
 def test_results_that_are_there_are_used(hgcae, copy):
-    model = read_results(copy / "results.json")["fingerprints"]["model"]
-    write_results_file(copy / "physics.json", {"separation": {"auc": 0.987}, "fingerprints": {"model": model}})
+    model = read_results(copy / "results.json", "evaluation")["fingerprints"]["model"]
+    write_results(copy / "physics.json", "physics", {"showers": {}, "separation": {"auc": 0.987}, "fingerprints": {"model": model}})
     before = (copy / "results.json").read_bytes()
     status, out, err = hgcae("report", copy, "-o", copy / "other.html", "--shown", 2, "--json")
     assert (status, err) == (0, "")
@@ -134,16 +134,16 @@ def edited(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
         (lambda run: (run / "run.yaml").unlink(), "run.yaml: cannot be read: No such file"),
         (edited("results.json", lambda text: text[:50]), "results.json: content: found no JSON"),
         (
-            lambda run: write_results_file(run / "results.json", {**read_results(run / "results.json"), "fingerprints": {"model": "0"}}),
+            lambda run: write_results(run / "results.json", "evaluation", {"levels": {}, "heads": {}, "fingerprints": {"model": "0"}}),
             "results.json: fingerprints.model: found 0, expected [0-9a-f]{16}, that of the run's model",
         ),
         (edited("results.json", lambda text: text.replace('"n_events": 30', '"n_events": 31')), "results.json: checksum: found"),
         (lambda run: (run / "checkpoint.npz").unlink(), "checkpoint.npz: file: found none next to history.jsonl"),
         (
-            lambda run: write_results_file(run / "stress.json", {"fingerprints": {"model": "0"}}),
+            lambda run: write_results(run / "stress.json", "robustness", {"cases": [], "fingerprints": {"model": "0"}}),
             "stress.json: fingerprints.model: found 0, expected [0-9a-f]{16}, that of the run's model",
         ),
-        (edited("physics.json", lambda _: "[1, 2]"), "physics.json: content: found a list, expected results of hgcae physics"),
+        (edited("physics.json", lambda _: "[1, 2]"), "physics.json: content: found a list, expected results of kind 'physics'"),
     ],
 )
 def test_mistakes(hgcae, copy, damage, message):

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from hgcae.errors import SettingsError
-from hgcae.evaluate.eventwise import METRICS
+from hgcae.evaluate.showers.eventwise import METRICS
 from hgcae.model import files
 from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.simulate import GunSettings, SimulateSettings, simulate
 from hgcae.store import write
-from hgcae.store.results import read_results_file
+from hgcae.store.results import read_results
 from hgcae.studies.code_size import points as cli_points
 from hgcae.train.run import RunSettings, prepare
 from test_cli_train import contents, help_of, hgcae_in
@@ -81,7 +81,7 @@ def test_the_manual(tmp_path):
 def test_what_is_found(scanned):
     folder, result = scanned
     found = result.json
-    assert found == read_results_file(folder / "scan" / "scan.json", "")
+    assert found == read_results(folder / "scan" / "scan.json", "code_size")
     assert (found["points"], found["failed"], found["intrinsic"]) == (4, [], {})
     assert found["cpu_s_per_point"]["STAGE2"] > 0
     answers = found["answers"]["electron"]["STAGE2"]

@@ -11,8 +11,8 @@ import pytest
 
 from hgcae.cli import main
 from hgcae.errors import SettingsError
-from hgcae.evaluate.borders import REGIONS
-from hgcae.store.results import read_results_file
+from hgcae.evaluate.showers.borders import REGIONS
+from hgcae.store.results import read_results
 from hgcae.studies.aggregation import points as merge_points
 
 pytestmark = pytest.mark.slow
@@ -39,15 +39,15 @@ class Command:
 
 @pytest.fixture
 def command(tmp_path, capfd, monkeypatch) -> Command:
-    return Command(tmp_path / "merging", capfd, monkeypatch)
+    return Command(tmp_path / "aggregation", capfd, monkeypatch)
 
 
 def test_a_scan_from_electrons_to_figure_and_again(command):
     status, out, err = command("-o", command.folder, *QUICK)
     assert status == 0, err
     assert "flat 3 x 8" in out
-    assert {path.name for path in command.folder.iterdir()} >= {"results.json", "results.md", "merging.png", "points", "stages"}
-    results = read_results_file(command.folder / "results.json", "")
+    assert {path.name for path in command.folder.iterdir()} >= {"results.json", "results.md", "aggregation.png", "points", "stages"}
+    results = read_results(command.folder / "results.json", "aggregation")
     assert [point["variant"] for point in results["points"]] == ["flat 4 x 6", "flat 3 x 8"]
     for point in results["points"]:
         assert point["bits_per_event"] == 41_040
@@ -101,7 +101,7 @@ def test_an_unknown_variant_is_named(command):
 
 
 def test_rounds_train_shared_stages_once(command, tmp_path):
-    (tmp_path / "merging").mkdir()
+    (tmp_path / "aggregation").mkdir()
     command("-o", command.folder, "--n-train", 20, "--n-test", 10, "--variant", "flat")
     from hgcae.evaluate import EvaluateSettings
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hgcae.evaluate import read_stress
 from hgcae.simulate.perturb import PERTURBATIONS
+from hgcae.store import read_results
 from test_cli_train import PNG, Result, hgcae_in
 from train.toys import STEADY, write_run
 
@@ -29,7 +29,7 @@ def stressed(run) -> tuple[Path, Result]:
 def test_every_disturbance_of_bare_modules(stressed):
     folder, result = stressed
     assert (result.status, result.err) == (0, "")
-    assert result.json == read_stress(folder / "out" / "stress.json")
+    assert result.json == read_results(folder / "out" / "stress.json", "robustness")
     names = [case["name"] for case in result.json["cases"]]
     expected = [kind.name for kind in PERTURBATIONS if not kind.simulates]
     assert names == [*expected, "one_bit", "flips_1e-6", "flips_1e-5", "flips_1e-4", "flips_1e-3"]
@@ -59,7 +59,7 @@ def test_one_disturbance_as_a_table(run):
     assert result.status == 0
     assert "uncompressed" in result.out
     assert "dead_cells_1" in result.out
-    assert [case["name"] for case in read_stress(run / "one" / "stress.json")["cases"]] == ["dead_cells_1"]
+    assert [case["name"] for case in read_results(run / "one" / "stress.json", "robustness")["cases"]] == ["dead_cells_1"]
 
 
 @pytest.mark.parametrize(

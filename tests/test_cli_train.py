@@ -21,7 +21,7 @@ from hgcae import store
 from hgcae.cli import main
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
-from hgcae.store.results import read_results_file
+from hgcae.store.results import read_results
 from hgcae.train import run as training
 from hgcae.train.run import RunSettings
 from hgcae.train.schedule import Schedule
@@ -274,7 +274,7 @@ class TestEvaluate:
         folder, result = evaluated
         assert (result.status, result.err) == (0, "")
         results = result.json
-        assert results == read_results_file(folder / "evaluated" / "results.json", "")
+        assert results == read_results(folder / "evaluated" / "results.json", "evaluation")
         assert set(results["levels"]) == {"ROC", "MODULE"}
         for name, bits in (("ROC", 45), ("MODULE", 48)):
             level = results["levels"][name]
@@ -417,7 +417,7 @@ class TestDemo:
     def test_it_ends(self, shown):
         folder, result = shown
         assert result.status == 0, result.err
-        assert result.json == read_results_file(folder / "out" / "results.json", "")
+        assert result.json == read_results(folder / "out" / "results.json", "evaluation")
         assert set(result.json["levels"]) == {"ROC", "MODULE", "TRIPLET", "STAGE1", "STAGE2"}
         assert all(line and "error" not in line for line in result.err.splitlines())
 

@@ -11,16 +11,9 @@ import pytest
 
 import pages
 from evaluate.toys import toy_showers
-from hgcae.evaluate import (
-    Bootstrap,
-    PhysicsSettings,
-    evaluate_modules,
-    write_module_results,
-    write_physics,
-    write_stress,
-)
+from hgcae.evaluate import Bootstrap, evaluate_modules
 from hgcae.geometry.detector import Detector
-from hgcae.store.results import read_results_file, write_results_file
+from hgcae.store.results import read_results, write_results
 from hgcae.studies.code_size.analysis import answers
 from pages import Collected, collect, keep, kept, render
 from plots.runs import toy_results
@@ -54,7 +47,7 @@ def test_the_demo(evaluated):
         "events": {"electrons": 6000, "test": 2000},
         "seed": 1,
     }
-    write_results_file(evaluated / "demo.json", run)
+    write_results(evaluated / "demo.json", "demo", run)
     found, text = shown("demo", evaluated)
     assert "Time after the installation: training 62 s, report 1 s; peak memory 2.00 GiB." in text
     assert "6,000 electrons" in text
@@ -64,12 +57,12 @@ def test_the_demo(evaluated):
 
 
 def test_levels_with_targets(evaluated, tmp_path):
-    results = read_results_file(evaluated / "results.json", "results")
+    results = read_results(evaluated / "results.json", "evaluation")
     for head in results["heads"]["STAGE2"].values():
         head["width_ratio"] = {"above": {"ratio": 1.25, "ratio_error": 0.01}}
     for seed in "12":
         (tmp_path / f"run{seed}").mkdir()
-        write_results_file(tmp_path / f"run{seed}" / "results.json", results)
+        write_results(tmp_path / f"run{seed}" / "results.json", "evaluation", results)
     found, text = shown("levels", tmp_path)
     assert "Mean of 2 seeds" in text
     assert "60 other events" in text
@@ -89,7 +82,8 @@ def test_module_codecs(tmp_path):
             for links in (2, 3)
         ]
         provenance = {"n_train": 1000, "n_test": 120, "steps": 10, "seed": 1}
-        write_module_results(tmp_path / sample / "results.json", results, date="2026-01-31", provenance=provenance)
+        content = {**TOLD, "provenance": provenance, "results": [result.to_dict() for result in results]}
+        write_results(tmp_path / sample / "results.json", "modules", content)
     found, text = shown("codecs", tmp_path)
     assert "`hgcae compare --sample ttbar --steps 10 --max-modules 120`, 2026-01-31;\n1,000 modules for training" in text
     sample = found.values["samples"]["events"]
@@ -109,22 +103,23 @@ def test_robustness(tmp_path):
     metrics = dict.fromkeys(("response", "sigma_eff", "barycentre_mm", "layer_error", "l1_cells"), 0.25)
     levels = {"ROC": {"undisturbed": metrics, "input": metrics}}
     case = {"name": "dead", "what": "some cells read nothing", "uncompressed": metrics, "levels": levels}
-    write_stress(tmp_path / "stress.json", [case], {**TOLD, "n_events": 1200, "seed": 1})
+    content = {**TOLD, "n_events": 1200, "seed": 1, "fingerprints": {}, "cases": [case]}
+    write_results(tmp_path / "stress.json", "robustness", content)
     _, text = shown("robustness", tmp_path)
     assert "| `dead` | some cells read nothing |" in text
     assert text.count("| dead | ROC | +25.00% | 25.00% | 0.25 | 25.00% | 0.250 |") == 2
     assert "2026-01-31, 1,200 held-out events" in text
 
 
-def test_mergings(tmp_path):
+def test_ways_of_aggregating(tmp_path):
     points = [merged("merged", seed, 0.2 + seed / 1000) for seed in (1, 2, 3)]
     points += [merged("narrow", seed, 0.1 + seed / 1000) for seed in (1, 2, 3)]
     points += [merged("flat 4 x 6", seed, value) for seed, value in ((1, 0.4), (2, 0.2), (3, 0.2))]
     steps = {"merged": {"ROC": 1800, "MODULE": 2, "TRIPLET": 3}, "flat 4 x 6": {"MODULE": 960}}
     told = [point | {"steps": steps.get(str(point["variant"]), {}), "text": f"the variant {point['variant']}"} for point in points]
     settings = {"length": 0.4, "margin_cm": 2.0, "n_train": 4000, "n_test": 1000}
-    write_results_file(tmp_path / "results.json", {**TOLD, "settings": settings, "points": told, "failures": ["one"]})
-    found, text = shown("merging", tmp_path)
+    write_results(tmp_path / "results.json", "aggregation", {**TOLD, "settings": settings, "points": told, "failures": ["one"]})
+    found, text = shown("aggregation", tmp_path)
     assert "**Recommended: `narrow`** (the variant narrow), 49.5% ± 0.1% below `merged`" in text
     assert "3 variants, 3 of them with all\n3 seeds (1, 2, 3). 1 point failed." in text
     assert "* **Triplets, or modules alone?** narrow -49.5% ± 0.1%, layer error +0%; flat 4 x 6 +32.2% ± 33.4% (no difference)" in text
@@ -138,8 +133,8 @@ def test_nothing_is_certain_with_one_seed(tmp_path):
     points = [merged("merged", 1, 0.2), merged("narrow", 1, 0.1)]
     told = [point | {"steps": {"ROC": 1, "MODULE": 2, "TRIPLET": 3}} for point in points]
     settings = {"length": 1, "margin_cm": 2.0, "n_train": 4000, "n_test": 1000}
-    write_results_file(tmp_path / "results.json", {**TOLD, "settings": settings, "points": told, "failures": []})
-    _, text = shown("merging", tmp_path)
+    write_results(tmp_path / "results.json", "aggregation", {**TOLD, "settings": settings, "points": told, "failures": []})
+    _, text = shown("aggregation", tmp_path)
     assert "**Recommended: `merged`**" in text
     assert "narrow -50.0% (one seed), layer error" in text
     assert "uncertain by an unknown amount" in text
@@ -177,7 +172,7 @@ def test_sizes_of_codes(tmp_path):
             }
         },
     }
-    write_results_file(tmp_path / "scan.json", scan)
+    write_results(tmp_path / "scan.json", "code_size", scan)
     (tmp_path / "dimension_STAGE2_numbers.png").touch()
     found, text = shown("dimension", tmp_path)
     assert "| electron | 4 / 36 | 4 / 36 |" in text
@@ -270,9 +265,9 @@ def physics(tmp_path) -> Path:
     }
     told = {"events": 600, "detector": "prototype", "seed": 1, "energy_gev": [20, 500]}
     codecs = {"MODULE": {"level": "MODULE", "bits_per_event": 123120}}
-    how: dict[str, Any] = {"date": "2026-01-31", "fingerprints": {"model": "abc"}, "codecs": codecs, "provenance": told}
+    content = {**TOLD, "fingerprints": {"model": "abc"}, "codecs": codecs, "provenance": told, **results}
     for path in (tmp_path / "physics.json", tmp_path / "simple" / "physics.json"):
-        write_physics(path, results, settings=PhysicsSettings(), **how)
+        write_results(path, "physics", content)
     return tmp_path
 
 

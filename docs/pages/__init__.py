@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from hgcae.evaluate import markdown
+
 DOCS = Path(__file__).resolve().parents[1]
 TEMPLATES, RESULTS = DOCS / "templates", DOCS / "results"
 PAGES = tuple(sorted(path.name.removesuffix(".md.j2") for path in TEMPLATES.glob("*.md.j2")))
@@ -52,7 +54,7 @@ def render(page: str, values: Mapping[str, Any]) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"table": markdown, "pairs": pairs, "count": "{:,}".format}
+    environment.filters |= {"table": _markdown, "pairs": pairs, "count": "{:,}".format}
     return re.sub(r"\n{3,}", "\n\n", environment.get_template(f"{page}.md.j2").render(values)).strip() + "\n"
 
 
@@ -61,11 +63,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> dict[str, A
     return {"head": list(headings), "rows": [list(row) for row in rows]}
 
 
-def markdown(value: Mapping[str, Any], left: int = 1) -> str:
-    """Returns a table as Markdown, with so many columns aligned to the left."""
-    head = value["head"]
-    lines = [head, ["---"] * left + ["---:"] * (len(head) - left), *value["rows"]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _markdown(value: Mapping[str, Any], left: int = 1) -> str:
+    return markdown(value["head"], value["rows"], left)
 
 
 def pairs(values: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hgcae.evaluate import ModuleResult, module_table, read_module_results
-from hgcae.store.results import read_results_file
+from hgcae.store.results import read_results
 from pages import Collected, table
 
 SAMPLES = ("events", "ttbar", "electron")
@@ -24,7 +24,7 @@ def collect(folder: Path) -> Collected:
 
 
 def _sample(name: str, path: Path) -> dict[str, Any]:
-    content, results = read_results_file(path, "results of module codecs"), read_module_results(path)
+    content, results = read_results(path, "modules"), read_module_results(path)
     told = content["provenance"]
     head, rows = module_table(results)
     return {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hgcae.evaluate import heads_table, read_results, table
-from hgcae.evaluate.table import lookup
-from hgcae.store.results import read_results_file
+from hgcae.evaluate import heads_table, table
+from hgcae.evaluate.core.table import lookup
+from hgcae.store.results import read_results
 from pages import Collected
 from pages import table as shown
 
@@ -32,8 +32,8 @@ STUDIED = {
 
 def collect(folder: Path) -> Collected:
     """Reads `results.json`, `demo.json` and the pictures of a demo."""
-    results = read_results(folder / "results.json")
-    run = read_results_file(folder / "demo.json", "the times of a demo")
+    results = read_results(folder / "results.json", "evaluation")
+    run = read_results(folder / "demo.json", "demo")
     rows = []
     for name, level in results["levels"].items():
         measured = [f"{lookup(level, *keys):{form}}" for keys, form in STUDIED.values()]

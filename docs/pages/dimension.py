@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hgcae.evaluate.eventwise import METRICS
-from hgcae.store.results import read_results_file
+from hgcae.evaluate.showers.eventwise import METRICS
+from hgcae.store.results import read_results
 from hgcae.studies.code_size.analysis import answer_table, count, size_table
 from pages import Collected, table
 
@@ -18,7 +18,7 @@ SHOWN = ("resolution_ratio", "barycentre_mm", "layer_error", "depth_x0", "cells_
 
 def collect(folder: Path) -> Collected:
     """Reads `scan.json` and the pictures."""
-    found = read_results_file(folder / "scan.json", "results of a scan of the size of codes")
+    found = read_results(folder / "scan.json", "code_size")
     settings, answers = found["settings"], found["answers"]
     root = {sample: levels[ROOT] for sample, levels in answers.items() if ROOT in levels}
     lower = {(sample, level): metrics for sample, levels in answers.items() for level, metrics in levels.items() if level != ROOT}
@@ -49,7 +49,7 @@ def collect(folder: Path) -> Collected:
         "answers": {sample: table(*answer_table(metrics)) for sample, metrics in root.items()},
         "sizes": {sample: table(*size_table(metrics, SHOWN)) for sample, metrics in root.items()},
         "moved": {"sample": moved, "energies_gev": found["interpretation"][moved]["traversal"]["energies_gev"]} if moved else None,
-        "meaning": list(found["interpretation"]),
+        "interpretation": list(found["interpretation"]),
         "intrinsic": _intrinsic(found["intrinsic"]),
         "lower_at": max((metric["at"][0] for metrics in lower.values() for metric in metrics.values()), default=0),
         "lower_smallest": _smallest(lower, ["sample", "level"]),

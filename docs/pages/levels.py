@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hgcae.evaluate import read_results
-from hgcae.evaluate.quantities import ESTIMATED
-from hgcae.evaluate.table import lookup
+from hgcae.evaluate.core.table import lookup
+from hgcae.evaluate.showers.quantities import ESTIMATED
+from hgcae.store.results import read_results
 from pages import Collected, table
 
 LEVELS = ("ROC", "MODULE", "TRIPLET", "STAGE1", "STAGE2")
@@ -56,7 +56,7 @@ COLUMNS: Mapping[str, Column] = {
 
 def collect(folder: Path) -> Collected:
     """Reads the results of all seeds in `folder`/run*."""
-    results = [read_results(path) for path in sorted(folder.glob("run*/results.json"))]
+    results = [read_results(path, "evaluation") for path in sorted(folder.glob("run*/results.json"))]
     levels = {name: [result["levels"][name] for result in results] for name in results[0]["levels"]}
     rows = [[name, *(_cell(column, found, name) for column in COLUMNS.values())] for name, found in levels.items()]
     errors = [_at(*RATIO, "ratio_error")(level) for found in levels.values() for level in found]

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hgcae.evaluate import physics_tables, read_physics
+from hgcae.evaluate import physics_tables
+from hgcae.store.results import read_results
 from pages import Collected, table
 
 PICTURES = ("response", "shapes", "profiles", "separation", "pairs")
@@ -24,7 +25,7 @@ SIMPLE = (
 
 def collect(folder: Path) -> Collected:
     """Reads `physics.json`, the pictures, and `simple/physics.json`."""
-    results, simple = read_physics(folder / "physics.json"), read_physics(folder / "simple" / "physics.json")
+    results, simple = read_results(folder / "physics.json", "physics"), read_results(folder / "simple" / "physics.json", "physics")
     tables = physics_tables(simple)
     values = {
         "command": "make docs-physics",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hgcae.evaluate import read_stress, stress_table
+from hgcae.evaluate import stress_table
+from hgcae.store.results import read_results
 from pages import Collected, table
 
 
 def collect(folder: Path) -> Collected:
     """Reads `stress.json` and `stress.png`."""
-    results = read_stress(folder / "stress.json")
+    results = read_results(folder / "stress.json", "robustness")
     values = {
         "command": "make docs-robustness",
         **{key: results[key] for key in ("date", "versions", "n_events", "seed")},

@@ -32,8 +32,7 @@ from hgcae.codec import Payload, UnitCodec, codec_from_config
 from hgcae.codec.cms import graph_layers
 from hgcae.codes import CodeFormat, Codes
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import physics, read_module_results, read_physics, read_results, read_stress
-from hgcae.evaluate.report import EvaluateSettings, write_results
+from hgcae.evaluate import EvaluateSettings, read_module_results
 from hgcae.events import Events
 from hgcae.examples.mnist import data as mnist
 from hgcae.examples.mnist.settings import ExampleSettings
@@ -47,7 +46,7 @@ from hgcae.simulate import SimulateSettings
 from hgcae.sources import read_events, write_events
 from hgcae.store.arrays import seal_zip
 from hgcae.store.codes import read_codes, write_codes
-from hgcae.store.results import write_results_file
+from hgcae.store.results import read_results, write_results
 from hgcae.studies.code_size.plan import ScanSettings
 from hgcae.studies.points import read_point, write_point
 from hgcae.train.checkpoint import Checkpoint
@@ -196,16 +195,19 @@ def _read_checkpoint(folder: Path) -> object:
 
 def _make_results(folder: Path) -> None:
     levels = {"ROC": {"n": 3, "emd": {"mean": 1.5, "error": 0.1, "bins": [1.0, 2.0]}}}
-    write_results(_sub(folder, 0) / "results.json", levels, date="2026-01-01", settings=EvaluateSettings(), fingerprints={"model": "x"})
-    write_results_file(_sub(folder, 1) / "stress.json", {"schema": 3, "cases": [{"name": "a", "levels": {}}], "metrics": {}})
-    write_results_file(_sub(folder, 2) / "physics.json", {"schema": physics.SCHEMA, "showers": {"e-": {"mean": 1.5}}})
-    write_results_file(_sub(folder, 3) / "modules.json", {"schema": 2, "results": []})
+    contents: dict[str, dict[str, Any]] = {
+        "evaluation": {"fingerprints": {"model": "x"}, "levels": levels, "heads": {}},
+        "robustness": {"fingerprints": {}, "cases": [{"name": "a", "levels": {}}]},
+        "physics": {"fingerprints": {}, "showers": {"e-": {"mean": 1.5}}},
+        "modules": {"results": []},
+    }
+    for number, (kind, content) in enumerate(contents.items()):
+        write_results(_sub(folder, number) / f"{kind}.json", kind, {"date": "2026-01-01", **content})
 
 
 def _read_results(folder: Path) -> object:
     path = only(folder)
-    readers = {"results": read_results, "stress": read_stress, "physics": read_physics, "modules": read_module_results}
-    return readers[path.stem](path)
+    return read_module_results(path) if path.stem == "modules" else read_results(path, path.stem)
 
 
 def _make_point(folder: Path) -> None:

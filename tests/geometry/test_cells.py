@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hgcae.errors import GeometryError
-from hgcae.evaluate.moments import moments
+from hgcae.evaluate.core.moments import moments
 from hgcae.events import Events
 from hgcae.geometry.cells import ADC_PER_MIP, CellTable
 from hgcae.geometry.detector import Detector

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from hgcae.evaluate.shapes import shower_shapes
+from hgcae.evaluate.showers.shapes import shower_shapes
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.simulate import SimulateSettings, simulate

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from evaluate.toys import scaled
-from hgcae.evaluate import EvaluateSettings, evaluate_level, head_summary, leading_particle, uncompressed_estimates, write_results
+from hgcae.evaluate import EvaluateSettings, evaluate_level, head_summary, leading_particle, uncompressed_estimates
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.plots.eventdata import Displays
+from hgcae.store.results import write_results
 
 QUICK = EvaluateSettings(bootstrap_replicas=5, max_units=50, energy_edges_gev=(1, 100, 200, 300, 400, 500))
 FACTORS = {"ROC": 1.01, "TRIPLET": 0.97, "STAGE2": 1.05}
@@ -40,8 +41,14 @@ def toy_results(showers: Events, detector: Detector, folder: Path) -> dict[str, 
     binned = {"edges_gev": QUICK.energy_edges_gev, "above_gev": QUICK.above_gev, "bootstrap": QUICK.bootstrap()}
     heads = {name: head_summary(found, truth, **binned) for name, found in {"STAGE2": estimate, **classic}.items()}
     fingerprints = {"model": "0123456789abcdef"}
-    how = {"date": "2026-01-01", "settings": QUICK, "fingerprints": fingerprints, "heads": heads}
-    return write_results(folder / "results.json", levels, **how)
+    content = {
+        "date": "2026-01-01",
+        "settings": QUICK.model_dump(mode="json"),
+        "fingerprints": fingerprints,
+        "levels": levels,
+        "heads": heads,
+    }
+    return write_results(folder / "results.json", "evaluation", content)
 
 
 def toy_displays(showers: Events, detector: Detector | None, n: int = 3) -> Displays:

@@ -6,10 +6,11 @@ import pytest
 
 from evaluate.toys import random_units, scaled
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import Bootstrap, EvaluateSettings, evaluate_level, head_summary, leading_particle, write_results
+from hgcae.evaluate import Bootstrap, EvaluateSettings, evaluate_level, head_summary, leading_particle
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.plots import cost_figure, energy_figure, heads_figure, levels_figure, occupancy_figure
 from hgcae.plots.style import styled
+from hgcae.store import write_results
 
 QUICK = EvaluateSettings(bootstrap_replicas=5, max_units=50, energy_edges_gev=(1, 100, 200, 300, 400, 500))
 
@@ -45,7 +46,8 @@ def results(showers, prototype, tmp_path_factory):
         levels[level] = evaluate_level(
             showers, decoded, level, settings=QUICK, detector=prototype, baselines=baselines, bits_per_event=72 if level == "ROC" else None
         )
-    return write_results(tmp_path_factory.mktemp("results") / "r.json", levels, date="2026-01-01", settings=QUICK, fingerprints={})
+    content = {"settings": QUICK.model_dump(mode="json"), "levels": levels, "heads": {}}
+    return write_results(tmp_path_factory.mktemp("results") / "r.json", "evaluation", content)
 
 
 def test_cost_figure(tmp_path, picture):

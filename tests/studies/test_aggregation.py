@@ -37,7 +37,7 @@ def stage(*trains: str, compare: Literal["cells", "children"] = "cells") -> Stag
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory) -> StageCache:
     """Thirty events with a few charged neighbouring modules in two layers each."""
-    folder = tmp_path_factory.mktemp("merging")
+    folder = tmp_path_factory.mktemp("aggregation")
     rng = np.random.default_rng(1)
     cells, charges, offsets = [], [], [0]
     for _ in range(30):
@@ -63,7 +63,7 @@ def test_every_variant_sends_one_of_two_budgets():
 @pytest.mark.parametrize("variant", ALL.values(), ids=list(ALL))
 def test_settings_and_stages_of_a_variant_fit_together(variant):
     hierarchy = DETECTOR.hierarchy.rooted(variant.sent)
-    check_levels(ModelSettings(preset="merging", levels={**variant.levels}), hierarchy)
+    check_levels(ModelSettings(preset="aggregation", levels={**variant.levels}), hierarchy)
     Schedule(stages=variant.stages).check(hierarchy, conserving=True)
     assert {name for stage in variant.stages for name in stage.trains} == set(variant.levels)
     assert variant.stages[-1].loss_level == variant.sent

@@ -1,11 +1,11 @@
-"""Tables of the scan of mergings, by hand."""
+"""Tables of the study of aggregation, by hand."""
 
 from __future__ import annotations
 
 import pytest
 
-from hgcae.evaluate.borders import METRICS, REGIONS
-from hgcae.studies.aggregation.table import border_table, merge_table, over_seeds, relative
+from hgcae.evaluate.showers.borders import METRICS, REGIONS
+from hgcae.studies.aggregation.table import border_table, over_seeds, relative, variant_table
 
 
 def point(variant: str, seed: int, l1: float | None, bits: int = 41_040) -> dict[str, object]:
@@ -42,7 +42,7 @@ def test_differences_are_taken_seed_by_seed():
 
 
 def test_the_table_has_a_row_for_each_variant():
-    headings, rows = merge_table(POINTS)
+    headings, rows = variant_table(POINTS)
     assert [row[0] for row in rows] == ["merged", "flat", "lone"]
     assert all(len(row) == len(headings) for row in rows)
     flat = dict(zip(headings, rows[1], strict=True))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hgcae.errors import DataFormatError
-from hgcae.store.results import read_results_file, write_results_file
+from hgcae.store.results import read_results, write_results
 from hgcae.studies.points import known_point, point_path, read_point, write_point
 
 SETTINGS = {"level": "STAGE2", "latent": 8}
@@ -48,8 +48,8 @@ def test_a_point_under_another_name(tmp_path):
 
 def test_an_older_version(tmp_path):
     path = write_point(tmp_path, SETTINGS, CONTENT)
-    write_results_file(path, read_results_file(path, "a point") | {"version": 0})
-    with pytest.raises(DataFormatError, match="format"):
+    write_results(path, "point", read_results(path, "point") | {"version": 0})
+    with pytest.raises(DataFormatError, match="kind"):
         read_point(path)
 
 

@@ -127,11 +127,11 @@ class CompareCommand(TyperCommand):
 
 def report(results: Sequence[ModuleResult], folder: Path) -> None:
     """Writes the table as Markdown, and draws the figures."""
-    from hgcae.evaluate import module_markdown
+    from hgcae.evaluate import markdown, module_table
     from hgcae.outputs import atomic_path
     from hgcae.plots import emd_occupancy_figure, rate_distortion_figure
 
     with atomic_path(folder / "results.md") as temporary:
-        temporary.write_text(module_markdown(results), encoding="utf-8")
+        temporary.write_text(markdown(*module_table(results)) + "\n", encoding="utf-8")
     rate_distortion_figure(results, folder / "rate_distortion.png")
     emd_occupancy_figure(results, folder / "emd_occupancy.png")

@@ -161,34 +161,38 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else c.encode("unicode_escape").decode() for c in text)
 
 
-LINE_S = 60.0
+LINE_S = 30.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
 @contextmanager
 def progress(total: int, unit: str) -> Iterator[Callable[..., None]]:
-    """Shows a bar with the remaining time on a terminal's standard error; elsewhere, such as in the log of a job, a line every minute.
+    """Shows a bar with the remaining time on a terminal's standard error, and elsewhere, such as in the log of a job, a line now and then.
 
-    Gives a function that takes the number done and, optionally, a text instead of the rate.
+    A line comes every `LINE_S` seconds and says how much is done, at what rate, and how long the rest takes. Gives a function that takes
+    the number done and, optionally, a text that says what is going on; the bar shows it instead of the rate.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn()]
-    start = told = time.perf_counter()
+    told = time.perf_counter()
+    first: tuple[float, float] | None = None
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=total, rate="")
 
         def update(done: float, text: str | None = None) -> None:
-            nonlocal told
+            nonlocal told, first
             stopping.check()
             now = time.perf_counter()
-            rate = done / (now - start)
+            # What a resumed training did before, and what is compiled first, are not in the rate.
+            first = first or (now, done)
+            rate = (done - first[1]) / (now - first[0]) if now > first[0] else 0.0
             bar.update(task, completed=done, rate=text or f"{rate:.0f} {unit}/s")
-            if bar.disable and now - told >= LINE_S and rate > 0:
+            if bar.disable and now - told >= LINE_S:
                 told = now
-                left = timedelta(seconds=round((total - done) / rate))
-                note(f"{done:.4g} of {total} {unit}, {text or f'{rate:.3g}/s'}, {left} left")
+                left = [f"{rate:.3g} {unit}/s", f"{timedelta(seconds=round((total - done) / rate))} left"] if rate > 0 else []
+                note(", ".join([f"{done:.4g} of {total} {unit}", *([text] if text else []), *left]))
 
         yield update
 

@@ -48,7 +48,7 @@ def demo(
     from hgcae.geometry.detector import Detector
     from hgcae.plots import draw_event
     from hgcae.store import Reader, write
-    from hgcae.store.results import write_results_file
+    from hgcae.store.results import write_results
     from hgcae.train.run import RunSettings, Split, schedule_of, splits
     from hgcae.workflow.loaded import LoadedRun
     from hgcae.workflow.page import write_page
@@ -89,7 +89,7 @@ def demo(
             "events": {name: n for name, (_, n, _) in files.items()},
             "seed": seed,
         }
-        write_results_file(output / "demo.json", metrics)
+        write_results(output / "demo.json", "demo", metrics)
     console.note(f"{page}: all of it on one page, for any browser")
     console.note(f"done in {sum(clock.laps.values()):.0f} s, with at most {metrics['peak_rss_gib']:.1f} GiB of memory")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,9 +71,10 @@ def physics(
       hgcae physics run --baseline largest_cells --baseline best_choice_spread
       hgcae physics run -o physics --events 200 --levels MODULE --levels STAGE2
     """
-    from hgcae.evaluate import PhysicsSettings, evaluate_physics, write_physics
+    from hgcae.evaluate import PhysicsSettings, evaluate_physics
     from hgcae.model import files
     from hgcae.model.files import model_fingerprint
+    from hgcae.store.results import write_results
 
     chosen = PhysicsSettings.load(console.settings_values(settings, {}, assignments), source=settings or "settings")
     model = files.load(run)
@@ -92,15 +92,18 @@ def physics(
     with claimed(folder / "physics.json"):
         samples = prepare(folder, detector, chosen, events, seed, workers, decoders, source)
         results = evaluate_physics(samples, detector, chosen, console.note)
-        results = write_physics(
-            folder / "physics.json",
-            results,
-            date=datetime.now(UTC).date().isoformat(),
-            settings=chosen,
-            fingerprints={"model": source["model"], "detector": detector.fingerprint(), **fitted_to},
-            codecs=sizes,
-            provenance={"run": str(run), "seed": seed, "events": events, "energy_gev": ENERGY_GEV, "detector": detector.name},
-        )
+        about = {
+            "settings": chosen.model_dump(mode="json"),
+            "fingerprints": {
+                "settings": chosen.fingerprint(),
+                "model": source["model"],
+                "detector": detector.fingerprint(),
+                **fitted_to,
+            },
+            "provenance": {"run": str(run), "seed": seed, "events": events, "energy_gev": ENERGY_GEV, "detector": detector.name},
+            "codecs": sizes,
+        }
+        results = write_results(folder / "physics.json", "physics", about | results)
         report(results, folder, as_json=as_json)
 
 

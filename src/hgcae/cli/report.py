@@ -43,8 +43,9 @@ def report(
       hgcae report demo/run --results demo -i demo/test.parquet -o report.html
     """
     from hgcae.cli.evaluate import evaluate_run
-    from hgcae.evaluate import EvaluateSettings, read_results
+    from hgcae.evaluate import EvaluateSettings
     from hgcae.model.files import model_fingerprint
+    from hgcae.store.results import read_results
     from hgcae.workflow.loaded import LoadedRun
     from hgcae.workflow.page import results_of_model, write_page
 
@@ -52,7 +53,7 @@ def report(
     path = folder / "results.json"
     loaded = LoadedRun.of(run, events, max_events, console.note)
     if path.exists():
-        found = results_of_model(read_results(path), model_fingerprint(loaded.model), path)
+        found = results_of_model(read_results(path, "evaluation"), model_fingerprint(loaded.model), path)
         _check_events(found, loaded, path)
     else:
         console.note(f"{folder} holds no results.json: evaluating the run")

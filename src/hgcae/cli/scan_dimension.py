@@ -57,7 +57,7 @@ def dimension(
       hgcae scan dimension run -o scan --workers 8
       hgcae scan dimension run -o scan --set root.seeds=5 --set n_test=5000
     """
-    from hgcae.evaluate.dimension import require
+    from hgcae.evaluate.codes.dimension import require
     from hgcae.studies.code_size.analysis import answer_table
     from hgcae.studies.code_size.frozen import FrozenModel
     from hgcae.studies.code_size.plan import ScanSettings

@@ -13,7 +13,7 @@ from hgcae.errors import WorkerError
 
 def merge(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the scan; an unfinished one is resumed.")] = Path(
-        "merging"
+        "aggregation"
     ),
     seeds: Annotated[list[int] | None, typer.Option("--seed", min=0, help="Repeatable.", show_default="1 2 3")] = None,
     chosen: Annotated[list[str] | None, typer.Option("--variant", metavar="NAME", help="Repeatable.", show_default="all")] = None,
@@ -37,20 +37,20 @@ def merge(
       DIR/points/                          one small JSON file for each variant and seed
       DIR/results.json                     all points, versions and settings
       DIR/results.md                       the tables
-      DIR/merging.png                      what they lose, inside modules and across borders
+      DIR/aggregation.png                  what they lose, inside modules and across borders
 
     Examples:
-      hgcae scan merge -o merging
+      hgcae scan merge -o aggregation
       hgcae scan merge -o quick --length 0.1 --seed 1 --variant merged --variant "flat 4 x 6"
     """
     from hgcae.studies.aggregation.run import compare
-    from hgcae.studies.aggregation.table import merge_table
+    from hgcae.studies.aggregation.table import variant_table
 
     results = compare(output, chosen, seeds or (1, 2, 3), length, (n_train, n_test), margin_cm, workers, console)
     if as_json:
         console.show(results, as_json=True)
     else:
-        console.print_table(*merge_table(results["points"]))
+        console.print_table(*variant_table(results["points"]))
         console.print_line(f"figure, results.md and results.json in {output}")
     if failures := results["failures"]:
         msg = f"{len(failures)} of {len(failures) + len(results['points'])} points failed, the first: {failures[0]}"

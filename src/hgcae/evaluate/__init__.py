@@ -1,32 +1,27 @@
 """Evaluation: true and decoded charges in, plain results out, whatever code is in between."""
 
-from hgcae.evaluate.baselines import Baseline, LargestCells, PrincipalComponents, fit_baselines
-from hgcae.evaluate.bits import map_bits, measure_bits, reference_bits
-from hgcae.evaluate.degradation import degradation, read_stress, stress_table, write_stress
-from hgcae.evaluate.emd import emd
-from hgcae.evaluate.entropy import EntropyCoder
-from hgcae.evaluate.heads import head_summary, uncompressed_estimates
-from hgcae.evaluate.modules import (
-    ModuleResult,
-    evaluate_modules,
-    module_markdown,
-    module_table,
-    read_module_results,
-    write_module_results,
-)
-from hgcae.evaluate.pairs import calibrate, evaluate_count, evaluate_noise, evaluate_pairs
-from hgcae.evaluate.physics import PhysicsSamples, Sample, evaluate_physics, evaluate_transport, read_physics, write_physics
-from hgcae.evaluate.physics_settings import PhysicsSettings
-from hgcae.evaluate.physics_table import physics_markdown, physics_tables
-from hgcae.evaluate.report import EvaluateSettings, evaluate_level, read_results, write_results
-from hgcae.evaluate.seeds import find_seeds
-from hgcae.evaluate.separation import evaluate_separation
-from hgcae.evaluate.shapes import shower_shapes
-from hgcae.evaluate.showers import evaluate_showers
-from hgcae.evaluate.statistics import Bootstrap
-from hgcae.evaluate.table import heads_table, table
-from hgcae.evaluate.telescope import telescope_loss
-from hgcae.evaluate.transport import transport
+from hgcae.evaluate.codes.bits import map_bits, measure_bits, reference_bits
+from hgcae.evaluate.codes.entropy import EntropyCoder
+from hgcae.evaluate.core.baselines import Baseline, LargestCells, PrincipalComponents, fit_baselines
+from hgcae.evaluate.core.degradation import degradation, stress_table
+from hgcae.evaluate.core.level import EvaluateSettings, evaluate_level
+from hgcae.evaluate.core.statistics import Bootstrap
+from hgcae.evaluate.core.table import heads_table, markdown, table
+from hgcae.evaluate.modules.emd import emd
+from hgcae.evaluate.modules.metrics import evaluate_modules
+from hgcae.evaluate.modules.result import ModuleResult, read_module_results
+from hgcae.evaluate.modules.table import module_table
+from hgcae.evaluate.modules.telescope import telescope_loss
+from hgcae.evaluate.showers.heads import head_summary, uncompressed_estimates
+from hgcae.evaluate.showers.pairs import calibrate, evaluate_count, evaluate_noise, evaluate_pairs
+from hgcae.evaluate.showers.physics import PhysicsSamples, Sample, evaluate_physics, evaluate_transport
+from hgcae.evaluate.showers.seeds import find_seeds
+from hgcae.evaluate.showers.separation import evaluate_separation
+from hgcae.evaluate.showers.settings import PhysicsSettings
+from hgcae.evaluate.showers.shapes import shower_shapes
+from hgcae.evaluate.showers.single import evaluate_showers
+from hgcae.evaluate.showers.tables import physics_markdown, physics_tables
+from hgcae.evaluate.showers.transport import transport
 from hgcae.truth import contained, leading_particle
 
 __all__ = [
@@ -59,15 +54,12 @@ __all__ = [
     "heads_table",
     "leading_particle",
     "map_bits",
+    "markdown",
     "measure_bits",
-    "module_markdown",
     "module_table",
     "physics_markdown",
     "physics_tables",
     "read_module_results",
-    "read_physics",
-    "read_results",
-    "read_stress",
     "reference_bits",
     "shower_shapes",
     "stress_table",
@@ -75,8 +67,4 @@ __all__ = [
     "telescope_loss",
     "transport",
     "uncompressed_estimates",
-    "write_module_results",
-    "write_physics",
-    "write_results",
-    "write_stress",
 ]

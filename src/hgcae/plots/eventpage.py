@@ -14,8 +14,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from hgcae.errors import GeometryError
-from hgcae.evaluate.frame import check_pair
-from hgcae.evaluate.moments import moments
+from hgcae.evaluate.core.moments import moments
+from hgcae.evaluate.core.pieces import check_pair
 from hgcae.events import Events
 from hgcae.geometry.cells import ADC_PER_MIP, CellTable
 from hgcae.geometry.detector import Detector

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.modules import Metric, ModuleResult
+from hgcae.evaluate.modules.metrics import Metric, ModuleResult
 from hgcae.plots.style import COLOURS, FAINT, caption, label, save, styled
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")

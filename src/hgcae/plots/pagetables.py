@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from hgcae.evaluate.table import MISSING, heads_table, lookup
+from hgcae.evaluate.core.table import MISSING, heads_table, lookup
 from hgcae.plots.panels import stages
 
 _ABOVE = ("energy", "decoded_over_uncompressed", "above")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from hgcae.evaluate.quantities import ESTIMATED
-from hgcae.evaluate.table import lookup
+from hgcae.evaluate.core.table import lookup
+from hgcae.evaluate.showers.quantities import ESTIMATED
 from hgcae.plots.style import COLOURS, INK
 from hgcae.plots.traces import (
     basic_layout,

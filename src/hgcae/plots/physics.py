@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.pairs import UNCOMPRESSED
-from hgcae.evaluate.table import lookup
+from hgcae.evaluate.core.table import lookup
+from hgcae.evaluate.showers.pairs import UNCOMPRESSED
 from hgcae.plots.results import draw_fit, draw_points, energy_axis, explain
 from hgcae.plots.style import COLOURS, FAINT, INK, caption, label, save, styled
 
@@ -26,7 +26,7 @@ def response_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws bias and resolution of the energy of every single particle against its energy.
 
     Args:
-        results: As from `hgcae.evaluate.write_physics`.
+        results: As from `hgcae.evaluate.evaluate_physics`.
         path: PNG or PDF.
 
     Raises:
@@ -73,7 +73,7 @@ def shapes_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws by how much shape quantities shift: sigma_eff of decoded minus uncompressed, by level, for every single particle.
 
     Args:
-        results: As from `hgcae.evaluate.write_physics`.
+        results: As from `hgcae.evaluate.evaluate_physics`.
         path: PNG or PDF.
 
     Raises:
@@ -101,7 +101,7 @@ def profiles_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws mean profiles in depth and across, before and after, for every single particle.
 
     Args:
-        results: As from `hgcae.evaluate.write_physics`.
+        results: As from `hgcae.evaluate.evaluate_physics`.
         path: PNG or PDF.
 
     Raises:
@@ -143,7 +143,7 @@ def separation_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws the area under the ROC curve and the pion efficiency of all classifiers, before and after.
 
     Args:
-        results: As from `hgcae.evaluate.write_physics`.
+        results: As from `hgcae.evaluate.evaluate_physics`.
         path: PNG or PDF.
     """
     names = [UNCOMPRESSED, *_names(results)]
@@ -171,7 +171,7 @@ def pairs_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws against the distance of two showers how often both are found, and width of their distance and shares of energy.
 
     Args:
-        results: As from `hgcae.evaluate.write_physics`.
+        results: As from `hgcae.evaluate.evaluate_physics`.
         path: PNG or PDF.
     """
     names, pairs = [UNCOMPRESSED, *_names(results)], results["pairs"]

@@ -35,7 +35,7 @@ def write_report(
 
     Args:
         path: Where to write.
-        results: As from `hgcae.evaluate.write_results`; what was not measured is left out of the page.
+        results: Those of an evaluation; what was not measured is left out of the page.
         title: Heading, e.g. the name of the run.
         history: Rows of the training's history, see `hgcae.plots.cost_figure`.
         displays: Events to show.

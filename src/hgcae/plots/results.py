@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.quantities import ESTIMATED
-from hgcae.evaluate.response import resolution
-from hgcae.evaluate.table import lookup
+from hgcae.evaluate.core.response import resolution
+from hgcae.evaluate.core.table import lookup
+from hgcae.evaluate.showers.quantities import ESTIMATED
 from hgcae.plots.style import COLOURS, FAINT, INK, label, save, styled
 
 LEVEL_COLOURS = (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[3], COLOURS[5])
@@ -25,7 +25,7 @@ def energy_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws bias and width of the decoded energy, and the resolution against the truth, for every level.
 
     Args:
-        results: As from `hgcae.evaluate.write_results`, measured on events with truth.
+        results: Those of an evaluation, measured on events with truth.
         path: PNG or PDF.
     """
     levels = _levels(results)
@@ -125,7 +125,7 @@ def levels_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws all levels side by side: errors against the baselines, charge sums, energy and position.
 
     Args:
-        results: As from `hgcae.evaluate.write_results`.
+        results: Those of an evaluation.
         path: PNG or PDF.
     """
     levels = _levels(results)

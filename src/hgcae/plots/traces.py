@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hgcae.evaluate.response import resolution
-from hgcae.evaluate.table import lookup
+from hgcae.evaluate.core.response import resolution
+from hgcae.evaluate.core.table import lookup
 from hgcae.plots.results import LEVEL_COLOURS
 from hgcae.plots.style import FAINT, INK
 

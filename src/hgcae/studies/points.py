@@ -8,11 +8,7 @@ from typing import Any
 
 from hgcae.errors import DataFormatError
 from hgcae.settings import fingerprint
-from hgcae.store.results import read_results_file, write_results_file
-
-FORMAT = "hgcae-scan-point"
-VERSION = 2
-"""Raised when a metric changes its meaning: older files are not points then."""
+from hgcae.store.results import read_results, write_results
 
 
 def point_path(folder: Path, settings: Mapping[str, Any]) -> Path:
@@ -23,7 +19,7 @@ def point_path(folder: Path, settings: Mapping[str, Any]) -> Path:
 def write_point(folder: Path, settings: Mapping[str, Any], content: Mapping[str, Any]) -> Path:
     """Writes the point of these settings, atomically; returns its path."""
     path = point_path(folder, settings)
-    write_results_file(path, {"format": FORMAT, "version": VERSION, "settings": settings, "content": content})
+    write_results(path, "point", {"settings": settings, "content": content})
     return path
 
 
@@ -36,13 +32,10 @@ def read_point(path: Path) -> dict[str, Any]:
     Raises:
         DataFormatError: Not a point, one of another version, or one with anything changed.
     """
-    found = read_results_file(path, "a point of a scan")
-    kind = found.pop("format", None), found.pop("version", None)
-    if kind != (FORMAT, VERSION) or set(found) != {"settings", "content"}:
-        raise DataFormatError(path, "format", repr(kind), repr((FORMAT, VERSION)))
+    found = read_results(path, "point")
     if path.stem != fingerprint(found["settings"]):
         raise DataFormatError(path, "settings", fingerprint(found["settings"]), f"{path.stem}, as its name says")
-    return found
+    return {key: found[key] for key in ("settings", "content")}
 
 
 def known_point(folder: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Any] | None, DataFormatError | None]:

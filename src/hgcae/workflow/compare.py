@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ import numpy as np
 from hgcae.codec import FitOptions, UnitCodec, make_codec
 from hgcae.codec.base import BUDGETS
 from hgcae.errors import SettingsError
-from hgcae.evaluate import Bootstrap, ModuleResult, evaluate_modules, write_module_results
+from hgcae.evaluate import Bootstrap, ModuleResult, evaluate_modules
 from hgcae.events import Events
 from hgcae.geometry import module
 from hgcae.geometry.hierarchy import PROTOTYPE
 from hgcae.settings import fingerprint
 from hgcae.sources.modules import ModuleSample, data_fingerprints, module_sample
+from hgcae.store.results import write_results
 from hgcae.workflow.settings import CompareSection
 
 
@@ -81,7 +81,7 @@ def write_comparison(
         "steps": fit.steps,
         "codecs": dict(made),
     }
-    return write_module_results(path, results, date=datetime.now(UTC).date().isoformat(), provenance=provenance)
+    return write_results(path, "modules", {"provenance": provenance, "results": [result.to_dict() for result in results]})
 
 
 def compare_one(settings: CompareSection, name: str, links: int, path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +37,9 @@ def evaluate_run(
         SettingsError: No test events, or their file is gone.
         GeometryError: Events of another root than the model's.
     """
-    from hgcae.evaluate import evaluate_level, measure_bits, write_results
+    from hgcae.evaluate import evaluate_level, measure_bits
     from hgcae.model.files import model_fingerprint
+    from hgcae.store.results import write_results
 
     model, test, train = loaded.model, loaded.sample, loaded.fitted
     if not len(test):
@@ -71,14 +71,15 @@ def evaluate_run(
         levels[name]["occupied_bits_per_event"] = bits * len(codes[name].event) / len(test)
         levels[name]["bits"] = measure_bits(codes[name], train_codes, test.hierarchy)
         progress(number)
-    return write_results(
-        folder / "results.json",
-        levels,
-        date=datetime.now(UTC).date().isoformat(),
-        settings=settings,
-        fingerprints={"model": model_fingerprint(model), "hierarchy": hierarchy.fingerprint(), "events": loaded.events_fingerprint},
-        heads=_heads(model, codes, test, loaded.whole, settings),
-    )
+    fingerprints = {
+        "settings": settings.fingerprint(),
+        "model": model_fingerprint(model),
+        "hierarchy": hierarchy.fingerprint(),
+        "events": loaded.events_fingerprint,
+    }
+    heads = _heads(model, codes, test, loaded.whole, settings)
+    content = {"settings": settings.model_dump(mode="json"), "fingerprints": fingerprints, "levels": levels, "heads": heads}
+    return write_results(folder / "results.json", "evaluation", content)
 
 
 def _heads(

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from hgcae.plots.eventdata import Displays
     from hgcae.workflow.loaded import LoadedRun
 
-_EXTRAS = {"physics.json": "Physics performance", "stress.json": "Stress tests"}
-"""Further result files and the headings of their sections."""
+_EXTRAS = {"physics.json": ("physics", "Physics performance"), "stress.json": ("robustness", "Stress tests")}
+"""Further result files: their kinds, and the headings of their sections."""
 SHOWN = 4
 """Events on a page unless more are asked for."""
 
@@ -97,13 +97,14 @@ def _extras(folders: Sequence[Path], model: str) -> dict[str, Any]:
     Raises:
         DataFormatError: They are damaged, or those of another model.
     """
-    from hgcae.store.results import read_results_file
+    from hgcae.store.results import read_results
 
     found = {name: folder / name for name in _EXTRAS for folder in folders if (folder / name).exists()}
-    return {
-        _EXTRAS[name]: results_of_model(read_results_file(path, f"results of hgcae {path.stem}"), model, path)
-        for name, path in found.items()
-    }
+    extras = {}
+    for name, path in found.items():
+        kind, heading = _EXTRAS[name]
+        extras[heading] = results_of_model(read_results(path, kind), model, path)
+    return extras
 
 
 def results_of_model(results: dict[str, Any], model: str, path: Path) -> dict[str, Any]:

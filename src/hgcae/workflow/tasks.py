@@ -8,7 +8,7 @@ from typing import Any
 
 from hgcae import store
 from hgcae.store.codes import read_codes, write_codes
-from hgcae.store.results import write_results_file
+from hgcae.store.results import write_results
 from hgcae.workflow.digest import files_digest
 from hgcae.workflow.sample_tasks import Convert, Simulate
 from hgcae.workflow.step import FolderStep, Step, law
@@ -162,4 +162,4 @@ class Report(FolderStep):
         from hgcae.workflow.summary import write_report
 
         write_report(self.folder, self.store, self.made_files())
-        write_results_file(self.path, {"report": "report.json"})
+        write_results(self.path, "step", {"made": "report.json"})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hgcae import store
 from hgcae.errors import DataFormatError
-from hgcae.store.results import read_results_file, write_results_file
+from hgcae.store.results import read_results, write_results
 from hgcae.workflow.sample_tasks import Convert, Simulate
 from hgcae.workflow.step import FolderStep, Step, law, luigi
 
@@ -82,7 +82,7 @@ class Train(FolderStep, OfPoint):
         progress = share_of_stage(settings, self.share_done(epochs))
         trainer = train_stage(settings, self.folder, before.folder if before else None, progress)
         cost_figure(trainer.history, self.folder / "cost.png")
-        write_results_file(self.path, trainer.history[-1] | {"model": files.model_fingerprint(trainer.model)})
+        write_results(self.path, "step", trainer.history[-1] | {"model": files.model_fingerprint(trainer.model)})
 
     def check(self, path: Path) -> None:
         """Loads the model and reads the checkpoint."""
@@ -132,13 +132,11 @@ class Evaluate(FolderStep, OfPoint):
         energy_figure(results, self.folder / "energy.png")
         levels_figure(results, self.folder / "levels.png")
         write_page(loaded, results, self.folder / "report.html", needs["model"].folder, [self.folder])
-        write_results_file(self.path, {"results": "results.json", "model": model_of(needs["model"])})
+        write_results(self.path, "step", {"made": "results.json", "model": model_of(needs["model"])})
 
     def check(self, path: Path) -> None:
         """Reads the results."""
-        from hgcae.evaluate import read_results
-
-        read_results(path.parent / "results.json")
+        read_results(path.parent / "results.json", "evaluation")
 
 
 class Scan(OfPoint):
@@ -167,13 +165,11 @@ class Scan(OfPoint):
 
     def make(self) -> None:
         """Writes the row of a point."""
-        from hgcae.evaluate import read_results
-
         evaluated = self.need(Evaluate, point=self.branch)
-        levels = read_results(evaluated.folder / "results.json")["levels"]
-        write_results_file(self.path, {"changes": self.branch_value, "evaluate": evaluated.fingerprint, "levels": levels})
+        levels = read_results(evaluated.folder / "results.json", "evaluation")["levels"]
+        write_results(self.path, "scan_row", {"changes": self.branch_value, "evaluate": evaluated.fingerprint, "levels": levels})
 
 
 def model_of(training: Step) -> str:
     """Returns the fingerprint of the model that a finished training made."""
-    return read_results_file(training.as_branch(0).path, "the end of a training")["model"]
+    return read_results(training.as_branch(0).path, "step")["model"]

@@ -10,7 +10,7 @@ differs is what they are compared with:
   components have the same bits, those that leave the smallest squared error of the training images, because images of one strong cell
   have components with long tails, for which that rule gives too few bits to each; small decoded charges are dropped, as in learned codes.
 
-The components of `hgcae.evaluate.baselines` are those of charges instead of images and are not quantised: an ideal.
+The components of `hgcae.evaluate.core.baselines` are those of charges instead of images and are not quantised: an ideal.
 """
 
 from __future__ import annotations

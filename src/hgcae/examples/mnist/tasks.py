@@ -21,7 +21,7 @@ from hgcae.examples.mnist.settings import Architecture, Cost, ExampleSettings
 from hgcae.outputs import atomic_path, claimed
 from hgcae.plots import animate, cost_figure
 from hgcae.settings import fingerprint
-from hgcae.store.results import read_results_file, write_results_file
+from hgcae.store.results import HEADER, read_results, write_results
 from hgcae.train.checkpoint import read_history
 
 PREFIX = "MNIST_example"
@@ -139,11 +139,11 @@ class Train(Step):
         result_path = Path(self.output().path)
         with claimed(result_path):
             result = training.train(self.settings, self.digits, self.folder, tell)
-            write_results_file(result_path, result)
+            write_results(result_path, "example", result)
 
     def result(self) -> dict[str, Any]:
         """What was found."""
-        return read_results_file(self.output().path, "the result of a training")
+        return read_results(self.output().path, "example")
 
     def history(self) -> list[dict[str, Any]]:
         """The rows of all epochs."""
@@ -255,11 +255,11 @@ class Summary(Step):
 
     def result(self) -> dict[str, Any]:
         """What was found, and where the figure is."""
-        found = read_results_file(self.output()["json"].path, "the results of trainings")
+        found = read_results(self.output()["json"].path, "examples")
         return {"figure": self.output()["png"].path, **found}
 
     def _write(self, found: dict[str, Any]) -> None:
-        write_results_file(self.output()["json"].path, found)
+        write_results(self.output()["json"].path, "examples", found)
 
 
 class Scan(Summary):
@@ -311,4 +311,4 @@ def _point(train: Train) -> dict[str, Any]:
     """Returns a result without what is the same for all trainings, and with what differs on top."""
     result = train.result()
     varied = {key: result["settings"][key] for key in ("ndim", "architecture", "cost", "quantised", "epochs")}
-    return varied | {key: value for key, value in result.items() if key not in ("settings", "data")}
+    return varied | {key: value for key, value in result.items() if key not in (*HEADER, "settings", "data")}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from hgcae.evaluate.borders import REGIONS
+from hgcae.evaluate.showers.borders import REGIONS
 from hgcae.plots.style import COLOURS, FAINT, INK, caption, label, save, styled
 from hgcae.studies.aggregation.table import by_variant, over_seeds
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hgcae.evaluate import EvaluateSettings
-from hgcae.evaluate.borders import evaluate_regions
+from hgcae.evaluate.showers.borders import evaluate_regions
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.model.compiled import keep_compiled

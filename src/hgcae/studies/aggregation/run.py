@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from hgcae import __version__
 from hgcae.errors import SettingsError, unknown
-from hgcae.evaluate import EvaluateSettings
-from hgcae.evaluate.report import versions
+from hgcae.evaluate import EvaluateSettings, markdown
 from hgcae.outputs import atomic_path, claimed
 from hgcae.simulate import SimulateSettings, simulate
 from hgcae.store import Reader, write
-from hgcae.store.results import write_results_file
+from hgcae.store.results import write_results
 from hgcae.studies.aggregation.figure import aggregation_figure
 from hgcae.studies.aggregation.points import AggregationContext, rounds
-from hgcae.studies.aggregation.table import border_table, markdown, merge_table
+from hgcae.studies.aggregation.table import border_table, variant_table
 from hgcae.studies.points import known_point
 from hgcae.studies.runner import Console, missing, run
 
@@ -63,9 +61,9 @@ def compare(
         failures = run(rounds(context, new, workers), len(new), workers, console)
         results = _collect(context, wanted, failures, {"n_train": counts[0], "n_test": counts[1]})
         if results["points"]:
-            aggregation_figure(results["points"], folder / "merging.png")
+            aggregation_figure(results["points"], folder / "aggregation.png")
             with atomic_path(folder / "results.md") as path:
-                text = f"{markdown(*merge_table(results['points']))}\n\n{markdown(*border_table(results['points']))}\n"
+                text = f"{markdown(*variant_table(results['points']))}\n\n{markdown(*border_table(results['points']))}\n"
                 path.write_text(text, encoding="utf-8")
     return results
 
@@ -90,8 +88,6 @@ def _collect(
     variants = context.variants()
     found = [known_point(context.points, context.settings(variants[name], seed))[0] for name, seed in wanted]
     results = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": versions(),
         "settings": {
             "length": context.length,
             "margin_cm": context.margin_cm,
@@ -102,4 +98,4 @@ def _collect(
         "points": [content for content in found if content is not None],
         "failures": list(failures),
     }
-    return write_results_file(context.folder / "results.json", results)
+    return write_results(context.folder / "results.json", "aggregation", results)

@@ -23,7 +23,7 @@ from hgcae.model.frames import frames
 from hgcae.model.presets import ConservingSettings, ModelSettings
 from hgcae.settings import fingerprint
 from hgcae.store import Reader
-from hgcae.store.results import read_results_file, write_results_file
+from hgcae.store.results import read_results, write_results
 from hgcae.studies.aggregation.variants import Variant, decisive, levels_of
 from hgcae.train.run import Split
 from hgcae.train.schedule import Schedule, Stage
@@ -98,7 +98,7 @@ class StageCache:
         trainer = Trainer(model, options, sample, monitor.take(0, len(monitor)), xy, folder, self.data_fingerprint())
         trainer.train_stages()
         done = {"cpu_seconds": time.process_time() - start, "loss_test": trainer.history[-1]["loss_test"]}
-        write_results_file(folder / "stage.json", done)
+        write_results(folder / "stage.json", "stage", done)
 
     def _model(self, levels: Mapping[str, ConservingSettings], seed: int) -> Autoencoder:
         """Returns a fresh model of the levels; lower ones start alike whatever stands above them."""
@@ -130,4 +130,4 @@ def _check_lower(model: Autoencoder, weights: Mapping[str, Any], levels: Mapping
 
 def _seconds(path: Path) -> float:
     """Reads the processor seconds of a stage."""
-    return float(read_results_file(path, "the seconds of a stage; remove its folder to train it again")["cpu_seconds"])
+    return read_results(path, "stage")["cpu_seconds"]

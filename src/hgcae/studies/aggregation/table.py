@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hgcae.evaluate.borders import REGIONS
+from hgcae.evaluate.showers.borders import REGIONS
 
 REFERENCE = "merged"
 """The variant to which the others are compared: what the package does."""
@@ -61,7 +61,7 @@ def relative(points: Sequence[Point], reference: Sequence[Point], name: str, reg
     return float(np.mean(ratios)), float(np.std(ratios, ddof=1) / np.sqrt(len(ratios))) if len(ratios) > 1 else None
 
 
-def merge_table(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
+def variant_table(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
     """Returns headings and one row per variant: bits, figures of all showers with errors over seeds, difference to the reference, cost."""
     groups = by_variant(points)
     reference = groups.get(REFERENCE, [])
@@ -88,12 +88,6 @@ def border_table(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
 
 
 _BORDER = (("l1_cells", "{:.4f}"), ("barycentre_mm", "{:.3f}"))
-
-
-def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a Markdown table, the first column to the left."""
-    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _with_error(value: tuple[float, float] | None, form: str) -> str:

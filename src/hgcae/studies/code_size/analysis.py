@@ -2,7 +2,7 @@
 
 For a sample, a level and a metric the plateau is the mean over seeds of the largest code at the most bits. A code is large enough
 for the metric if its mean is at most 5 % above that (all metrics are the better the smaller). The uncertainty is that of the whole
-question: seeds are drawn anew with replacement, events are resampled (the same for all codes, see `hgcae.evaluate.eventwise`), and the
+question: seeds are drawn anew with replacement, events are resampled (the same for all codes, see `evaluate.showers.eventwise`), and the
 answer is read off again.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.evaluate.eventwise import METRICS
-from hgcae.evaluate.statistics import plain
+from hgcae.evaluate.core.statistics import plain
+from hgcae.evaluate.showers.eventwise import METRICS
 
 MARGIN = 0.05
 """What counts as near: this much above the plateau."""

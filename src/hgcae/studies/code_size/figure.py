@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.eventwise import METRICS
+from hgcae.evaluate.showers.eventwise import METRICS
 from hgcae.geometry.detector import Detector, detector_from_dict, detector_of
 from hgcae.plots.cells import Shapes, layer_shapes
 from hgcae.plots.maps import frame_map, paint, scale
@@ -22,7 +22,7 @@ from hgcae.studies.code_size.analysis import MARGIN
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
-def dimension_figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
+def code_size_figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """Draws all figures of a scan into a folder; returns their paths.
 
     Args:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hgcae.codes import Codes
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.dimension import code_points, shower_points, with_control
-from hgcae.evaluate.interpret import correlations, near_energy, quantities, traversal
+from hgcae.evaluate.codes.dimension import code_points, shower_points, with_control
+from hgcae.evaluate.codes.interpret import correlations, near_energy, quantities, traversal
 from hgcae.events import Events
 from hgcae.geometry.detector import detector_to_dict
 from hgcae.simulate import simulate

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hgcae.evaluate import EvaluateSettings
-from hgcae.evaluate.eventwise import Reference
+from hgcae.evaluate.showers.eventwise import Reference
 from hgcae.model.compiled import keep_compiled
 from hgcae.studies.code_size.data import LevelData
 from hgcae.studies.code_size.frozen import FrozenModel
@@ -50,7 +50,7 @@ def measure(context: ScanContext, point: PointSettings) -> dict[str, Any]:
     """Trains and evaluates a point.
 
     Returns:
-        `metrics` (see `hgcae.evaluate.eventwise`), `loss` at the end of the training, `seconds` of training and evaluation, and of them
+        `metrics` (see `evaluate.showers.eventwise`), `loss` at the end of the training, `seconds` of training and evaluation, and of them
         those that the processor was at work (`cpu`): the machine may be busy with other things.
     """
     keep_compiled(context.folder / "compiled")

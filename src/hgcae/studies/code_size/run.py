@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hgcae.evaluate import EvaluateSettings
-from hgcae.evaluate.eventwise import Reference
-from hgcae.evaluate.report import versions
+from hgcae.evaluate.showers.eventwise import Reference
 from hgcae.outputs import claimed, finite
 from hgcae.simulate import mean_shower
 from hgcae.store import Reader
-from hgcae.store.results import write_results_file
+from hgcae.store.results import write_results
 from hgcae.studies.code_size.analysis import answers
 from hgcae.studies.code_size.data import make_codes
-from hgcae.studies.code_size.figure import dimension_figures
+from hgcae.studies.code_size.figure import code_size_figures
 from hgcae.studies.code_size.frozen import FrozenModel
 from hgcae.studies.code_size.interpretation import interpretation, intrinsic_dimensions
 from hgcae.studies.code_size.plan import PointSettings, ScanSettings, make_sample, plan, sample_fingerprint, sample_path, simulation
@@ -60,7 +58,7 @@ def scan(
         failed = run([[job(context, point) for point in wanted]], len(wanted), workers, console)
         floors = _floors(settings, base, context, workers, console)
         found = _collect(settings, base, context, points, floors, failed, console, intrinsic=intrinsic)
-        dimension_figures(found, folder)
+        code_size_figures(found, folder)
     return found
 
 
@@ -104,8 +102,6 @@ def _collect(
     for point in known:
         seconds.setdefault(point["settings"]["level"], []).append(point["content"]["seconds"]["cpu"])
     found = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": versions(),
         "settings": settings.model_dump(mode="json"),
         "fingerprints": {
             "model": base.checksum,
@@ -118,5 +114,4 @@ def _collect(
         "interpretation": interpretation(settings, base, context),
         "intrinsic": intrinsic_dimensions(settings, base, context, console) if intrinsic else {},
     }
-    write_results_file(context.folder / "scan.json", finite(found))
-    return found
+    return write_results(context.folder / "scan.json", "code_size", finite(found))

@@ -28,7 +28,7 @@ def stress_figure(results: Mapping[str, Any], path: str | Path) -> Path:
     """Draws decoded against undisturbed events, a column for each disturbance and a colour for each level.
 
     Args:
-        results: As from `hgcae.evaluate.write_stress`.
+        results: Those of the study, with `cases`.
         path: PNG or PDF.
 
     Raises:

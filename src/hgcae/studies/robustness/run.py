@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 
 from hgcae.codes import Codes
 from hgcae.errors import SettingsError, unknown
-from hgcae.evaluate import Bootstrap, degradation, write_stress
+from hgcae.evaluate import Bootstrap, degradation
+from hgcae.evaluate.core.degradation import METRICS
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.model.autoencoder import Autoencoder
@@ -21,6 +21,7 @@ from hgcae.model.files import model_fingerprint
 from hgcae.outputs import claimed
 from hgcae.simulate import SimulateSettings
 from hgcae.simulate.perturb import PERTURBATIONS, perturbed
+from hgcae.store.results import write_results
 from hgcae.studies.robustness.figure import stress_figure
 from hgcae.studies.runner import Console
 from hgcae.train.run import Split
@@ -60,8 +61,8 @@ def disturb(loaded: LoadedRun, names: Sequence[str], seed: int, folder: Path, co
             msg = f"found nothing that can be done to these events: {', '.join(names)} need events that hgcae simulated"
             raise SettingsError(msg)
         fingerprints = {"model": model_fingerprint(model), "hierarchy": model.hierarchy.fingerprint(), "events": loaded.events_fingerprint}
-        told = {"date": datetime.now(UTC).date().isoformat(), "n_events": len(events), "seed": seed, "fingerprints": fingerprints}
-        results = write_stress(folder / "stress.json", cases, told)
+        content = {"n_events": len(events), "seed": seed, "fingerprints": fingerprints, "metrics": dict(METRICS), "cases": cases}
+        results = write_results(folder / "stress.json", "robustness", content)
         stress_figure(results, folder / "stress.png")
     return results
 

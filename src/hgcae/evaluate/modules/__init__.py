@@ -1,0 +1,1 @@
+"""Single modules: energy mover's distance, telescope loss, and the metrics of module codecs."""
