@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evaluate.toys import from_entries, random_units, scaled
 from hgcae.errors import DataFormatError, GeometryError
-from hgcae.evaluate import frame
+from hgcae.evaluate import samples
 from hgcae.evaluate.distances import choose_units, compare, compare_dense, ghost_fraction, same_units
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
@@ -53,7 +53,7 @@ def test_sparse_and_dense_comparison_agree_with_numpy(seed, n):
 def test_pieces_give_the_same_as_the_whole(monkeypatch):
     true, decoded = random_units(TRIPLET, 40), random_units(TRIPLET, 40, seed=9)
     whole = compare(true, decoded)
-    monkeypatch.setattr(frame, "MAX_ENTRIES", 500)
+    monkeypatch.setattr(samples, "MAX_ENTRIES", 500)
     np.testing.assert_array_equal(compare(true, decoded).squared, whole.squared)
 
 

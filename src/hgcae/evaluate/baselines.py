@@ -16,7 +16,7 @@ from hgcae.coding.principal import components, principal_axes
 from hgcae.coding.ranks import ranks
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.distances import UnitErrors, choose_units, compare, compare_dense
-from hgcae.evaluate.frame import MAX_ENTRIES
+from hgcae.evaluate.samples import MAX_ENTRIES
 from hgcae.events import Events
 
 VALUE_BITS = 9

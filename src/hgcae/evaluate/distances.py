@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.evaluate.frame import check_pair, group_sums, piece_size
+from hgcae.evaluate.samples import check_pair, group_sums, piece_size
 from hgcae.evaluate.statistics import ratio_of_sums
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy

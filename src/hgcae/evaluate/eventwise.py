@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.evaluate.distances import compare
-from hgcae.evaluate.frame import check_pair
 from hgcae.evaluate.heads import QUANTITIES
 from hgcae.evaluate.moments import Moments, moments, weighted_mean
 from hgcae.evaluate.position import MM_PER_CM, layer_profile_error
 from hgcae.evaluate.report import EvaluateSettings
 from hgcae.evaluate.response import ratio
+from hgcae.evaluate.samples import check_pair
 from hgcae.evaluate.statistics import MIN_ENTRIES, STATISTICS, plain
 from hgcae.events import Events
 from hgcae.geometry.cells import CellTable

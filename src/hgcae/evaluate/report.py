@@ -16,10 +16,10 @@ from pydantic import Field, field_validator
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.baselines import Baseline, fit_baselines
 from hgcae.evaluate.distances import choose_units, compare, ghost_fraction, same_units
-from hgcae.evaluate.frame import check_pair
 from hgcae.evaluate.moments import Moments, moments
 from hgcae.evaluate.position import axis_distance, barycentre_shift, layer_barycentre_rms_mm, layer_profile_error
 from hgcae.evaluate.response import against_truth, ratio, spread_by_energy
+from hgcae.evaluate.samples import check_pair
 from hgcae.evaluate.statistics import Bootstrap
 from hgcae.events import Events
 from hgcae.geometry.cells import CellTable
@@ -100,8 +100,8 @@ def evaluate_level(
     """
     settings = settings or EvaluateSettings()
     check_pair(true, decoded)
-    frame = CellTable.of(true.hierarchy, detector)
-    before, after = moments(true, frame), moments(decoded, frame)
+    table = CellTable.of(true.hierarchy, detector)
+    before, after = moments(true, table), moments(decoded, table)
     return {
         "level": true.hierarchy.level(level).name,
         "root": true.hierarchy.root,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hgcae.evaluate.frame import check_pair
+from hgcae.evaluate.samples import check_pair
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.plots.cells import unit_shapes
