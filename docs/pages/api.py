@@ -9,11 +9,15 @@ from typing import Any
 
 PACKAGES = ("hgcae", "hgcae.store", "hgcae.sources", "hgcae.simulate", "hgcae.codec", "hgcae.evaluate", "hgcae.plots")
 MODULES = (
+    "hgcae.codes",
     "hgcae.events",
+    "hgcae.geometry.cells",
     "hgcae.geometry.detector",
     "hgcae.geometry.hierarchy",
+    "hgcae.model.assembly",
     "hgcae.model.autoencoder",
     "hgcae.model.files",
+    "hgcae.store.codes",
     "hgcae.integer.encoder",
     "hgcae.integer.network",
     "hgcae.integer.cost",

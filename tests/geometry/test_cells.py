@@ -25,13 +25,15 @@ def test_a_detector():
         np.testing.assert_array_equal(table.weight[cells], detector.layer_mev_per_mip[layer] / ADC_PER_MIP / 1000)
         np.testing.assert_array_equal(np.asarray(table.xy_cm)[cells], detector.layer_cell_xy)
         assert (np.asarray(table.sensor_um)[cells] == detector.settings.layers[layer].sensor_um).all()
-    assert (table.n_layers, table.unit) == (detector.n_layers, "GeV")
+        assert (table.place[cells] == np.arange(n)).all()
+    assert (table.n_layers, table.unit, table.charge_unit) == (detector.n_layers, "GeV", ("MIP", ADC_PER_MIP))
     np.testing.assert_array_equal(table.missing, ~detector.hierarchy.present("CELL"))
 
 
 def test_a_bare_unit_is_one_layer_of_counts():
     table = CellTable.of(Hierarchy.of(ROC=(4, 4), MODULE=3))
     assert (table.n_layers, table.unit, table.weight.tolist()) == (1, "ADC", [1.0] * 48)
+    assert table.charge_unit == ("ADC counts", 1)
     assert table.xy_cm is not None
     assert table.xy_cm.shape == (48, 2)
 
@@ -42,6 +44,7 @@ def test_layers_may_differ():
     layer, xy = np.repeat([0, 1], [8, 12]), rng.normal(0, 5, (20, 2))
     weight = np.where(layer == 0, 0.5, 2.0) * rng.uniform(0.9, 1.1, 20)
     table = CellTable(PATCHES, layer, weight, "GeV", xy)
+    assert table.place.tolist() == [*range(8), *range(12)]
     charge = rng.integers(1, 100, (3, 20))
     found = moments(Events.from_dense(charge.reshape(3, *PATCHES.shape), PATCHES), table)
     energy = charge * weight
@@ -49,6 +52,15 @@ def test_layers_may_differ():
     np.testing.assert_allclose(found.energy, expected)
     centres = np.stack([energy[:, layer == k] @ xy[layer == k] / expected[:, k, None] for k in (0, 1)], axis=1)
     np.testing.assert_allclose(np.asarray(found.centre_cm), centres)
+
+
+def test_cells_may_be_missing():
+    """A missing ROC is a hole in its layer: its cells keep their places, and hold nothing."""
+    holes = Hierarchy(PATCHES.levels, {"ROC": (1,)})
+    table = CellTable(holes, np.repeat([0, 1], [8, 12]), np.ones(20), "ADC", None)
+    assert np.flatnonzero(table.missing).tolist() == [4, 5, 6, 7]
+    charge = np.where(table.missing, 0, 1)
+    assert moments(Events.from_dense(charge.reshape(1, *holes.shape), holes), table).energy.tolist() == [[4, 12]]
 
 
 @pytest.mark.parametrize(("layer", "xy"), [(np.zeros(19), None), (np.repeat([1, 0], 10), None), (np.zeros(20), np.zeros((19, 2)))])

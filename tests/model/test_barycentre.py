@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from hgcae.model.barycentre import settled, tilted
-from hgcae.model.frames import Frame
+from hgcae.model.frames import ChildFrame
 
 RNG = np.random.default_rng(7)
 PLACES = {"line": (2 * np.arange(30)[:, None] + 1) / 30 - 1, "plane": RNG.uniform(-0.7, 0.7, (16, 2))}
@@ -78,7 +78,7 @@ def test_gradients_pass():
 def test_what_is_missing_is_shared_between_shares_and_places():
     """To first order places move by s^2 (C + s^2)^-1 of it, where C is the covariance of the children and s^2 the variance of places."""
     centre = np.array([[0.5, 0.0], [-0.25, 0.4], [-0.25, -0.4]])
-    frame = Frame(1.0, centre, np.tile(0.5 * np.eye(2), (3, 1, 1)))
+    frame = ChildFrame(1.0, centre, np.tile(0.5 * np.eye(2), (3, 1, 1)))
     logits, place = RNG.normal(0, 0.3, (20, 3)).astype(np.float32), np.zeros((20, 3, 2), dtype=np.float32)
     share = shares(logits)
     mean = share @ centre

@@ -8,13 +8,13 @@ import pytest
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import unit_xy_cm
-from hgcae.model.frames import Frame, frames
+from hgcae.model.frames import ChildFrame, frames
 from model.toys import MODULE
 
 FLOWER = Hierarchy.of(ROC=(4, 4), MODULE=3, TRIPLET=3)
 
 
-def cells(found: dict[str, Frame], names: tuple[str, ...]) -> np.ndarray:
+def cells(found: dict[str, ChildFrame], names: tuple[str, ...]) -> np.ndarray:
     """Positions of the cells of a unit of the last level, in units of its radius."""
     *lower, name = names
     if not lower:
@@ -57,7 +57,7 @@ def test_unknown_positions():
 
 def test_frames_survive_json():
     for frame in frames(FLOWER, unit_xy_cm(FLOWER)).values():
-        again = Frame.from_dict(json.loads(json.dumps(frame.to_dict())))
+        again = ChildFrame.from_dict(json.loads(json.dumps(frame.to_dict())))
         assert again.radius_cm == frame.radius_cm
         np.testing.assert_array_equal(again.centre, frame.centre)
         if frame.matrix is not None:

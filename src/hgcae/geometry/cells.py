@@ -74,6 +74,16 @@ class CellTable:
         """Number of layers; 1 for a bare unit."""
         return int(self.layer[-1]) + 1
 
+    @property
+    def charge_unit(self) -> tuple[str, float]:
+        """Unit in which charges are shown, and its size in ADC counts: MIP, or ADC counts for a bare unit."""
+        return ("MIP", ADC_PER_MIP) if self.unit == "GeV" else ("ADC counts", 1.0)
+
+    @cached_property
+    def place(self) -> NDArray[np.int64]:
+        """Number of each cell in its layer: (n_cells,)."""
+        return np.arange(len(self.layer)) - np.searchsorted(self.layer, self.layer)
+
     @cached_property
     def missing(self) -> NDArray[np.bool_]:
         """Whether a cell is missing: (n_cells,)."""

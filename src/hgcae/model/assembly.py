@@ -14,7 +14,7 @@ from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.calibration import Calibration
 from hgcae.model.compiled import CompiledLevel
 from hgcae.model.conserving import ConservingLevel
-from hgcae.model.frames import Frame
+from hgcae.model.frames import ChildFrame
 from hgcae.model.heads import Heads
 from hgcae.model.initial import initialise
 from hgcae.model.level import LevelModel
@@ -45,7 +45,7 @@ class Assembly:
         hierarchy: Hierarchy,
         settings: ModelSettings,
         calibration: Calibration,
-        frames: Mapping[str, Frame],
+        frames: Mapping[str, ChildFrame],
         seed: int = 0,
         detector: tuple[str, str] | None = None,
     ) -> None:

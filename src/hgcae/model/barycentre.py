@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hgcae.model.frames import Frame
+from hgcae.model.frames import ChildFrame
 
 _STEPS = 6
 """Steps of a tilt; trained decoders need two or three to meet a barycentre to a thousandth of the unit."""
@@ -61,7 +61,7 @@ def _solved(matrix: Any, vector: Any) -> Any:
     return jnp.stack([yy * x - xy * y, xx * y - xy * x], axis=1) / (xx * yy - xy * xy)[:, None]
 
 
-def settled(frame: Frame, logits: Any, place: Any, target: Any) -> tuple[Any, Any]:
+def settled(frame: ChildFrame, logits: Any, place: Any, target: Any) -> tuple[Any, Any]:
     """Tilts shares of the charge and shifts the children's own barycentres, so that their mean is what was sent.
 
     The least change of shares by factors 1 + a . z, and of all places by d, has d = s^2 a and (C + s^2) a = what is missing, with the
@@ -85,7 +85,7 @@ def settled(frame: Frame, logits: Any, place: Any, target: Any) -> tuple[Any, An
     return logits, place + jnp.einsum("ckl,nl->nck", np.linalg.inv(matrix), missing)
 
 
-def towards_children(frame: Frame, position: Any) -> Any:
+def towards_children(frame: ChildFrame, position: Any) -> Any:
     """Returns how a barycentre (n, 2) lies to each child: (n, children, 3).
 
     Its place in the child's own frame, cut where it leaves the child, and a bell of the distance to the child's centre. Trigger cells have

@@ -18,7 +18,7 @@ from hgcae.integer.encoder import ConservingTables, IntegerEncoder
 from hgcae.integer.kernels import MATRIX_BITS
 from hgcae.integer.network import QuantisedNetwork
 from hgcae.model import barycentre, layers, sums
-from hgcae.model.frames import Frame
+from hgcae.model.frames import ChildFrame
 from hgcae.model.level import LevelModel
 from hgcae.model.presets import ConservingSettings
 
@@ -57,7 +57,7 @@ class ConservingLevel(LevelModel):
         children: int,
         settings: ConservingSettings,
         below: ConservingLevel | None,
-        frame: Frame | None,
+        frame: ChildFrame | None,
         maximum: float,
         lsb: float = 1.0,
         child_weight: NDArray[np.float64] | None = None,
@@ -130,7 +130,7 @@ class ConservingLevel(LevelModel):
             parts += [jnp.reshape(part, (part.shape[0], -1)) for part in (numbers * root[..., None], numbers)]
         return jnp.concatenate([*parts, log[:, None]], axis=1), child
 
-    def _barycentre(self, frame: Frame, child: Any, x: Any) -> Any:
+    def _barycentre(self, frame: ChildFrame, child: Any, x: Any) -> Any:
         """Returns the barycentre (n, 2 or 3) on the grid of the code's numbers, from the children's sums and codes."""
         position: Any = jnp.asarray(self._position(frame))
         if self._follows and self.below is not None:
@@ -236,12 +236,12 @@ class ConservingLevel(LevelModel):
         """Codes of each coordinate of the barycentre on either side of zero."""
         return np.array([1 << (bits - 1) for bits in self.settings.coordinates], dtype=np.int32)
 
-    def _position(self, frame: Frame) -> NDArray[np.int32]:
+    def _position(self, frame: ChildFrame) -> NDArray[np.int32]:
         """Returns the places of the children (children, 2 or 3), fixed point."""
         place = np.column_stack([frame.centre, frame.depth]) if self.settings.depth else frame.centre
         return np.round(place * _POSITION_ONE).astype(np.int32)
 
-    def _matrix(self, frame: Frame) -> NDArray[np.int32]:
+    def _matrix(self, frame: ChildFrame) -> NDArray[np.int32]:
         """Returns the fixed-point maps from the children's own barycentres, zero where a child has no frame of its own.
 
         (children, 2 or 3, 2): a child's own barycentre says nothing of the depth.

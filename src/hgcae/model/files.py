@@ -17,7 +17,7 @@ from hgcae.geometry.detector import detector_from_dict, detector_to_dict
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
-from hgcae.model.frames import Frame
+from hgcae.model.frames import ChildFrame
 from hgcae.model.heads import Heads
 from hgcae.model.presets import ModelSettings
 from hgcae.model.training_data import TrainingData
@@ -100,7 +100,7 @@ def load(path: str | Path) -> Autoencoder:
             hierarchy,
             ModelSettings.load(header["settings"], source=folder / "model.json"),
             Calibration(**calibration),
-            {name: Frame.from_dict(frame) for name, frame in header["frames"].items()},
+            {name: ChildFrame.from_dict(frame) for name, frame in header["frames"].items()},
             detector=detector_from_dict(header["detector"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -18,7 +18,7 @@ _STACKED = 0.05
 
 
 @dataclass(frozen=True)
-class Frame:
+class ChildFrame:
     """Children of one level.
 
     Args:
@@ -47,20 +47,20 @@ class Frame:
         return {"radius_cm": self.radius_cm, "centre": self.centre.tolist(), "matrix": matrix}
 
     @classmethod
-    def from_dict(cls, values: dict[str, ArrayLike]) -> Frame:
+    def from_dict(cls, values: dict[str, ArrayLike]) -> ChildFrame:
         """Rebuilds a frame from `to_dict`."""
         matrix = None if values["matrix"] is None else np.asarray(values["matrix"])
         return cls(float(np.asarray(values["radius_cm"])), np.asarray(values["centre"]), matrix)
 
 
-def frames(hierarchy: Hierarchy, cell_xy: NDArray[np.floating] | None) -> dict[str, Frame]:
+def frames(hierarchy: Hierarchy, cell_xy: NDArray[np.floating] | None) -> dict[str, ChildFrame]:
     """Returns the frame of each level from the positions of the trigger cells of one root unit, cm: (n_cells, 2).
 
     The first unit of each level stands for all of them. Without positions there are no frames.
     """
     if cell_xy is None:
         return {}
-    result: dict[str, Frame] = {}
+    result: dict[str, ChildFrame] = {}
     below: tuple[NDArray[np.float64], float] | None = None
     for level in hierarchy.levels:
         xy = np.asarray(cell_xy[: hierarchy.n_cells(level.name)], dtype=np.float64)
@@ -75,6 +75,6 @@ def frames(hierarchy: Hierarchy, cell_xy: NDArray[np.floating] | None) -> dict[s
                 np.linalg.lstsq(canonical / child_radius, child - c, rcond=None)[0].T for child, c in zip(children, centre, strict=True)
             ]
             matrix = np.stack(maps)
-        result[level.name] = Frame(radius, centre, matrix)
+        result[level.name] = ChildFrame(radius, centre, matrix)
         below = (local, radius)
     return result

@@ -16,7 +16,7 @@ from hgcae.evaluate.core.moments import moments
 from hgcae.evaluate.core.pieces import check_pair
 from hgcae.events import Events
 from hgcae.geometry import hexagons, module
-from hgcae.geometry.cells import ADC_PER_MIP, CellTable
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.positions import unit_module_xy_cm
 from hgcae.plots.cells import trigger_cells
@@ -63,16 +63,16 @@ class Displays:
         for decoded in self.decoded.values():
             check_pair(self.true, decoded)
         hierarchy, detector = self.true.hierarchy, self.detector
-        frame = CellTable.of(hierarchy, detector)
+        table = CellTable.of(hierarchy, detector)
         centres, per_module = self._modules()
         whole = {} if detector is None else {"z_cm": detector.layer_z_cm.tolist(), "depth_x0": np.cumsum(detector.layer_x0).tolist()}
         samples = {"input": self.true, **self.decoded}
-        energies = {name: moments(sample, frame).energy for name, sample in samples.items()}
+        energies = {name: moments(sample, table).energy for name, sample in samples.items()}
         return {
-            "layers": frame.n_layers,
-            "cells_per_layer": hierarchy.n_cells() // frame.n_layers,
-            "unit": "MIP" if detector is not None else "ADC counts",
-            "energy_unit": frame.unit,
+            "layers": table.n_layers,
+            "cells_per_layer": hierarchy.n_cells() // table.n_layers,
+            "unit": table.charge_unit[0],
+            "energy_unit": table.unit,
             **whole,
             "modules": centres.round(3).tolist(),
             "outline": hexagons.corners(module.WAFER_CM).round(3).tolist(),
@@ -80,7 +80,7 @@ class Displays:
             "cell_xy": module.trigger_cell_xy()[:per_module].round(3).tolist(),
             "colours": [to_hex(colours()(x)) for x in (np.arange(_STEPS) + 0.5) / _STEPS],
             "empty": EMPTY,
-            "events": [self._event(i, {name: energy[i] for name, energy in energies.items()}) for i in range(len(self.true))],
+            "events": [self._event(i, table, {name: energy[i] for name, energy in energies.items()}) for i in range(len(self.true))],
         }
 
     def _modules(self) -> tuple[NDArray[np.float64], int]:
@@ -96,9 +96,8 @@ class Displays:
             raise GeometryError(msg)
         return centres, module.N_CELLS
 
-    def _event(self, i: int, energies: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
-        per_unit = ADC_PER_MIP if self.detector is not None else 1.0
-        true = self.true[i]
+    def _event(self, i: int, table: CellTable, energies: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+        true, (_, per_unit) = self.true[i], table.charge_unit
         norm = scale(true.charge / per_unit)
         low, high = float(norm.vmin or 1.0), float(norm.vmax or 10.0)
         pictures = {

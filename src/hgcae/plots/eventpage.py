@@ -103,9 +103,9 @@ def _side(name: str, events: Events, detector: Detector) -> _Side:
     if len(events) != 1:
         msg = f"a page shows one event, found {len(events)}"
         raise GeometryError(msg)
-    frame = CellTable.of(events.hierarchy, detector)
+    table = CellTable.of(events.hierarchy, detector)
     charge = events.to_dense().reshape(detector.n_layers, -1) / ADC_PER_MIP
-    return _Side(name, charge, moments(events, frame).energy[0])
+    return _Side(name, charge, moments(events, table).energy[0])
 
 
 def window(charge: NDArray[np.float64], detector: Detector) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter
 
 from hgcae.errors import DataFormatError
 from hgcae.events import Events
-from hgcae.geometry.cells import ADC_PER_MIP
+from hgcae.geometry.cells import ADC_PER_MIP, CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.plots.style import COLOURS, FAINT, INK, label, save, styled
 
@@ -99,7 +99,8 @@ def occupancy_figure(samples: Mapping[str, Events], detector: Detector, path: st
         highest = max((float(sample.charge.max()) for sample in samples.values() if len(sample.charge)), default=ADC_PER_MIP)
         edges = np.geomspace(0.1, max(2 * highest / ADC_PER_MIP, 1.0), 50)
         for i, (name, sample) in enumerate(samples.items()):
-            per_layer = np.bincount(sample.cell // detector.cells_per_layer, minlength=n_layers) / max(len(sample), 1)
+            layer = CellTable.of(sample.hierarchy, detector).layer[sample.cell]
+            per_layer = np.bincount(layer, minlength=n_layers) / max(len(sample), 1)
             density = np.histogram(sample.charge / ADC_PER_MIP, edges)[0] / max(len(sample), 1)
             style: dict[str, Any] = {"fill": True, "color": "#cfcfd4"} if i == 0 else {"color": COLOURS[(i - 1) % len(COLOURS)], "lw": 1.5}
             layers.stairs(per_layer, np.arange(n_layers + 1) + 0.5, label=name, **style)

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from hgcae.model.autoencoder import Autoencoder, present_children
 from hgcae.model.compiled import stateless
-from hgcae.model.frames import Frame
+from hgcae.model.frames import ChildFrame
 from hgcae.settings import Settings
 from hgcae.train.batches import Pick
 
@@ -228,7 +228,7 @@ class ChildLoss:
         weight = s.layers if layers else s.children
         return weight * _share_distance(p, t, s) + (t * inside).sum(axis=1) + self._position(level.frame, p, t, found, true)
 
-    def _position(self, frame: Frame | None, p: Any, t: Any, found: Any, true: Any) -> Any:
+    def _position(self, frame: ChildFrame | None, p: Any, t: Any, found: Any, true: Any) -> Any:
         """The barycentre term: the children's shares with their places in the unit."""
         if frame is None or frame.matrix is None:
             return 0.0

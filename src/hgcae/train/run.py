@@ -17,7 +17,7 @@ from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import root_xy_cm
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
-from hgcae.model.frames import Frame, frames
+from hgcae.model.frames import ChildFrame, frames
 from hgcae.model.presets import ModelSettings, Precision, l1_preset, original_preset
 from hgcae.model.training_data import TrainingData
 from hgcae.outputs import atomic_path
@@ -248,7 +248,7 @@ def resolved(settings: RunSettings) -> RunSettings:
     return _in_full(settings, hierarchy, positions)
 
 
-def _in_full(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, Frame]) -> RunSettings:
+def _in_full(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, ChildFrame]) -> RunSettings:
     full = {"model": model_settings(settings, hierarchy, positions), "levels": {}, "schedule": schedule_of(settings, hierarchy)}
     return settings.model_copy(update={**full, **{name: None for short in _REPLACED.values() for name in short}})
 
@@ -264,7 +264,7 @@ def schedule_of(settings: RunSettings, hierarchy: Hierarchy) -> Schedule:
     return settings.schedule or SCHEDULES[settings.preset](hierarchy, length, **batch)
 
 
-def model_settings(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, Frame]) -> ModelSettings:
+def model_settings(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, ChildFrame]) -> ModelSettings:
     """Returns the model settings of a run: the preset's or its own, with what it changes of single levels.
 
     Raises:
@@ -281,7 +281,7 @@ def model_settings(settings: RunSettings, hierarchy: Hierarchy, positions: Mappi
     return ModelSettings.load(values, "settings")
 
 
-def _preset(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, Frame]) -> ModelSettings:
+def _preset(settings: RunSettings, hierarchy: Hierarchy, positions: Mapping[str, ChildFrame]) -> ModelSettings:
     given: dict[str, Any] = {"latent": settings.latent, "precision": settings.decoder_precision}
     if settings.preset == "l1":
         depth = hierarchy.root in positions and positions[hierarchy.root].stacked

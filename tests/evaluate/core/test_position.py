@@ -42,8 +42,8 @@ def test_log_weights_drop_small_cells_and_flatten_large_ones():
 
 
 def test_scaling_moves_nothing(showers, prototype):
-    frame = CellTable.of(showers.hierarchy, prototype)
-    before, after = moments(showers, frame), moments(scaled(showers, 0.5), frame)
+    table = CellTable.of(showers.hierarchy, prototype)
+    before, after = moments(showers, table), moments(scaled(showers, 0.5), table)
     shift = barycentre_shift(before, after, showers.true_energy_gev, EDGES, 20, Bootstrap(5))
     assert shift is not None
     assert shift["per_axis"]["all"]["rms"] == pytest.approx(0, abs=1e-9)
@@ -79,8 +79,8 @@ def test_layer_errors_weigh_with_energy_and_skip_lost_layers(testbeam):
 
     true = event([(0, 5, 10.0), (1, 5, 30.0), (2, 5, 60.0)])
     decoded = event([(0, 6, 10.0), (1, 5, 40.0)])
-    frame = CellTable.of(testbeam.hierarchy, testbeam)
-    before, after = moments(true, frame), moments(decoded, frame)
+    table = CellTable.of(testbeam.hierarchy, testbeam)
+    before, after = moments(true, table), moments(decoded, table)
     energy = weight[:3] * [10, 30, 60]
     rms, covered = layer_barycentre_rms_mm(before, after)
     distance2 = 100 * ((xy[6] - xy[5]) ** 2).sum()
@@ -90,13 +90,13 @@ def test_layer_errors_weigh_with_energy_and_skip_lost_layers(testbeam):
 
 
 def test_empty_events_are_undefined_and_counted(showers, prototype):
-    frame = CellTable.of(showers.hierarchy, prototype)
+    table = CellTable.of(showers.hierarchy, prototype)
     lost = emptied(showers, 4)
-    shift = barycentre_shift(moments(showers, frame), moments(lost, frame), showers.true_energy_gev, EDGES, 20, Bootstrap(5))
+    shift = barycentre_shift(moments(showers, table), moments(lost, table), showers.true_energy_gev, EDGES, 20, Bootstrap(5))
     assert shift is not None
     assert shift["x"]["all"]["undefined"] == 1
-    assert layer_profile_error(moments(showers, frame), moments(lost, frame))[4] == pytest.approx(1)
-    assert np.isnan(layer_profile_error(moments(lost, frame), moments(showers, frame))[4])
+    assert layer_profile_error(moments(showers, table), moments(lost, table))[4] == pytest.approx(1)
+    assert np.isnan(layer_profile_error(moments(lost, table), moments(showers, table))[4])
 
 
 def test_unknown_geometry_has_no_position():
@@ -130,9 +130,9 @@ def test_a_flower_is_the_prototype_layer_about_its_centre(prototype):
 
 def test_the_true_axis_is_met(prototype):
     events = toy_showers(prototype, 400, spots=800)
-    frame = CellTable.of(events.hierarchy, prototype)
+    table = CellTable.of(events.hierarchy, prototype)
     axis = axis_xy_cm(events, prototype.layer_z_cm, float(prototype.layer_z_cm[0]))
-    samples = {"uncompressed": moments(events, frame)}
+    samples = {"uncompressed": moments(events, table)}
     metrics = axis_distance(samples, axis, events.particles["energy_gev"], EDGES, 20, Bootstrap(50))["uncompressed"]
     for name in ("x", "y"):
         above = metrics[name]["above"]

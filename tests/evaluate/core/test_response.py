@@ -25,9 +25,9 @@ def test_energy_is_charge_times_layer_weight(showers, prototype):
 
 def test_a_bare_module_counts_adc():
     hierarchy = Hierarchy.of(ROC=(4, 4), MODULE=3)
-    frame = CellTable.of(hierarchy)
-    assert (frame.unit, frame.n_layers) == ("ADC", 1)
-    assert (frame.weight == 1.0).all()
+    table = CellTable.of(hierarchy)
+    assert (table.unit, table.n_layers) == ("ADC", 1)
+    assert (table.weight == 1.0).all()
 
 
 def test_a_detector_of_other_levels_is_refused(showers, testbeam):
@@ -36,8 +36,8 @@ def test_a_detector_of_other_levels_is_refused(showers, testbeam):
 
 
 def test_a_scaled_decoder_has_exactly_that_bias_and_no_width(showers, prototype):
-    frame = CellTable.of(showers.hierarchy, prototype)
-    before, after = moments(showers, frame).total, moments(scaled(showers, 1.02), frame).total
+    table = CellTable.of(showers.hierarchy, prototype)
+    before, after = moments(showers, table).total, moments(scaled(showers, 1.02), table).total
     metrics = spread_by_energy(ratio(after, before), showers.particles["energy_gev"], EDGES, 20, Bootstrap(20))
     for part in (metrics["all"], metrics["above"], metrics["bins"][-1]):
         assert part["mean"] == pytest.approx(1.02, abs=1e-12)
@@ -47,10 +47,10 @@ def test_a_scaled_decoder_has_exactly_that_bias_and_no_width(showers, prototype)
 
 def test_gaussian_smearing_is_recovered(prototype):
     events = toy_showers(prototype, 4000, spots=5)
-    frame = CellTable.of(events.hierarchy, prototype)
+    table = CellTable.of(events.hierarchy, prototype)
     smear = 1 + 0.03 * np.random.default_rng(8).standard_normal(4000)
     metrics = spread_by_energy(
-        ratio(moments(scaled(events, smear), frame).total, moments(events, frame).total), None, EDGES, 20, Bootstrap()
+        ratio(moments(scaled(events, smear), table).total, moments(events, table).total), None, EDGES, 20, Bootstrap()
     )
     all_events = metrics["all"]
     assert all_events["std"] == pytest.approx(smear.std(ddof=1), rel=1e-6)

@@ -89,8 +89,8 @@ def test_all_codes_see_the_same_resampled_events(showers, decoded, prototype):
 
 
 def test_the_depth_of_one_layer(showers, prototype):
-    frame = CellTable.of(showers.hierarchy, prototype)
-    sample = moments(showers, frame)
+    table = CellTable.of(showers.hierarchy, prototype)
+    sample = moments(showers, table)
     alone = replace(sample, energy=np.where(np.arange(prototype.n_layers) == 4, sample.energy, 0))
     assert mean_depth_x0(alone, prototype) == pytest.approx(np.full(len(showers), prototype.layer_x0[:5].sum()), nan_ok=True)
 

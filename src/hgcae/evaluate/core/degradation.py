@@ -44,12 +44,12 @@ def degradation(reference: Events, decoded: Events, detector: Detector | None, b
         GeometryError, DataFormatError: The samples do not describe the same events.
     """
     check_pair(reference, decoded)
-    frame = CellTable.of(reference.hierarchy, detector)
+    table = CellTable.of(reference.hierarchy, detector)
     cells = compare(reference, decoded).summary()
     true_gev = reference.true_energy_gev
     if true_gev is not None and (true_gev > ABOVE_GEV).sum() >= MIN_ENTRIES:
         reference, decoded = reference[true_gev > ABOVE_GEV], decoded[true_gev > ABOVE_GEV]
-    before, after = moments(reference, frame), moments(decoded, frame)
+    before, after = moments(reference, table), moments(decoded, table)
     energy = bootstrap.spread(ratio(after.total, before.total), ("median", "sigma_eff"))
     centres = before.barycentre_cm, after.barycentre_cm
     shift = np.zeros(0) if centres[0] is None or centres[1] is None else MM_PER_CM * (centres[1] - centres[0])

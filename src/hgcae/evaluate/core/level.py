@@ -90,8 +90,8 @@ def evaluate_level(
     """
     settings = settings or EvaluateSettings()
     check_pair(true, decoded)
-    frame = CellTable.of(true.hierarchy, detector)
-    before, after = moments(true, frame), moments(decoded, frame)
+    table = CellTable.of(true.hierarchy, detector)
+    before, after = moments(true, table), moments(decoded, table)
     return {
         "level": true.hierarchy.level(level).name,
         "root": true.hierarchy.root,

@@ -52,21 +52,21 @@ def weighted_mean(values: NDArray[np.float64], weight: NDArray[np.float64]) -> N
     return np.einsum("nk,nk...->n...", weight, values) / total.reshape(-1, *[1] * (values.ndim - 2))
 
 
-def moments(events: Events, frame: CellTable) -> Moments:
+def moments(events: Events, table: CellTable) -> Moments:
     """Returns energies (charge x layer weight) and centres of every layer of every event."""
     pieces = list(events.chunks(piece_size(len(events), len(events.cell)))) or [events]
-    energy, linear, logarithmic = (np.concatenate(column) for column in zip(*(_piece(piece, frame) for piece in pieces), strict=True))
-    if frame.xy_cm is None:
-        return Moments(frame.unit, energy, None, None)
-    return Moments(frame.unit, energy, linear, logarithmic)
+    energy, linear, logarithmic = (np.concatenate(column) for column in zip(*(_piece(piece, table) for piece in pieces), strict=True))
+    if table.xy_cm is None:
+        return Moments(table.unit, energy, None, None)
+    return Moments(table.unit, energy, linear, logarithmic)
 
 
-def _piece(events: Events, frame: CellTable) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    shape = (len(events), frame.n_layers)
-    row = events.event * frame.n_layers + frame.layer[events.cell]
-    energy = events.charge * frame.weight[events.cell]
-    layer_energy = group_sums(row, energy, len(events) * frame.n_layers)
-    xy = np.zeros((len(events.cell), 2)) if frame.xy_cm is None else frame.xy_cm[events.cell]
+def _piece(events: Events, table: CellTable) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    shape = (len(events), table.n_layers)
+    row = events.event * table.n_layers + table.layer[events.cell]
+    energy = events.charge * table.weight[events.cell]
+    layer_energy = group_sums(row, energy, len(events) * table.n_layers)
+    xy = np.zeros((len(events.cell), 2)) if table.xy_cm is None else table.xy_cm[events.cell]
     log_weight = np.maximum(0.0, LOG_WEIGHT_W0 + np.log(energy / layer_energy[row]))
     centres = [_centres(row, weight, xy, len(layer_energy)).reshape(*shape, 2) for weight in (energy, log_weight)]
     return layer_energy.reshape(shape), centres[0], centres[1]

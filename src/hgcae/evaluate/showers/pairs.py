@@ -126,8 +126,8 @@ def _pair(
     event = events.event
     place = projected_cm(events, detector, settings.direction)
     nearer = np.linalg.norm(place - xy[event, 0], axis=1) < np.linalg.norm(place - xy[event, 1], axis=1)
-    frame = CellTable.of(events.hierarchy, detector)
-    energy = events.charge * frame.weight[events.cell]
+    table = CellTable.of(events.hierarchy, detector)
+    energy = events.charge * table.weight[events.cell]
     total = group_sums(event, energy, len(events))
     share = group_sums(event, energy * nearer, len(events)) / np.where(total > 0, total, np.nan)
     return MM_PER_CM * np.linalg.norm(xy[:, 0] - xy[:, 1], axis=1), share

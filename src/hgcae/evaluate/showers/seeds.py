@@ -55,8 +55,8 @@ class Seeds:
 
 def projected_cm(events: Events, detector: Detector, direction: str) -> NDArray[np.float64]:
     """Returns the centre of each charged cell, projected into the plane of the first layer: (nnz, 2) cm."""
-    layer, cell = np.divmod(events.cell, detector.cells_per_layer)
-    return detector.layer_cell_xy[cell] * _scale(detector, direction)[layer][:, None]
+    table = CellTable.of(events.hierarchy, detector)
+    return np.asarray(table.xy_cm)[events.cell] * _scale(detector, direction)[table.layer[events.cell]][:, None]
 
 
 def _scale(detector: Detector, direction: str) -> NDArray[np.float64]:
@@ -70,15 +70,15 @@ def find_seeds(events: Events, detector: Detector, settings: PhysicsSettings) ->
     Raises:
         GeometryError: The events are not those of the detector.
     """
-    frame = CellTable.of(events.hierarchy, detector)
+    table = CellTable.of(events.hierarchy, detector)
     reach = 2 + int(1.16 * (detector.radius_cm + settings.map_pitch_cm) / settings.map_pitch_cm)
     pieces = list(events.chunks(max(1, MAX_ENTRIES // (2 * reach + 1) ** 2))) or [events]
-    parts = [_find(piece, frame, detector, settings, reach) for piece in pieces]
+    parts = [_find(piece, table, detector, settings, reach) for piece in pieces]
     return Seeds(np.concatenate([part.xy_cm for part in parts]), np.concatenate([part.prominence for part in parts]))
 
 
-def _find(events: Events, frame: CellTable, detector: Detector, settings: PhysicsSettings, reach: int) -> Seeds:
-    raw = _maps(events, frame, detector, settings, reach)
+def _find(events: Events, table: CellTable, detector: Detector, settings: PhysicsSettings, reach: int) -> Seeds:
+    raw = _maps(events, table, detector, settings, reach)
     smooth = raw
     for _ in range(settings.map_smoothing):
         smooth = (smooth + sum(_shifted(smooth, step) for step in hexagons.DIRECTIONS) / 2) / 4
@@ -96,18 +96,18 @@ def _find(events: Events, frame: CellTable, detector: Detector, settings: Physic
     return Seeds(np.where(height[..., None] > 0, xy, np.nan), prominence)
 
 
-def _maps(events: Events, frame: CellTable, detector: Detector, settings: PhysicsSettings, reach: int) -> NDArray[np.float64]:
+def _maps(events: Events, table: CellTable, detector: Detector, settings: PhysicsSettings, reach: int) -> NDArray[np.float64]:
     """Returns the energy in each hexagon, GeV: (n, size, size) by axial coordinates + reach."""
     n, event = len(events), events.event
-    layer, cell = frame.layer[events.cell], events.cell
-    energy = events.charge * frame.weight[events.cell]
-    density = group_sums(event * frame.n_layers + layer, energy, n * frame.n_layers).reshape(n, -1) / detector.layer_x0
+    layer, cell = table.layer[events.cell], events.cell
+    energy = events.charge * table.weight[events.cell]
+    density = group_sums(event * table.n_layers + layer, energy, n * table.n_layers).reshape(n, -1) / detector.layer_x0
     depth = np.cumsum(detector.layer_x0)
     near = np.abs(depth - depth[density.argmax(axis=1)][:, None]) <= settings.map_window_x0
     use = near[event, layer]
     event, layer, cell, energy = event[use], layer[use], cell[use], energy[use]
     offset = (module.sensor_cell_xy() - module.trigger_cell_xy()[:, None])[cell % module.N_CELLS]
-    points = (np.asarray(frame.xy_cm)[cell][:, None] + offset) * _scale(detector, settings.direction)[layer][:, None, None]
+    points = (np.asarray(table.xy_cm)[cell][:, None] + offset) * _scale(detector, settings.direction)[layer][:, None, None]
     axial = hexagons.containing(points - np.array(detector.settings.centre_cm), settings.map_pitch_cm) + reach
     size = 2 * reach + 1
     place = (event[:, None] * size + np.clip(axial[..., 0], 0, size - 1)) * size + np.clip(axial[..., 1], 0, size - 1)

@@ -83,15 +83,15 @@ def shower_shapes(events: Events, detector: Detector) -> Shapes:
     Raises:
         GeometryError: The events are not those of the detector.
     """
-    frame = CellTable.of(events.hierarchy, detector)
+    table = CellTable.of(events.hierarchy, detector)
     pieces = list(events.chunks(piece_size(len(events), len(events.cell)))) or [events]
-    parts = [_shapes(piece, detector, frame) for piece in pieces]
+    parts = [_shapes(piece, detector, table) for piece in pieces]
     values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
     return Shapes(values, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("layer_fraction", "ring_fraction")))
 
 
-def _shapes(events: Events, detector: Detector, frame: CellTable) -> Shapes:
-    sample = moments(events, frame)
+def _shapes(events: Events, detector: Detector, table: CellTable) -> Shapes:
+    sample = moments(events, table)
     energy, total = sample.energy, np.where(sample.total > 0, sample.total, np.nan)
     fraction = energy / total[:, None]
     axis = fit_axis(fraction, np.asarray(sample.log_centre_cm), detector.layer_z_cm)
@@ -104,8 +104,8 @@ def _shapes(events: Events, detector: Detector, frame: CellTable) -> Shapes:
     layer_mip = events.unit_sums(_layer_level(detector)) / ADC_PER_MIP
     tangent = np.linalg.norm(barycentre, axis=1) / weighted_mean(np.broadcast_to(detector.layer_z_cm, energy.shape), energy)
     hadronic = np.array([layer.plane == "CE-H" for layer in detector.settings.layers])
-    radii, rings = _radii(events, frame, detector, axis)
-    sigma_eta, sigma_phi = angular_widths(events, frame, detector)
+    radii, rings = _radii(events, table, detector, axis)
+    sigma_eta, sigma_phi = angular_widths(events, table, detector)
     values = {
         "energy_gev": sample.total,
         "pt_gev": sample.total * np.sin(np.arctan(tangent)),
@@ -196,14 +196,14 @@ def shower_maximum(fraction: NDArray[np.float64], depth_x0: NDArray[np.float64],
     return np.where(found & (depth < depth_x0[:, -1]), depth, np.nan)
 
 
-def _radii(events: Events, frame: CellTable, detector: Detector, axis: Axis) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+def _radii(events: Events, table: CellTable, detector: Detector, axis: Axis) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """Returns the radii about the axis and the ring fractions."""
     n, event = len(events), events.event
-    layer = frame.layer[events.cell]
-    energy = events.charge * frame.weight[events.cell]
+    layer = table.layer[events.cell]
+    energy = events.charge * table.weight[events.cell]
     z = detector.layer_z_cm - detector.layer_z_cm[0]
     line = axis.impact_cm[event] + axis.slope[event] * z[layer][:, None]
-    radius = MM_PER_CM * np.linalg.norm(np.asarray(frame.xy_cm)[events.cell] - line, axis=1)
+    radius = MM_PER_CM * np.linalg.norm(np.asarray(table.xy_cm)[events.cell] - line, axis=1)
     known = np.isfinite(axis.slope).all(axis=1)
     total = np.where(known, group_sums(event, energy, n), np.nan)
     total = np.where(total > 0, total, np.nan)
@@ -232,20 +232,20 @@ def _holding(
     return np.where(known, np.append(radius, np.nan)[np.where(known, first, len(radius))], np.nan)
 
 
-def angular_widths(events: Events, frame: CellTable, detector: Detector) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def angular_widths(events: Events, table: CellTable, detector: Detector) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns sigma_etaeta and sigma_phiphi (radian) of events: (n,) each.
 
     sigma^2 of a layer = sum w (x - <x>)^2 / sum w with w = max(0, 4.7 + ln(E_cell / E_layer)) and x the pseudorapidity or azimuth of the
     cells seen from the interaction point (cms-sw/cmssw@45d10bbe, EcalClusterTools: covariances); the layers' sigma^2 are averaged with
     their energies (cms-sw/cmssw@0292d6e2, HGCalShowerShape: sigmaRRMean).
     """
-    n, n_layers = len(events), frame.n_layers
-    layer = frame.layer[events.cell]
-    energy = events.charge * frame.weight[events.cell]
+    n, n_layers = len(events), table.n_layers
+    layer = table.layer[events.cell]
+    energy = events.charge * table.weight[events.cell]
     row = events.event * n_layers + layer
     layer_energy = group_sums(row, energy, n * n_layers)
     weight = np.maximum(0.0, LOG_WEIGHT_W0 + np.log(energy / layer_energy[row]))
-    x, y = np.asarray(frame.xy_cm)[events.cell].T
+    x, y = np.asarray(table.xy_cm)[events.cell].T
     eta, phi = np.arcsinh(detector.layer_z_cm[layer] / np.hypot(x, y)), np.arctan2(y, x)
     result = []
     norm = group_sums(row, weight, n * n_layers)
