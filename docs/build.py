@@ -15,7 +15,7 @@ from pages import DOCS, PAGES, collect, headline, keep, kept, render
 def main() -> None:
     """Parses the command line and writes the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    measured = sorted(path.stem for path in (DOCS / "pages").glob("[!_]*.py") if path.stem != "headline")
+    measured = sorted(path.stem for path in (DOCS / "pages").glob("[!_]*.py") if path.stem not in ("headline", "api"))
     parser.add_argument("page", nargs="?", choices=measured, help="page with new results")
     parser.add_argument("folder", nargs="?", type=Path, help="folder of its results; the HTML file of a report")
     told = parser.parse_args()

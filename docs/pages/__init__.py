@@ -39,7 +39,9 @@ def keep(page: str, found: Collected) -> None:
 
 
 def kept(page: str) -> dict[str, Any]:
-    """Returns the values of a page. Those of `benchmarks` are the results that the benchmarks themselves keep."""
+    """Returns the values of a page: those of `benchmarks` are what the benchmarks themselves keep, those of `api` come from the package."""
+    if page == "api":
+        return importlib.import_module("pages.api").values()
     if page == "benchmarks":
         return {path.stem: _read(path) for path in (DOCS.parent / "benchmarks" / "results").glob("*.json")}
     return _read(RESULTS / f"{page}.json")

@@ -19,8 +19,6 @@ from hgcae.geometry.hierarchy import Hierarchy
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-ADC_PER_MIP = 10.0
-"""Charge of one minimum-ionising particle, ADC counts (HGCROC target; CMS HGCAL TDR)."""
 
 PARTICLE_COLUMNS: Mapping[str, str] = {
     "pdg": "PDG identifier",

@@ -11,8 +11,8 @@ from evaluate.toys import scaled
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import EvaluateSettings, evaluate_level, head_summary, leading_particle
 from hgcae.evaluate.eventwise import METRICS, Reference, mean_depth_x0
-from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments
+from hgcae.geometry.cells import CellTable
 from hgcae.truth import contained
 
 SETTINGS = EvaluateSettings(bootstrap_replicas=20)
@@ -89,7 +89,7 @@ def test_all_codes_see_the_same_resampled_events(showers, decoded, prototype):
 
 
 def test_the_depth_of_one_layer(showers, prototype):
-    frame = Frame.of(showers.hierarchy, prototype)
+    frame = CellTable.of(showers.hierarchy, prototype)
     sample = moments(showers, frame)
     alone = replace(sample, energy=np.where(np.arange(prototype.n_layers) == 4, sample.energy, 0))
     assert mean_depth_x0(alone, prototype) == pytest.approx(np.full(len(showers), prototype.layer_x0[:5].sum()), nan_ok=True)

@@ -7,11 +7,11 @@ import pytest
 
 from evaluate.toys import emptied, from_entries, scaled, toy_showers
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments
 from hgcae.evaluate.position import axis_distance, barycentre_shift, layer_barycentre_rms_mm, layer_profile_error
 from hgcae.evaluate.statistics import Bootstrap
 from hgcae.geometry import module
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import unit_xy_cm
 from hgcae.truth import axis_xy_cm, border_distance_cm, contained, leading_particle
@@ -28,13 +28,13 @@ def module_events(*cells_and_charges):
 
 def test_barycentre_of_two_cells():
     xy = module.trigger_cell_xy()
-    found = moments(module_events([(3, 10.0), (20, 30.0)]), Frame.of(MODULE)).barycentre_cm
+    found = moments(module_events([(3, 10.0), (20, 30.0)]), CellTable.of(MODULE)).barycentre_cm
     assert found is not None
     np.testing.assert_allclose(found[0], (xy[3] + 3 * xy[20]) / 4)
 
 
 def test_log_weights_drop_small_cells_and_flatten_large_ones():
-    result = moments(module_events([(3, 100.0), (20, 50.0), (40, 0.5)]), Frame.of(MODULE)).log_centre_cm
+    result = moments(module_events([(3, 100.0), (20, 50.0), (40, 0.5)]), CellTable.of(MODULE)).log_centre_cm
     xy = module.trigger_cell_xy()
     w = 4.7 + np.log(np.array([100, 50]) / 150.5)
     assert result is not None
@@ -42,7 +42,7 @@ def test_log_weights_drop_small_cells_and_flatten_large_ones():
 
 
 def test_scaling_moves_nothing(showers, prototype):
-    frame = Frame.of(showers.hierarchy, prototype)
+    frame = CellTable.of(showers.hierarchy, prototype)
     before, after = moments(showers, frame), moments(scaled(showers, 0.5), frame)
     shift = barycentre_shift(before, after, showers.true_energy_gev, EDGES, 20, Bootstrap(5))
     assert shift is not None
@@ -58,8 +58,8 @@ def test_a_known_displacement_is_found_per_axis():
     # Moving all charge from cell 0 to cell 1 moves the barycentre by the distance of their centres.
     step = 10 * (module.trigger_cell_xy()[1] - module.trigger_cell_xy()[0])
     n = 12
-    before = moments(module_events(*[[(0, 5.0)]] * n), Frame.of(MODULE))
-    after = moments(module_events(*[[(1, 5.0)]] * n), Frame.of(MODULE))
+    before = moments(module_events(*[[(0, 5.0)]] * n), CellTable.of(MODULE))
+    after = moments(module_events(*[[(1, 5.0)]] * n), CellTable.of(MODULE))
     shift = barycentre_shift(before, after, None, EDGES, 20, Bootstrap(5))
     assert shift is not None
     assert shift["x"]["all"]["mean"] == pytest.approx(step[0])
@@ -79,7 +79,7 @@ def test_layer_errors_weigh_with_energy_and_skip_lost_layers(testbeam):
 
     true = event([(0, 5, 10.0), (1, 5, 30.0), (2, 5, 60.0)])
     decoded = event([(0, 6, 10.0), (1, 5, 40.0)])
-    frame = Frame.of(testbeam.hierarchy, testbeam)
+    frame = CellTable.of(testbeam.hierarchy, testbeam)
     before, after = moments(true, frame), moments(decoded, frame)
     energy = weight[:3] * [10, 30, 60]
     rms, covered = layer_barycentre_rms_mm(before, after)
@@ -90,7 +90,7 @@ def test_layer_errors_weigh_with_energy_and_skip_lost_layers(testbeam):
 
 
 def test_empty_events_are_undefined_and_counted(showers, prototype):
-    frame = Frame.of(showers.hierarchy, prototype)
+    frame = CellTable.of(showers.hierarchy, prototype)
     lost = emptied(showers, 4)
     shift = barycentre_shift(moments(showers, frame), moments(lost, frame), showers.true_energy_gev, EDGES, 20, Bootstrap(5))
     assert shift is not None
@@ -102,7 +102,7 @@ def test_empty_events_are_undefined_and_counted(showers, prototype):
 def test_unknown_geometry_has_no_position():
     pixels = Hierarchy.of(CELLROW=7, IMAGE=5)
     events = from_entries(pixels, 2, np.array([0, 1]), np.array([3, 30]), np.array([1.0, 2.0]))
-    sample = moments(events, Frame.of(pixels))
+    sample = moments(events, CellTable.of(pixels))
     assert sample.barycentre_cm is None
     assert barycentre_shift(sample, sample, None, EDGES, 20, Bootstrap(5)) is None
     assert np.isnan(layer_barycentre_rms_mm(sample, sample)[0]).all()
@@ -130,7 +130,7 @@ def test_a_flower_is_the_prototype_layer_about_its_centre(prototype):
 
 def test_the_true_axis_is_met(prototype):
     events = toy_showers(prototype, 400, spots=800)
-    frame = Frame.of(events.hierarchy, prototype)
+    frame = CellTable.of(events.hierarchy, prototype)
     axis = axis_xy_cm(events, prototype.layer_z_cm, float(prototype.layer_z_cm[0]))
     samples = {"uncompressed": moments(events, frame)}
     metrics = axis_distance(samples, axis, events.particles["energy_gev"], EDGES, 20, Bootstrap(50))["uncompressed"]

@@ -12,7 +12,8 @@ from hgcae.errors import DataFormatError
 from hgcae.evaluate.pairs import UNCOMPRESSED, calibrate, evaluate_count, evaluate_noise, evaluate_pairs
 from hgcae.evaluate.physics_settings import PhysicsSettings
 from hgcae.evaluate.seeds import find_seeds
-from hgcae.events import ADC_PER_MIP, Events
+from hgcae.events import Events
+from hgcae.geometry.cells import ADC_PER_MIP
 from hgcae.geometry.detector import Detector
 
 PROTOTYPE = Detector.load("prototype")

@@ -15,7 +15,8 @@ from hgcae.errors import GeometryError
 from hgcae.evaluate import shapes
 from hgcae.evaluate.quantities import QUANTITIES
 from hgcae.evaluate.shapes import fit_axis, shower_maximum, shower_shapes, shower_start
-from hgcae.events import ADC_PER_MIP, Events
+from hgcae.events import Events
+from hgcae.geometry.cells import ADC_PER_MIP
 from hgcae.geometry.detector import Detector
 from hgcae.truth import leading_particle
 

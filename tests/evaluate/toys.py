@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.events import ADC_PER_MIP, Events
+from hgcae.events import Events
+from hgcae.geometry.cells import ADC_PER_MIP
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
 

@@ -64,7 +64,7 @@ def test_integers_are_those_of_the_model(model, tmp_path):
     write_vectors(Run(model), "ROC", 40, 5, tmp_path)  # type: ignore[arg-type]
     _, inputs = rows(tmp_path / "inputs.csv")
     code = model.run("encode", "ROC", inputs.astype(np.float32))
-    np.testing.assert_array_equal(model.level("ROC").integers(code), rows(tmp_path / "integers.csv")[1])
+    np.testing.assert_array_equal(model.level("ROC").format.integers(code), rows(tmp_path / "integers.csv")[1])
 
 
 def test_the_same_seed_gives_the_same_files(model, tmp_path):
@@ -94,7 +94,7 @@ def test_the_unit_of_the_page():
         step=np.full(2, 2048.0),
         top=np.full(2, 16.0),
     )
-    encoder = IntegerEncoder(Network(FixedPoint(bits=10, integer=1), ()), tables, np.ones(3))
+    encoder = IntegerEncoder(Network(FixedPoint(bits=10, integer=1), ()), tables)
     charges = np.array([[0.0, 20, 3, 7]], dtype=np.float32)
     assert encoder.integers(charges).tolist() == [[30, 6, -3]]
     described = describe(encoder, 4)

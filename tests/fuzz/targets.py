@@ -30,6 +30,7 @@ from hgcae import store
 from hgcae.cli import info
 from hgcae.codec import Payload, UnitCodec, codec_from_config
 from hgcae.codec.cms import graph_layers
+from hgcae.codes import CodeFormat, Codes
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import physics, read_module_results, read_physics, read_results, read_stress
 from hgcae.evaluate.report import EvaluateSettings, write_results
@@ -45,13 +46,13 @@ from hgcae.settings import override
 from hgcae.simulate import SimulateSettings
 from hgcae.sources import read_events, write_events
 from hgcae.store.arrays import seal_zip
+from hgcae.store.codes import read_codes, write_codes
 from hgcae.store.results import write_results_file
 from hgcae.studies.code_size.plan import ScanSettings
 from hgcae.studies.points import read_point, write_point
 from hgcae.train.checkpoint import Checkpoint
 from hgcae.train.run import RunSettings
 from hgcae.workflow.archive import check_archive, write_archive
-from hgcae.workflow.codes import CodesFile
 from hgcae.workflow.settings import load_workflow
 from sources.toys import archive as cms_archive
 
@@ -214,14 +215,15 @@ def _make_point(folder: Path) -> None:
 def _make_codes(folder: Path) -> None:
     rng = np.random.default_rng(1)
     events, units = np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)
-    codes = CodesFile("ROC", 36, 4, events, units, rng.integers(-9, 9, (12, 4)), {"model": "a", "events": "b"})
-    codes.write(_sub(folder, 0) / "a.npz")
+    form = CodeFormat(np.full(4, 5), np.full(4, -9, dtype=np.int32), np.ones(4, dtype=np.float32))
+    codes = Codes("ROC", 4, events, units, rng.integers(0, 18, (12, 4)), form, np.full(4, 9))
+    write_codes(_sub(folder, 0) / "a.npz", codes, {"model": "a", "events": "b"})
 
 
 def _read_codes(folder: Path) -> object:
-    found = CodesFile.read(only(folder))
-    arrays = found.event.tobytes(), found.unit.tobytes(), found.code.tobytes()
-    return [found.level, found.bits_per_unit, found.n_events, arrays, found.made_of]
+    found, made_of = read_codes(only(folder))
+    arrays = found.event.tobytes(), found.unit.tobytes(), found.integers.tobytes()
+    return [found.level, found.format.bits, found.n_events, arrays, made_of]
 
 
 def _make_settings(folder: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from hgcae.codes import Codes
 from hgcae.coding.floatcode import FLOAT_4E3M
 from hgcae.coding.sums import UNITS, WEIGHT_ONE
 from hgcae.errors import DataFormatError, GeometryError
@@ -18,7 +19,6 @@ from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.conserving import ConservingLevel
-from hgcae.model.sparse import Codes
 from model.toys import MODULE, STACK, WEIGHT, autoencoder, conserving_settings, plain_settings, showers, unpruned
 
 PAIRS = [(level, root) for i, root in enumerate(STACK.names) for level in STACK.names[: i + 1]]
@@ -37,7 +37,7 @@ class TestDense:
         code = model.encode(random_charges(3, hierarchy), level, root=root)
         assert code.shape == (3, *hierarchy.unit_shape(level), model.level(level).latent)
         assert code.dtype == np.float32
-        np.testing.assert_array_equal(model.level(level).from_integers(model.level(level).integers(code)), code)
+        np.testing.assert_array_equal(model.level(level).format.from_integers(model.level(level).format.integers(code)), code)
 
     @pytest.mark.parametrize(("level", "root"), PAIRS)
     def test_encoding_is_recursive(self, model, level, root):
@@ -176,9 +176,6 @@ class TestWhatDoesNotBelongToTheModel:
         latent = model.level(level).latent
         with pytest.raises(GeometryError, match=rf"codes of {level}: found \w+, expected real numbers.*from_integers"):
             model.decode(np.ones((2, *STACK.unit_shape(level), latent), dtype), level)
-        index, empty = np.zeros(1, dtype=np.int64), np.zeros(latent, np.float32)
-        with pytest.raises(GeometryError, match="from_integers"):
-            model.decode_codes(Codes(level, 1, index, index, np.ones((1, latent), dtype), empty))
         if STACK.below(level):
             below = np.ones((2, *STACK.unit_shape(STACK.below(level)), model.level(STACK.below(level)).latent), dtype)  # type: ignore[arg-type]
             with pytest.raises(GeometryError, match="from_integers"):
@@ -187,16 +184,26 @@ class TestWhatDoesNotBelongToTheModel:
     def test_integers_made_to_codes_are_decoded(self, model):
         z = model.encode(random_charges(2, STACK), "STACK")
         level = model.level("STACK")
-        np.testing.assert_array_equal(model.decode(level.from_integers(level.integers(z)), "STACK"), model.decode(z, "STACK"))
+        np.testing.assert_array_equal(model.decode(level.format.from_integers(level.format.integers(z)), "STACK"), model.decode(z, "STACK"))
 
     def test_codes_of_other_events(self, model, events):
         roc = model.encode_events(events, "ROC")
         for level, chosen in (("STACK", events), ("MODULE", events[:3]), ("ROC", events)):
             with pytest.raises(GeometryError, match=f"codes below {level}: found 12 events at ROC"):
                 model.encode_events(chosen, level, roc)
-        index = np.zeros(1, dtype=np.int64)
-        with pytest.raises(GeometryError, match="codes of ROC: found 9 numbers, expected"):
-            model.decode_codes(Codes("ROC", 1, index, index, np.ones((1, 9), np.float32), np.zeros(9, np.float32)))
+
+    def test_chunks_make_one_sample(self, model, events):
+        expected = model.encode_events(events, "MODULE")
+        found = model.encode_stream([events[:4], events[4:]], "module")
+        assert (found.level, found.n_events) == ("MODULE", len(events))
+        for name in ("event", "unit", "words"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+        assert model.encode_stream([], "MODULE").words.shape == (0, model.level("MODULE").latent)
+
+    def test_codes_of_another_level(self, model, events):
+        codes = replace(model.encode_events(events, "ROC"), level="STACK")
+        with pytest.raises(GeometryError, match=r"codes of STACK: found numbers of \[.*\] bits, expected \["):
+            model.decode_codes(codes)
 
 
 def coded_sums(level: ConservingLevel, code: np.ndarray) -> np.ndarray:
@@ -264,7 +271,7 @@ class TestShares:
     def test_children_have_the_barycentre_that_was_sent(self, conserving, level, dropped):
         """Whatever the code says, and whatever is left: their own barycentres can lie anywhere."""
         chosen, rng = conserving.levels[level], np.random.default_rng(6)
-        code = chosen.from_words(rng.integers(1, 1 << chosen.widths, (64, chosen.latent)))
+        code = chosen.format.from_words(rng.integers(1, 1 << chosen.format.widths, (64, chosen.latent)))
         given = np.ones((64, chosen.children), dtype=bool), np.full(64, dropped, dtype=np.float32)
         children = conserving.run("decode", level, conserving.run("state", level, code), *given)
         assert (children[..., 0] == 0).any() == (dropped > 0)
@@ -302,15 +309,14 @@ class TestShares:
         """Codes arrive over a link: whatever the bits are, charges are finite and their sum is what the code says."""
         chosen = conserving.levels[level]
         rng = np.random.default_rng(4)
-        top = 1 << chosen.widths
+        top = 1 << chosen.format.widths
         words = rng.integers(0, top, (12, STACK.n_units(level), chosen.latent))
         words[:4, :, 1:] *= rng.choice([0, 1], words[:4, :, 1:].shape)
         words[4:8, :, 1:] = (top - 1)[1:]
-        integers = words + chosen.lowest
-        code = chosen.from_integers(integers)
+        code = chosen.format.from_words(words)
         event, unit = (i.ravel() for i in np.indices(code.shape[:2]))
         decoded = conserving.decode_codes(
-            Codes(level, 12, event, unit, code.reshape(-1, chosen.latent), np.zeros(chosen.latent, np.float32))
+            Codes(level, 12, event, unit, words.reshape(-1, chosen.latent), chosen.format, -chosen.format.lowest)
         )
         decoded.validate()
         np.testing.assert_allclose(weighted_sums(conserving, decoded, level), coded_sums(chosen, code), rtol=1e-5)  # type: ignore[arg-type]

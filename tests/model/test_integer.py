@@ -39,12 +39,19 @@ def charges(rng: np.random.Generator, n: int) -> np.ndarray:
     return charge.astype(np.float32)
 
 
+def encoded(model: Autoencoder, name: str, x: np.ndarray, workers: int | None = 1) -> np.ndarray:
+    """Codes of the integer path, from charges or children's codes."""
+    level, lower = model.level(name), model.hierarchy.below(name)
+    given = x if lower is None else model.level(lower).format.integers(x)
+    return level.format.from_integers(level.integer_encoder().integers(given, workers))
+
+
 def test_all_levels_equal_the_float_path(model):
     rng = np.random.default_rng(5)
     x = charges(rng, 20_000)
     for name in model.hierarchy.names:
         expected = model.run("encode", name, x)
-        found = model.encode_units(name, x, workers=2)
+        found = encoded(model, name, x, workers=2)
         np.testing.assert_array_equal(found, expected, err_msg=name)
         assert len(np.unique(expected, axis=0)) > 10, "nearly all codes are alike: nothing was tested"
         above = model.hierarchy.names[model.hierarchy.names.index(name) + 1 :]
@@ -64,7 +71,7 @@ def test_trained_weights_at_the_ends_of_their_range(model):
         variable.assign(rng.choice([-200.0, -0.3, 0.0, 0.2, 200.0], variable.shape).astype(np.float32))
     x = charges(rng, 3000)
     try:
-        np.testing.assert_array_equal(model.encode_units("ROC", x), model.run("encode", "ROC", x))
+        np.testing.assert_array_equal(encoded(model, "ROC", x), model.run("encode", "ROC", x))
     finally:
         for variable, value in zip(level.weights, before, strict=True):
             variable.assign(value)
@@ -74,7 +81,7 @@ def test_trained_weights_at_the_ends_of_their_range(model):
 def test_any_number_of_units_and_workers(n):
     model = autoencoder(conserving_settings())
     x = charges(np.random.default_rng(7), 2 + n)[2:]
-    one, three = (model.encode_units("ROC", x, workers) for workers in (1, 3))
+    one, three = (encoded(model, "ROC", x, workers) for workers in (1, 3))
     np.testing.assert_array_equal(one, three)
     assert one.shape == (n, model.level("ROC").latent)
 
@@ -83,7 +90,7 @@ INPUT = FixedPoint(bits=24, integer=16)
 
 
 def one_layer(layer: Affine, low: int = -(2**23), high: int = 2**23) -> IntegerEncoder:
-    return IntegerEncoder(Network(INPUT, (layer,)), PlainTables(np.ones(layer.kernel.shape[1]), low, high), np.ones(len(layer.bias)))
+    return IntegerEncoder(Network(INPUT, (layer,)), PlainTables(np.ones(layer.kernel.shape[1]), low, high))
 
 
 @given(st.integers(-(2**20), 2**20), st.integers(-3, 12))

@@ -37,7 +37,7 @@ def integer_code(level: ConservingLevel, x) -> np.ndarray:
     log = np.where(total > 0, 64 * exponent + mantissa - 1024, -1024)
     parts = [requantised(root, 7, s.feature)]
     if below is not None:
-        numbers, fraction = x[..., 1:].astype(np.int64), np.tile(below.widths[1:] - 1, level.children)
+        numbers, fraction = x[..., 1:].astype(np.int64), np.tile(below.format.widths[1:] - 1, level.children)
         for part, bits in ((numbers * root[..., None], fraction + 7), (numbers, fraction)):
             columns = part.reshape(len(x), -1).T
             parts.append(np.stack([requantised(column, int(f), s.feature) for column, f in zip(columns, bits, strict=True)], axis=1))
@@ -59,7 +59,7 @@ def integer_barycentre(level: ConservingLevel, child, x):
     position = np.rint(np.stack(place, axis=1) * 2**15).astype(np.int64)
     if below is not None:
         assert frame.matrix is not None
-        matrix = np.rint(frame.matrix * 2**23 * 2.0 ** (1 - int(below.widths[1]))).astype(np.int64)
+        matrix = np.rint(frame.matrix * 2**23 * 2.0 ** (1 - int(below.format.widths[1]))).astype(np.int64)
         own = (x[:, :, None, 1:3] * matrix).sum(axis=-1) // 2**8
         position = np.tile(position, (len(x), 1, 1))
         position[..., :2] += own
@@ -67,7 +67,7 @@ def integer_barycentre(level: ConservingLevel, child, x):
     share = shifted(child, 11 - exponent[:, None])
     whole = np.maximum(share.sum(axis=1), 1)[:, None]
     mean = (2 * (share[..., None] * position).sum(axis=1) + whole) // (2 * whole)
-    top = 2 ** (level.widths[1 : 1 + position.shape[-1]] - 1)
+    top = 2 ** (level.format.widths[1 : 1 + position.shape[-1]] - 1)
     step = 2**15 // top
     return np.clip((2 * mean + step) // (2 * step), -top, top - 1)
 
@@ -80,9 +80,9 @@ def some_charges(rng: np.random.Generator, n: int) -> np.ndarray:
 
 def some_codes(rng: np.random.Generator, level: ConservingLevel, n: int, children: int) -> np.ndarray:
     """Integers of children: any that can be sent, in children of which some are empty."""
-    top = 2 ** (level.widths[1:] - 1)
+    top = 2 ** (level.format.widths[1:] - 1)
     numbers = rng.integers(-top, top, (n, children, level.latent - 1))
-    total = rng.integers(0, 2 ** level.widths[0], (n, children, 1)) * (rng.random((n, children, 1)) < 0.6)
+    total = rng.integers(0, 2 ** level.format.widths[0], (n, children, 1)) * (rng.random((n, children, 1)) < 0.6)
     return np.concatenate([total, numbers * (total > 0)], axis=2)
 
 
@@ -93,9 +93,9 @@ def test_every_bit_of_the_code_can_be_had_with_integers(conserving, name):
         integers = x = some_charges(rng, 700)
     else:
         integers = some_codes(rng, level.below, 700, level.children)
-        x = level.below.from_integers(integers)
+        x = level.below.format.from_integers(integers)
     found = conserving.run("encode", name, x)
-    np.testing.assert_array_equal(level.integers(found), integer_code(level, integers))
+    np.testing.assert_array_equal(level.format.integers(found), integer_code(level, integers))
     assert (np.ptp(found, axis=0) > 0).all()
 
 
@@ -103,15 +103,15 @@ def test_every_bit_of_the_code_can_be_had_with_integers(conserving, name):
 def test_integers_of_codes(model, name):
     """Every integer that fits into the bits of a number comes back."""
     level = model.levels[name]
-    assert level.widths.sum() == level.bits_per_unit
-    top = 2 ** (level.widths - 1)
+    assert level.format.widths.sum() == level.bits_per_unit
+    top = 2 ** (level.format.widths - 1)
     integers = np.random.default_rng(1).integers(-top, top, (100, level.latent))
     if model.conserves_charge:
         integers[:, 0] += top[0]
-    code = level.from_integers(integers)
+    code = level.format.from_integers(integers)
     assert code.dtype == np.float32
-    np.testing.assert_array_equal(level.integers(code), integers)
-    assert level.integers(code).dtype == np.int32
+    np.testing.assert_array_equal(level.format.integers(code), integers)
+    assert level.format.integers(code).dtype == np.int32
 
 
 def test_training_encodes_the_same(model):
@@ -123,6 +123,6 @@ def test_training_encodes_the_same(model):
 
 def test_states_and_codes_are_inverse(conserving):
     for name, level in conserving.levels.items():
-        code = level.from_integers(some_codes(np.random.default_rng(3), level, 64, 1)[:, 0])
+        code = level.format.from_integers(some_codes(np.random.default_rng(3), level, 64, 1)[:, 0])
         again = conserving.run("code", name, conserving.run("state", name, code))
         np.testing.assert_allclose(again, code, rtol=1e-5, atol=1e-5)

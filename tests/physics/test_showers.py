@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from hgcae.events import ADC_PER_MIP, Events
+from hgcae.events import Events
+from hgcae.geometry.cells import ADC_PER_MIP
 from hgcae.geometry.detector import Detector
 from hgcae.simulate import ShowerSettings, SimulateSettings, em, shower, simulate
 from hgcae.simulate.stack import Axis, no_hits, stack

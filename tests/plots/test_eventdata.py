@@ -7,7 +7,7 @@ import pytest
 
 from evaluate.toys import emptied, random_units, scaled
 from hgcae.errors import DataFormatError, GeometryError
-from hgcae.events import ADC_PER_MIP
+from hgcae.geometry.cells import ADC_PER_MIP
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.plots import eventdata
 from hgcae.plots.eventdata import Displays, choose_events

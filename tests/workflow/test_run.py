@@ -17,8 +17,8 @@ pytest.importorskip("law")
 import hgcae
 from hgcae import store
 from hgcae.simulate import simulate
+from hgcae.store.codes import read_codes
 from hgcae.workflow.archive import check_archive
-from hgcae.workflow.codes import CodesFile
 from hgcae.workflow.settings import load_workflow
 from workflow.toys import write_workflow
 
@@ -173,11 +173,11 @@ class TestWhole:
     def test_codes_are_those_of_the_model(self, played):
         folder = played[0]
         made = min(folder.glob("compress/*/*.codes.npz"))
-        codes = CodesFile.read(made)
-        model = hgcae.load(next(path.parent for path in folder.glob("train/*/done.json") if _model(path) == codes.made_of["model"]))
+        codes, made_of = read_codes(made)
+        model = hgcae.load(next(path.parent for path in folder.glob("train/*/done.json") if _model(path) == made_of["model"]))
         events = store.Reader(next(folder.glob(f"simulate/*/{made.name.removesuffix('.codes.npz')}.parquet"))).read()
         whole = model.encode_events(events.units("MODULE")[0], codes.level)
-        np.testing.assert_array_equal(codes.code, model.level(codes.level).integers(whole.code))
+        np.testing.assert_array_equal(codes.words, whole.words)
 
     def test_the_archive_opens_as_a_model(self, played, tmp_path):
         import zipfile

@@ -53,7 +53,7 @@ def _model(folder: Path) -> dict[str, Any]:
         formats = model.settings.levels[name].model_dump(include={"weight", "activation", "feature", "number"})
         levels[name] = {
             "numbers": level.latent,
-            "bits": level.widths.tolist(),
+            "bits": level.format.widths.tolist(),
             "bits_per_unit": level.bits_per_unit,
             "bits_per_event": level.bits_per_unit * model.hierarchy.n_units(name),
             "encoder_weights": sum(math.prod(v.shape) for v in level.encoder.trainable_variables),

@@ -84,7 +84,7 @@ class EconAutoencoderCodec(NumbersCodec):
     def _integer_encoder(self) -> IntegerEncoder:
         low, high = integer_range(self.encoder.feature)
         tables = PlainTables(np.ones(TAPS.size), low, high)
-        return IntegerEncoder(self.encoder.network(), tables, np.ones(N_OUTPUTS))
+        return IntegerEncoder(self.encoder.network(), tables)
 
     def numbers(self, charges: NDArray[np.int64]) -> NDArray[np.integer]:
         """Returns the outputs of the encoder: (n, 16)."""

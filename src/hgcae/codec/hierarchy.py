@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from hgcae.codec.arrays import from_plain, to_plain
 from hgcae.codec.base import FieldsCodec, ModuleCodec
+from hgcae.codes import Codes
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
 from hgcae.geometry import module
@@ -26,7 +27,6 @@ from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.frames import frames
 from hgcae.model.presets import ConservingSettings, ModelSettings
-from hgcae.model.sparse import Codes
 
 HIERARCHY = PROTOTYPE.rooted("MODULE")
 """Cells, ROCs, module."""
@@ -53,32 +53,26 @@ class HierarchyCodec(FieldsCodec, ModuleCodec):
             found = ", ".join(self.model.hierarchy.names)
             msg = f"codec {self.name}: model: found the levels {found}, expected ROC and MODULE of the kind conserving"
             raise SettingsError(msg)
-        self.bits, self.latent = settings.bits, settings.latent
 
     @property
     @override
     def widths(self) -> NDArray[np.int64]:
-        return np.full(self.latent, self.bits)
-
-    @property
-    def _offset(self) -> NDArray[np.int64]:
-        """What turns the integers of a code into whole numbers from 0: only the charge is never negative."""
-        return np.array([0, *[1 << (self.bits - 1)] * (self.latent - 1)])
+        return self.model.level(HIERARCHY.root).format.widths
 
     @override
     def fields(self, charges: NDArray[np.int64]) -> NDArray[np.int64]:
         """All numbers of an empty module are 0."""
         codes = self.model.encode_events(Events.from_dense(charges.reshape(-1, *module.SHAPE), HIERARCHY), HIERARCHY.root)
-        numbers = np.zeros((len(charges), self.latent), dtype=np.int64)
-        numbers[codes.event] = self.model.level(HIERARCHY.root).integers(codes.code) + self._offset
+        numbers = np.zeros((len(charges), len(self.widths)), dtype=np.int64)
+        numbers[codes.event] = codes.words
         return numbers
 
     @override
     def rebuild(self, fields: NDArray[np.int64]) -> NDArray[np.float64]:
         event = np.flatnonzero(fields[:, 0] > 0)
-        code = self.model.level(HIERARCHY.root).from_integers(fields[event] - self._offset)
-        empty = np.zeros(self.latent, dtype=np.float32)
-        events = self.model.decode_codes(Codes(HIERARCHY.root, len(fields), event, np.zeros_like(event), code, empty))
+        form = self.model.level(HIERARCHY.root).format
+        codes = Codes(HIERARCHY.root, len(fields), event, np.zeros_like(event), fields[event], form, -form.lowest)
+        events = self.model.decode_codes(codes)
         return events.to_dense().reshape(len(fields), module.N_CELLS).astype(np.float64)
 
     def get_config(self) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class LatentCodec(NumbersCodec):
             step=np.zeros(0),
             top=np.zeros(0),
         )
-        return IntegerEncoder(self.encoder.network(), tables, np.ones(1 + self.count))
+        return IntegerEncoder(self.encoder.network(), tables)
 
     def numbers(self, charges: NDArray[np.int64]) -> NDArray[np.integer]:
         """Returns the learned numbers, the smallest of their format as 0: (n, count)."""

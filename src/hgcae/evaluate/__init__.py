@@ -4,7 +4,7 @@ from hgcae.evaluate.baselines import Baseline, LargestCells, PrincipalComponents
 from hgcae.evaluate.bits import map_bits, measure_bits, reference_bits
 from hgcae.evaluate.degradation import degradation, read_stress, stress_table, write_stress
 from hgcae.evaluate.emd import emd
-from hgcae.evaluate.entropy import EntropyCoder, UnitCodes
+from hgcae.evaluate.entropy import EntropyCoder
 from hgcae.evaluate.heads import head_summary, uncompressed_estimates
 from hgcae.evaluate.modules import (
     ModuleResult,
@@ -40,7 +40,6 @@ __all__ = [
     "PhysicsSettings",
     "PrincipalComponents",
     "Sample",
-    "UnitCodes",
     "calibrate",
     "contained",
     "degradation",

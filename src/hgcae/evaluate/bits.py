@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.codes import Codes
 from hgcae.errors import BitExactError
-from hgcae.evaluate.entropy import WORD_BITS, EntropyCoder, UnitCodes
+from hgcae.evaluate.entropy import WORD_BITS, EntropyCoder
 from hgcae.frontend.econt import best_choice_bits
 from hgcae.geometry import module
 from hgcae.geometry.hierarchy import Hierarchy
@@ -46,12 +47,13 @@ def reference_bits(hierarchy: Hierarchy) -> dict[str, int]:
     return {"repeater": n * REPEATER_BITS} | {f"best_choice_{links}": n * best_choice_bits(links) for links in LINKS}
 
 
-def measure_bits(codes: UnitCodes, train: UnitCodes | None) -> dict[str, Any]:
+def measure_bits(codes: Codes, train: Codes | None, hierarchy: Hierarchy) -> dict[str, Any]:
     """Measures the bits of an event, means over a sample.
 
     Args:
         codes: Codes of the evaluated events.
         train: Codes of training events, to which probabilities are fitted; None = nothing is entropy-coded.
+        hierarchy: Levels of one event.
 
     Returns:
         `exact`: every unit of the level sent. `occupied`: only occupied units, and which these are (see `map_bits`). `entropy_coded`: the
@@ -64,12 +66,12 @@ def measure_bits(codes: UnitCodes, train: UnitCodes | None) -> dict[str, Any]:
     Raises:
         BitExactError: What was decoded is not what was encoded.
     """
-    per_unit, n_units, n = int(codes.widths.sum()), codes.hierarchy.n_units(codes.level), codes.n_events
+    per_unit, n_units, n = codes.format.bits, hierarchy.n_units(codes.level), codes.n_events
     counts = np.bincount(codes.event, minlength=n)
-    coded = {} if train is None else _entropy_coded(codes, EntropyCoder.fit(train))
+    coded = {} if train is None else _entropy_coded(codes, EntropyCoder.fit(train, hierarchy))
     bits = {"exact": float(per_unit * n_units), "occupied": float((per_unit * counts + map_bits(counts, n_units)).mean())}
     bits |= {name: value for name, value in coded.items() if name == "entropy_coded"}
-    references = reference_bits(codes.hierarchy)
+    references = reference_bits(hierarchy)
     return {
         **bits,
         **coded,
@@ -81,7 +83,7 @@ def measure_bits(codes: UnitCodes, train: UnitCodes | None) -> dict[str, Any]:
     }
 
 
-def _entropy_coded(codes: UnitCodes, coder: EntropyCoder) -> dict[str, float]:
+def _entropy_coded(codes: Codes, coder: EntropyCoder) -> dict[str, float]:
     """Returns what depends on probabilities: `entropy_coded`, `entropy_coded_map`, `cross_entropy`, `entropy`."""
     message, occupancy_bits = coder.encode(codes)
     decoded, n = coder.decode(message, codes.n_events), codes.n_events
@@ -99,7 +101,7 @@ def _entropy_coded(codes: UnitCodes, coder: EntropyCoder) -> dict[str, float]:
     }
 
 
-def _entropy(words: NDArray[np.int64]) -> float:
+def _entropy(words: NDArray[np.integer]) -> float:
     """Returns the entropy of the distribution of a number, bits."""
     share = np.unique(words, return_counts=True)[1] / max(len(words), 1)
     return -float((share * np.log2(share)).sum())

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments, weighted_mean
 from hgcae.evaluate.report import EvaluateSettings, evaluate_level
 from hgcae.evaluate.table import lookup
 from hgcae.events import Events
 from hgcae.geometry.borders import inner_borders
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.truth import axis_xy_cm
 
@@ -54,7 +54,7 @@ def core_xy_cm(events: Events, detector: Detector) -> NDArray[np.float64]:
     points in the layers.
     """
     z = detector.layer_z_cm
-    energy = moments(events, Frame.of(events.hierarchy, detector)).energy
+    energy = moments(events, CellTable.of(events.hierarchy, detector)).energy
     return weighted_mean(axis_xy_cm(events, z, float(z[0])), energy)
 
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.distances import compare
-from hgcae.evaluate.frame import Frame, check_pair
+from hgcae.evaluate.frame import check_pair
 from hgcae.evaluate.moments import moments
 from hgcae.evaluate.position import MM_PER_CM, layer_profile_error
 from hgcae.evaluate.report import versions
 from hgcae.evaluate.response import ratio
 from hgcae.evaluate.statistics import MIN_ENTRIES, Bootstrap
 from hgcae.events import Events
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.store.results import read_results_file, write_results_file
 
@@ -50,7 +51,7 @@ def degradation(reference: Events, decoded: Events, detector: Detector | None, b
         GeometryError, DataFormatError: The samples do not describe the same events.
     """
     check_pair(reference, decoded)
-    frame = Frame.of(reference.hierarchy, detector)
+    frame = CellTable.of(reference.hierarchy, detector)
     cells = compare(reference, decoded).summary()
     true_gev = reference.true_energy_gev
     if true_gev is not None and (true_gev > ABOVE_GEV).sum() >= MIN_ENTRIES:

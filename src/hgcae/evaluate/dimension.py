@@ -159,7 +159,7 @@ def control(n: int, dimension: int, ambient: int, seed: int = 1) -> Points:
     return isometric(gram)
 
 
-def code_points(code: NDArray[np.floating], step: NDArray[np.float64], seed: int = 1) -> Points:
+def code_points(code: NDArray[np.floating], step: NDArray[np.floating], seed: int = 1) -> Points:
     """Returns codes as points: spread evenly over their quantisation steps, each number in units of its standard deviation.
 
     Args:

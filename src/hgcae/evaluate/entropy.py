@@ -21,7 +21,7 @@ from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from hgcae.errors import DataFormatError
+from hgcae.codes import CodeFormat, Codes
 from hgcae.geometry.hierarchy import Hierarchy
 
 WORD_BITS = 32
@@ -31,45 +31,6 @@ _WIDTHS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _FLAT = 0.01
 """Share of a flat distribution in every table, so that every number can be sent."""
 _BERNOULLI: Any = stream.model.Bernoulli(perfect=False)
-
-
-@dataclass(frozen=True)
-class UnitCodes:
-    """Integer codes of the occupied units of one level.
-
-    Args:
-        hierarchy: Levels of one event.
-        level: The units' level.
-        n_events: Number of events, empty ones included.
-        event: Event of each unit, increasing: (n,).
-        unit: Flat index of each unit in its event, increasing within an event: (n,).
-        words: Numbers of the code, 0 to 2^width - 1, in the order of their values: (n, k).
-        widths: Bits of each number: (k,).
-    """
-
-    hierarchy: Hierarchy
-    level: str
-    n_events: int
-    event: NDArray[np.int64]
-    unit: NDArray[np.int64]
-    words: NDArray[np.int64]
-    widths: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        wrong = (self.words < 0) | (self.words >> self.widths > 0)
-        if wrong.any():
-            row, number = np.argwhere(wrong)[0]
-            where = f"unit {row}, number {number}"
-            raise DataFormatError(
-                source=f"codes of {self.level}", where=where, found=str(self.words[row, number]), expected=f"{self.widths[number]} bits"
-            )
-
-    @property
-    def occupied(self) -> NDArray[np.bool_]:
-        """Which units are occupied: (n_events, n_units)."""
-        mask = np.zeros((self.n_events, self.hierarchy.n_units(self.level)), dtype=bool)
-        mask[self.event, self.unit] = True
-        return mask
 
 
 @dataclass(frozen=True)
@@ -113,7 +74,7 @@ class EntropyCoder:
     Args:
         hierarchy: Levels of one event.
         level: Level of the codes.
-        widths: Bits of each number: (k,).
+        code_format: How the numbers are written.
         occupancy: Probability of an occupied unit by context, one array for each level from the root down.
         numbers: Probability of each value of each number.
     """
@@ -122,18 +83,18 @@ class EntropyCoder:
         self,
         hierarchy: Hierarchy,
         level: str,
-        widths: NDArray[np.int64],
+        code_format: CodeFormat,
         occupancy: list[NDArray[np.float64]],
         numbers: list[NDArray[np.float64]],
     ) -> None:
-        self.hierarchy, self.level, self.widths = hierarchy, level, widths
+        self.hierarchy, self.level, self.format = hierarchy, level, code_format
         self._tiers = _tiers(hierarchy, level)
         self._occupancy, self._numbers = occupancy, numbers
 
     @classmethod
-    def fit(cls, train: UnitCodes) -> EntropyCoder:
+    def fit(cls, train: Codes, hierarchy: Hierarchy) -> EntropyCoder:
         """Fits all probabilities to training codes; without any, everything is equally likely."""
-        tiers = _tiers(train.hierarchy, train.level)
+        tiers = _tiers(hierarchy, train.level)
         ones, total = ([np.zeros(tier.contexts) for tier in tiers] for _ in range(2))
 
         def count(tier: int, context: NDArray[np.int64], bits: NDArray[np.bool_]) -> None:
@@ -143,10 +104,10 @@ class EntropyCoder:
         _walk(tiers, _tier_masks(train, tiers), count)
         # Half a count on either side: R. Krichevsky, V. Trofimov, IEEE Trans. Inf. Theory 27 (1981) 199.
         occupancy = [(a + 0.5) / (b + 1) for a, b in zip(ones, total, strict=True)]
-        numbers = [_table(train.words[:, i], int(width)) for i, width in enumerate(train.widths)]
-        return cls(train.hierarchy, train.level, train.widths, occupancy, numbers)
+        numbers = [_table(train.words[:, i], int(width)) for i, width in enumerate(train.format.widths)]
+        return cls(hierarchy, train.level, train.format, occupancy, numbers)
 
-    def encode(self, codes: UnitCodes) -> tuple[NDArray[np.uint32], int]:
+    def encode(self, codes: Codes) -> tuple[NDArray[np.uint32], int]:
         """Returns the codes of a sample as one message, and how many bits of it say which units are occupied."""
         encoder = stream.queue.RangeEncoder()
 
@@ -161,7 +122,7 @@ class EntropyCoder:
                 encoder.encode(np.ascontiguousarray(word, dtype=np.int32), table)
         return encoder.get_compressed(), occupancy_bits
 
-    def decode(self, message: NDArray[np.uint32], n_events: int) -> UnitCodes:
+    def decode(self, message: NDArray[np.uint32], n_events: int) -> Codes:
         """Returns the codes that a message holds."""
         decoder = stream.queue.RangeDecoder(message)
         parent = np.ones((n_events, 1, 1, 1), dtype=bool)
@@ -174,9 +135,9 @@ class EntropyCoder:
         event, unit = np.nonzero(parent.reshape(n_events, self.hierarchy.n_units(self.level)))
         columns = [decoder.decode(table, len(event)) if len(event) else np.zeros(0, dtype=np.int32) for table in self._models()]
         words = np.stack(columns, axis=1).astype(np.int64)
-        return UnitCodes(self.hierarchy, self.level, n_events, event, unit, words, self.widths)
+        return Codes(self.level, n_events, event, unit, words, self.format, np.zeros_like(self.format.widths))
 
-    def ideal_bits(self, codes: UnitCodes) -> tuple[float, float]:
+    def ideal_bits(self, codes: Codes) -> tuple[float, float]:
         """Returns - sum log2 of the fitted probabilities, of the occupancy and of the numbers: what a perfect coder would write."""
         occupancy = 0.0
 
@@ -196,9 +157,11 @@ class EntropyCoder:
         return [stream.model.Categorical(table.astype(np.float32), perfect=False) for table in self._numbers]
 
 
-def _tier_masks(codes: UnitCodes, tiers: list[_Tier]) -> list[NDArray[np.bool_]]:
+def _tier_masks(codes: Codes, tiers: list[_Tier]) -> list[NDArray[np.bool_]]:
     """Returns the occupied units of every tier: (n_events, layers, parents, children)."""
-    lowest = codes.occupied
+    last = tiers[-1]
+    lowest = np.zeros((codes.n_events, last.layers * last.parents * last.children), dtype=bool)
+    lowest[codes.event, codes.unit] = True
     masks = []
     for tier in tiers:
         n_units = tier.layers * tier.parents * tier.children
@@ -222,7 +185,7 @@ def _parents(above: NDArray[np.bool_], mask: NDArray[np.bool_]) -> NDArray[np.bo
     return np.broadcast_to(above.reshape(n, 1, 1), (n, layers, parents)) if root else above.reshape(n, layers, parents)
 
 
-def _table(words: NDArray[np.int64], width: int) -> NDArray[np.float64]:
+def _table(words: NDArray[np.integer], width: int) -> NDArray[np.float64]:
     """Returns the probability of each value of a number: (2^width,)."""
     size = 1 << width
     halves = [np.bincount(words[start::2], minlength=size).astype(np.float64) for start in range(2)]

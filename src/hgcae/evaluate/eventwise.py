@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.evaluate.distances import compare
-from hgcae.evaluate.frame import Frame, check_pair
+from hgcae.evaluate.frame import check_pair
 from hgcae.evaluate.heads import QUANTITIES
 from hgcae.evaluate.moments import Moments, moments, weighted_mean
 from hgcae.evaluate.position import MM_PER_CM, layer_profile_error
@@ -24,6 +24,7 @@ from hgcae.evaluate.report import EvaluateSettings
 from hgcae.evaluate.response import ratio
 from hgcae.evaluate.statistics import MIN_ENTRIES, STATISTICS, plain
 from hgcae.events import Events
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.truth import axis_xy_cm, contained, leading_particle
 
@@ -126,8 +127,8 @@ class Reference:
         return mean_depth_x0(sample, self.detector)
 
     @cached_property
-    def _frame(self) -> Frame:
-        return Frame.of(self.events.hierarchy, self.detector)
+    def _frame(self) -> CellTable:
+        return CellTable.of(self.events.hierarchy, self.detector)
 
     @cached_property
     def _before(self) -> Moments:

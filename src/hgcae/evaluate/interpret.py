@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from hgcae.evaluate.eventwise import mean_depth_x0
-from hgcae.evaluate.frame import Frame
 from hgcae.evaluate.moments import moments, weighted_mean
 from hgcae.evaluate.statistics import MIN_ENTRIES, plain
 from hgcae.events import Events
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.truth import leading_particle
 
@@ -31,7 +31,7 @@ def quantities(events: Events, detector: Detector) -> dict[str, NDArray[np.float
     Observed: `seen_gev`; the energy-weighted `depth_x0`, its spread `length_x0`; the barycentre `x_cm`, `y_cm`; and `width_cm`, the root of
     the energy-weighted mean square distance of cells from the barycentre of their layer.
     """
-    frame = Frame.of(events.hierarchy, detector)
+    frame = CellTable.of(events.hierarchy, detector)
     sample = moments(events, frame)
     depth = mean_depth_x0(sample, detector)
     off = np.cumsum(detector.layer_x0) - depth[:, None]
@@ -39,9 +39,9 @@ def quantities(events: Events, detector: Detector) -> dict[str, NDArray[np.float
     result = {name: truth[name] for name in TRUTH if name in truth}
     result |= {"seen_gev": sample.total, "depth_x0": depth, "length_x0": np.sqrt(weighted_mean(off**2, sample.energy))}
     if sample.centre_cm is not None and frame.xy_cm is not None and sample.barycentre_cm is not None:
-        layer, cell = np.divmod(events.cell, frame.cells_per_layer)
-        distance = frame.xy_cm[cell] - sample.centre_cm[events.event, layer]
-        energy = events.charge * frame.weight[layer]
+        layer = frame.layer[events.cell]
+        distance = frame.xy_cm[events.cell] - sample.centre_cm[events.event, layer]
+        energy = events.charge * frame.weight[events.cell]
         squared = np.bincount(events.event, energy * (distance**2).sum(axis=1), len(events))
         width = np.sqrt(squared / np.where(sample.total > 0, sample.total, np.nan))
         result |= {"x_cm": sample.barycentre_cm[:, 0], "y_cm": sample.barycentre_cm[:, 1], "width_cm": width}
@@ -91,10 +91,10 @@ def traversal(code: NDArray[np.floating], decode: Callable[[NDArray[np.float32]]
         moved[j, :, j] = places[:, j]
     moved[:, :, 0] = np.round(moved[:, :, 0])
     events = decode(moved.reshape(-1, code.shape[1]))
-    frame = Frame.of(events.hierarchy, detector)
-    layer, cell = np.divmod(events.cell, frame.cells_per_layer)
-    energy = events.charge * frame.weight[layer]
-    maps = np.bincount(events.event * frame.cells_per_layer + cell, energy, len(events) * frame.cells_per_layer)
+    frame = CellTable.of(events.hierarchy, detector)
+    cell, in_layer = events.cell % detector.cells_per_layer, detector.cells_per_layer
+    energy = events.charge * frame.weight[events.cell]
+    maps = np.bincount(events.event * in_layer + cell, energy, len(events) * in_layer)
     maps, profiles = maps.reshape(len(events), -1), moments(events, frame).energy
     numbers = []
     for j in range(code.shape[1]):

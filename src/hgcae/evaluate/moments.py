@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.evaluate.frame import Frame, group_sums, piece_size
+from hgcae.evaluate.frame import group_sums, piece_size
 from hgcae.events import Events
+from hgcae.geometry.cells import CellTable
 
 LOG_WEIGHT_W0 = 4.7
 """Cells below exp(-4.7) = 0.9 % of their layer get no logarithmic weight (cms-sw/cmssw@45d10bbe, EcalClusterTools)."""
@@ -51,7 +52,7 @@ def weighted_mean(values: NDArray[np.float64], weight: NDArray[np.float64]) -> N
     return np.einsum("nk,nk...->n...", weight, values) / total.reshape(-1, *[1] * (values.ndim - 2))
 
 
-def moments(events: Events, frame: Frame) -> Moments:
+def moments(events: Events, frame: CellTable) -> Moments:
     """Returns energies (charge x layer weight) and centres of every layer of every event."""
     pieces = list(events.chunks(piece_size(len(events), len(events.cell)))) or [events]
     energy, linear, logarithmic = (np.concatenate(column) for column in zip(*(_piece(piece, frame) for piece in pieces), strict=True))
@@ -60,15 +61,14 @@ def moments(events: Events, frame: Frame) -> Moments:
     return Moments(frame.unit, energy, linear, logarithmic)
 
 
-def _piece(events: Events, frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _piece(events: Events, frame: CellTable) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     shape = (len(events), frame.n_layers)
-    layer, cell = np.divmod(events.cell, frame.cells_per_layer)
-    row = events.event * frame.n_layers + layer
-    energy = events.charge * frame.weight[layer]
+    row = events.event * frame.n_layers + frame.layer[events.cell]
+    energy = events.charge * frame.weight[events.cell]
     layer_energy = group_sums(row, energy, len(events) * frame.n_layers)
-    xy = np.zeros((frame.cells_per_layer, 2)) if frame.xy_cm is None else frame.xy_cm
+    xy = np.zeros((len(events.cell), 2)) if frame.xy_cm is None else frame.xy_cm[events.cell]
     log_weight = np.maximum(0.0, LOG_WEIGHT_W0 + np.log(energy / layer_energy[row]))
-    centres = [_centres(row, weight, xy[cell], len(layer_energy)).reshape(*shape, 2) for weight in (energy, log_weight)]
+    centres = [_centres(row, weight, xy, len(layer_energy)).reshape(*shape, 2) for weight in (energy, log_weight)]
     return layer_energy.reshape(shape), centres[0], centres[1]
 
 

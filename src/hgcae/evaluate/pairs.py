@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.errors import DataFormatError
-from hgcae.evaluate.frame import Frame, check_pair, group_sums
+from hgcae.evaluate.frame import check_pair, group_sums
 from hgcae.evaluate.moments import moments
 from hgcae.evaluate.physics_settings import PhysicsSettings
 from hgcae.evaluate.position import MM_PER_CM
 from hgcae.evaluate.seeds import Seeds, find_seeds, projected_cm
 from hgcae.evaluate.statistics import MIN_ENTRIES, plain
 from hgcae.events import Events
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 
 UNCOMPRESSED = "uncompressed"
@@ -125,8 +126,8 @@ def _pair(
     event = events.event
     place = projected_cm(events, detector, settings.direction)
     nearer = np.linalg.norm(place - xy[event, 0], axis=1) < np.linalg.norm(place - xy[event, 1], axis=1)
-    frame = Frame.of(events.hierarchy, detector)
-    energy = events.charge * frame.weight[events.cell // frame.cells_per_layer]
+    frame = CellTable.of(events.hierarchy, detector)
+    energy = events.charge * frame.weight[events.cell]
     total = group_sums(event, energy, len(events))
     share = group_sums(event, energy * nearer, len(events)) / np.where(total > 0, total, np.nan)
     return MM_PER_CM * np.linalg.norm(xy[:, 0] - xy[:, 1], axis=1), share
@@ -140,7 +141,7 @@ def evaluate_noise(true: Events, decoded: Mapping[str, Events], detector: Detect
     """
     result = {}
     for name, events in beside(true, decoded).items():
-        energy = moments(events, Frame.of(events.hierarchy, detector)).total
+        energy = moments(events, CellTable.of(events.hierarchy, detector)).total
         known = len(energy) >= MIN_ENTRIES
         result[name] = {
             "n": len(energy),

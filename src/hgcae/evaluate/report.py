@@ -16,12 +16,13 @@ from pydantic import Field, field_validator
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.baselines import Baseline, fit_baselines
 from hgcae.evaluate.distances import choose_units, compare, ghost_fraction, same_units
-from hgcae.evaluate.frame import Frame, check_pair
+from hgcae.evaluate.frame import check_pair
 from hgcae.evaluate.moments import Moments, moments
 from hgcae.evaluate.position import axis_distance, barycentre_shift, layer_barycentre_rms_mm, layer_profile_error
 from hgcae.evaluate.response import against_truth, ratio, spread_by_energy
 from hgcae.evaluate.statistics import Bootstrap
 from hgcae.events import Events
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.settings import Settings
 from hgcae.store.results import read_results_file, write_results_file
@@ -99,7 +100,7 @@ def evaluate_level(
     """
     settings = settings or EvaluateSettings()
     check_pair(true, decoded)
-    frame = Frame.of(true.hierarchy, detector)
+    frame = CellTable.of(true.hierarchy, detector)
     before, after = moments(true, frame), moments(decoded, frame)
     return {
         "level": true.hierarchy.level(level).name,

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.evaluate.frame import MAX_ENTRIES, Frame, group_sums
+from hgcae.evaluate.frame import MAX_ENTRIES, group_sums
 from hgcae.evaluate.physics_settings import PhysicsSettings
 from hgcae.events import Events
 from hgcae.geometry import hexagons, module
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 
 MAX_SEEDS = 16
@@ -69,14 +70,14 @@ def find_seeds(events: Events, detector: Detector, settings: PhysicsSettings) ->
     Raises:
         GeometryError: The events are not those of the detector.
     """
-    frame = Frame.of(events.hierarchy, detector)
+    frame = CellTable.of(events.hierarchy, detector)
     reach = 2 + int(1.16 * (detector.radius_cm + settings.map_pitch_cm) / settings.map_pitch_cm)
     pieces = list(events.chunks(max(1, MAX_ENTRIES // (2 * reach + 1) ** 2))) or [events]
     parts = [_find(piece, frame, detector, settings, reach) for piece in pieces]
     return Seeds(np.concatenate([part.xy_cm for part in parts]), np.concatenate([part.prominence for part in parts]))
 
 
-def _find(events: Events, frame: Frame, detector: Detector, settings: PhysicsSettings, reach: int) -> Seeds:
+def _find(events: Events, frame: CellTable, detector: Detector, settings: PhysicsSettings, reach: int) -> Seeds:
     raw = _maps(events, frame, detector, settings, reach)
     smooth = raw
     for _ in range(settings.map_smoothing):
@@ -95,18 +96,18 @@ def _find(events: Events, frame: Frame, detector: Detector, settings: PhysicsSet
     return Seeds(np.where(height[..., None] > 0, xy, np.nan), prominence)
 
 
-def _maps(events: Events, frame: Frame, detector: Detector, settings: PhysicsSettings, reach: int) -> NDArray[np.float64]:
+def _maps(events: Events, frame: CellTable, detector: Detector, settings: PhysicsSettings, reach: int) -> NDArray[np.float64]:
     """Returns the energy in each hexagon, GeV: (n, size, size) by axial coordinates + reach."""
     n, event = len(events), events.event
-    layer, cell = np.divmod(events.cell, frame.cells_per_layer)
-    energy = events.charge * frame.weight[layer]
+    layer, cell = frame.layer[events.cell], events.cell
+    energy = events.charge * frame.weight[events.cell]
     density = group_sums(event * frame.n_layers + layer, energy, n * frame.n_layers).reshape(n, -1) / detector.layer_x0
     depth = np.cumsum(detector.layer_x0)
     near = np.abs(depth - depth[density.argmax(axis=1)][:, None]) <= settings.map_window_x0
     use = near[event, layer]
     event, layer, cell, energy = event[use], layer[use], cell[use], energy[use]
     offset = (module.sensor_cell_xy() - module.trigger_cell_xy()[:, None])[cell % module.N_CELLS]
-    points = (detector.layer_cell_xy[cell][:, None] + offset) * _scale(detector, settings.direction)[layer][:, None, None]
+    points = (np.asarray(frame.xy_cm)[cell][:, None] + offset) * _scale(detector, settings.direction)[layer][:, None, None]
     axial = hexagons.containing(points - np.array(detector.settings.centre_cm), settings.map_pitch_cm) + reach
     size = 2 * reach + 1
     place = (event[:, None] * size + np.clip(axial[..., 0], 0, size - 1)) * size + np.clip(axial[..., 1], 0, size - 1)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.evaluate.frame import Frame, group_sums, piece_size
+from hgcae.evaluate.frame import group_sums, piece_size
 from hgcae.evaluate.moments import LOG_WEIGHT_W0, moments, weighted_mean
 from hgcae.evaluate.position import MM_PER_CM
 from hgcae.evaluate.quantities import wrapped
-from hgcae.events import ADC_PER_MIP, Events
+from hgcae.events import Events
+from hgcae.geometry.cells import ADC_PER_MIP, CellTable
 from hgcae.geometry.detector import Detector
 
 LAYER_SHARE = 0.01
@@ -82,14 +83,14 @@ def shower_shapes(events: Events, detector: Detector) -> Shapes:
     Raises:
         GeometryError: The events are not those of the detector.
     """
-    frame = Frame.of(events.hierarchy, detector)
+    frame = CellTable.of(events.hierarchy, detector)
     pieces = list(events.chunks(piece_size(len(events), len(events.cell)))) or [events]
     parts = [_shapes(piece, detector, frame) for piece in pieces]
     values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
     return Shapes(values, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("layer_fraction", "ring_fraction")))
 
 
-def _shapes(events: Events, detector: Detector, frame: Frame) -> Shapes:
+def _shapes(events: Events, detector: Detector, frame: CellTable) -> Shapes:
     sample = moments(events, frame)
     energy, total = sample.energy, np.where(sample.total > 0, sample.total, np.nan)
     fraction = energy / total[:, None]
@@ -195,14 +196,14 @@ def shower_maximum(fraction: NDArray[np.float64], depth_x0: NDArray[np.float64],
     return np.where(found & (depth < depth_x0[:, -1]), depth, np.nan)
 
 
-def _radii(events: Events, frame: Frame, detector: Detector, axis: Axis) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+def _radii(events: Events, frame: CellTable, detector: Detector, axis: Axis) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """Returns the radii about the axis and the ring fractions."""
     n, event = len(events), events.event
-    layer, cell = np.divmod(events.cell, frame.cells_per_layer)
-    energy = events.charge * frame.weight[layer]
+    layer = frame.layer[events.cell]
+    energy = events.charge * frame.weight[events.cell]
     z = detector.layer_z_cm - detector.layer_z_cm[0]
     line = axis.impact_cm[event] + axis.slope[event] * z[layer][:, None]
-    radius = MM_PER_CM * np.linalg.norm(detector.layer_cell_xy[cell] - line, axis=1)
+    radius = MM_PER_CM * np.linalg.norm(np.asarray(frame.xy_cm)[events.cell] - line, axis=1)
     known = np.isfinite(axis.slope).all(axis=1)
     total = np.where(known, group_sums(event, energy, n), np.nan)
     total = np.where(total > 0, total, np.nan)
@@ -231,7 +232,7 @@ def _holding(
     return np.where(known, np.append(radius, np.nan)[np.where(known, first, len(radius))], np.nan)
 
 
-def angular_widths(events: Events, frame: Frame, detector: Detector) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def angular_widths(events: Events, frame: CellTable, detector: Detector) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns sigma_etaeta and sigma_phiphi (radian) of events: (n,) each.
 
     sigma^2 of a layer = sum w (x - <x>)^2 / sum w with w = max(0, 4.7 + ln(E_cell / E_layer)) and x the pseudorapidity or azimuth of the
@@ -239,12 +240,12 @@ def angular_widths(events: Events, frame: Frame, detector: Detector) -> tuple[ND
     their energies (cms-sw/cmssw@0292d6e2, HGCalShowerShape: sigmaRRMean).
     """
     n, n_layers = len(events), frame.n_layers
-    layer, cell = np.divmod(events.cell, frame.cells_per_layer)
-    energy = events.charge * frame.weight[layer]
+    layer = frame.layer[events.cell]
+    energy = events.charge * frame.weight[events.cell]
     row = events.event * n_layers + layer
     layer_energy = group_sums(row, energy, n * n_layers)
     weight = np.maximum(0.0, LOG_WEIGHT_W0 + np.log(energy / layer_energy[row]))
-    x, y = detector.layer_cell_xy[cell].T
+    x, y = np.asarray(frame.xy_cm)[events.cell].T
     eta, phi = np.arcsinh(detector.layer_z_cm[layer] / np.hypot(x, y)), np.arctan2(y, x)
     result = []
     norm = group_sums(row, weight, n * n_layers)

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hgcae.evaluate.emd import carried
-from hgcae.evaluate.frame import Frame, check_pair
+from hgcae.evaluate.frame import check_pair
 from hgcae.evaluate.position import MM_PER_CM
 from hgcae.events import Events
+from hgcae.geometry.cells import CellTable
 from hgcae.geometry.detector import Detector
 
 
@@ -61,7 +62,7 @@ def transport(true: Events, decoded: Events, detector: Detector) -> Transport:
         GeometryError, DataFormatError: True events, decoded events and detector do not fit together.
     """
     check_pair(true, decoded)
-    frame = Frame.of(true.hierarchy, detector)
+    frame = CellTable.of(true.hierarchy, detector)
     shares = [_layer_shares(events, frame) for events in (true, decoded)]
     z = MM_PER_CM * detector.layer_z_cm
     steps = np.abs(np.cumsum(shares[0] - shares[1], axis=1))[:, :-1]
@@ -75,31 +76,32 @@ def transport(true: Events, decoded: Events, detector: Detector) -> Transport:
     return Transport(np.where(unknown, np.nan, depth), np.where(unknown, np.nan, across))
 
 
-def _energies(events: Events, frame: Frame) -> NDArray[np.float64]:
-    return np.maximum(events.charge, 0) * frame.weight[events.cell // frame.cells_per_layer]
+def _energies(events: Events, frame: CellTable) -> NDArray[np.float64]:
+    return np.maximum(events.charge, 0) * frame.weight[events.cell]
 
 
-def _layer_shares(events: Events, frame: Frame) -> NDArray[np.float64]:
+def _layer_shares(events: Events, frame: CellTable) -> NDArray[np.float64]:
     """Returns the share of the energy in each layer: (n, n_layers); NaN for empty events."""
-    row = events.event * frame.n_layers + events.cell // frame.cells_per_layer
+    row = events.event * frame.n_layers + frame.layer[events.cell]
     energy = np.bincount(row, _energies(events, frame), len(events) * frame.n_layers).reshape(len(events), frame.n_layers)
     total = energy.sum(axis=1, keepdims=True)
     return energy / np.where(total > 0, total, np.nan)
 
 
-def _across(true: Events, decoded: Events, frame: Frame, both: NDArray[np.float64]) -> NDArray[np.float64]:
+def _across(true: Events, decoded: Events, frame: CellTable, both: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the transport between the images of each layer, mm: (n, n_layers); 0 in layers without energy on one side."""
     # One row per cell with energy on either side; what both have in the same cell may stay there (triangle inequality).
-    keys = [events.event * frame.hierarchy.n_cells() + events.cell for events in (true, decoded)]
+    n_cells = frame.hierarchy.n_cells()
+    keys = [events.event * n_cells + events.cell for events in (true, decoded)]
     key, at = np.unique(np.concatenate(keys), return_inverse=True)
-    row = key // frame.cells_per_layer
+    row = key // n_cells * frame.n_layers + frame.layer[key % n_cells]
     images = np.zeros((2, len(key)))
     for image, places, events in zip(images, np.split(at, [len(keys[0])]), (true, decoded), strict=True):
         image[places] = _energies(events, frame)
     n_rows = both.size
     sums = [np.bincount(row, image, n_rows) for image in images]
     surplus = images[0] / np.where(sums[0] > 0, sums[0], 1)[row] - images[1] / np.where(sums[1] > 0, sums[1], 1)[row]
-    xy = MM_PER_CM * np.asarray(frame.xy_cm)[key % frame.cells_per_layer]
+    xy = MM_PER_CM * np.asarray(frame.xy_cm)[key % n_cells]
     result = np.zeros(n_rows)
     edges = np.searchsorted(row, np.arange(n_rows + 1))
     # One problem per layer: exact transport comes in no batches.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.codes import CodeFormat
 from hgcae.coding.bitpack import pack
 from hgcae.outputs import atomic_path
 
@@ -62,15 +63,13 @@ class Vectors:
     Args:
         units: Integers of the children: (n, children, k).
         integers: Integers of the code, signed: (n, latent).
-        words: The same counted from their smallest value, as they are sent: (n, latent).
-        widths: Bits of each: (latent,).
+        format: How they are written.
         names: Names of the numbers of the code.
     """
 
     units: NDArray[np.int64]
     integers: NDArray[np.int64]
-    words: NDArray[np.int64]
-    widths: NDArray[np.int64]
+    format: CodeFormat
     names: tuple[str, ...]
 
     def write(self, folder: Path, inputs: Inputs, description: Mapping[str, Any]) -> None:
@@ -82,7 +81,7 @@ class Vectors:
             description: The encoder, see `hgcae.export.description.describe`, and where it comes from.
         """
         columns = [f"child {child} {name}" for child in range(inputs.children) for name in inputs.names]
-        packed = pack(self.words, self.widths)
+        packed = pack(self.integers - self.format.lowest, self.format.widths)
         contents: dict[str, Iterator[str]] = {
             "inputs.csv": _csv(columns, self.units.reshape(len(self.units), -1)),
             "integers.csv": _csv(self.names, self.integers),

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 
 from hgcae.integer.kernels import TILE, encode_conserving, encode_plain
 from hgcae.integer.network import Network
+from hgcae.parallel import in_order, usable_cores
+
+_PIECE = 16384
+"""Units that a thread encodes at a time."""
 
 
 class PlainTables(NamedTuple):
@@ -68,33 +72,35 @@ class IntegerEncoder:
     Args:
         network: The learned part.
         tables: The rest.
-        steps: What one step of each number of the code stands for: (latent,).
     """
 
-    def __init__(self, network: Network, tables: PlainTables | ConservingTables, steps: NDArray[np.floating]) -> None:
+    def __init__(self, network: Network, tables: PlainTables | ConservingTables) -> None:
         self.network, self.tables = network, tables
-        conserving = isinstance(tables, ConservingTables)
-        self._kernel: Any = encode_conserving if conserving else encode_plain
-        self._steps = steps.astype(np.float32)
+        explicit = len(tables.position) if isinstance(tables, ConservingTables) else 0
+        self.latent = explicit + (len(network.layers[-1].bias) if network.layers else 0)
+        self._kernel: Any = encode_conserving if explicit else encode_plain
         self._width = max(network.width, tables.n_inputs)
         self._compiled = network.compiled(tables.n_inputs)
 
-    def encode(self, x: NDArray[Any], out: NDArray[np.float32]) -> None:
-        """Encodes units, in the calling thread.
+    def integers(self, x: NDArray[Any], workers: int | None = 1) -> NDArray[np.int32]:
+        """Encodes units.
 
         Args:
             x: Charges of the children (n, children), or the integers of their codes (n, children, latent).
-            out: Filled with the codes, numbers on their grid: (n, latent).
+            workers: Threads; None = one for each core.
+
+        Returns:
+            The integers that are sent: (n, latent).
         """
-        self._run(x, out, self._steps)
+        out = np.empty((len(x), self.latent), dtype=np.int32)
 
-    def integers(self, x: NDArray[Any]) -> NDArray[np.int32]:
-        """Returns the codes as the integers that are sent: (n, latent)."""
-        out = np.empty((len(x), len(self._steps)), dtype=np.int32)
-        self._run(x, out, np.ones(len(self._steps), dtype=np.int32))
+        def piece(start: int) -> None:
+            rows = np.ascontiguousarray(x[start : start + _PIECE])
+            buffers = np.zeros((2, self._width, TILE), dtype=self._compiled[1].dtype)
+            flat = rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
+            self._kernel(flat, out[start : start + _PIECE], buffers, *self._compiled, self.tables)
+
+        threads = usable_cores() if workers is None else workers
+        for _ in in_order(piece, ((start,) for start in range(0, len(x), _PIECE)), threads if threads > 1 and len(x) > _PIECE else 0):
+            pass
         return out
-
-    def _run(self, x: NDArray[Any], out: NDArray[Any], steps: NDArray[Any]) -> None:
-        x = np.ascontiguousarray(x).reshape(len(x), int(np.prod(x.shape[1:])))
-        buffers = np.zeros((2, self._width, TILE), dtype=self._compiled[1].dtype)
-        self._kernel(x, out, steps, buffers, *self._compiled, self.tables)

@@ -43,8 +43,8 @@ def _network(buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any) -> 
 
 
 @njit(cache=True, nogil=True)
-def encode_plain(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any, tables: Any) -> None:
-    """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `PlainTables`."""
+def encode_plain(x: Any, out: Any, buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any, tables: Any) -> None:
+    """Fills `out` with the integers of units `x`; `buffers` are scratch space of two layers, `tables` are `PlainTables`."""
     for start in range(0, len(x), TILE):
         n = min(TILE, len(x) - start)
         for t in range(n):
@@ -53,12 +53,12 @@ def encode_plain(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels
         result = buffers[_network(buffers, sizes, kernels, rows, limits)]
         for t in range(n):
             for j in range(out.shape[1]):
-                out[start + t, j] = result[j, t] * steps[j]
+                out[start + t, j] = result[j, t]
 
 
 @njit(cache=True, nogil=True)
-def encode_conserving(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any, tables: Any) -> None:
-    """Fills `out` with the codes of units `x` times `steps`; `buffers` are scratch space of two layers, `tables` are `ConservingTables`."""
+def encode_conserving(x: Any, out: Any, buffers: Any, sizes: Any, kernels: Any, rows: Any, limits: Any, tables: Any) -> None:
+    """Fills `out` with the integers of units `x`; `buffers` are scratch space of two layers, `tables` are `ConservingTables`."""
     children = len(tables.weight)
     size = x.shape[1] // children
     learned = sizes[-1] if len(sizes) > 1 else 0
@@ -83,11 +83,11 @@ def encode_conserving(x: Any, out: Any, steps: Any, buffers: Any, sizes: Any, ke
         result = buffers[_network(buffers, sizes, kernels, rows, limits)]
         for t in range(n):
             # The code of an empty unit is all zero.
-            some = np.float32(code[0, t] > 0)
+            some = code[0, t] > 0
             for k in range(explicit):
-                out[start + t, k] = code[k, t] * steps[k] * some
+                out[start + t, k] = code[k, t] if some else 0
             for k in range(learned):
-                out[start + t, explicit + k] = result[k, t] * steps[explicit + k] * some
+                out[start + t, explicit + k] = result[k, t] if some else 0
 
 
 @njit(cache=True, nogil=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from hgcae.codes import CodeFormat
 from hgcae.coding.fixedpoint import integer_range
 from hgcae.coding.sums import LOG_FRACTION, ROOT_BITS, UNITS, WEIGHT_ONE, SumCode
 from hgcae.errors import SettingsError
@@ -69,10 +70,10 @@ class ConservingLevel(LevelModel):
             raise SettingsError(msg)
         self.name, self.children, self.settings, self.below, self.lsb = name, children, settings, below, lsb
         self.frame = frame if settings.barycentre else None
-        self.latent, self.bits_per_unit = settings.latent, settings.bits_per_unit
         self.sums = SumCode(maximum / lsb, settings.widths[0])
         fractions = np.array(settings.widths[1:], dtype=np.int64) - 1
-        self.steps = np.append(1.0, 2.0**-fractions).astype(np.float32)
+        lowest, steps = np.append(0, -(1 << fractions)), np.append(1.0, 2.0**-fractions)
+        self.format = CodeFormat(np.array(settings.widths), lowest.astype(np.int32), steps.astype(np.float32))
         self.child_weight = sums.integer_weights(child_weight)
         self._numbers_below = 0 if below is None else below.latent - 1
         self._follows = self.frame is not None and below is not None and below.frame is not None
@@ -200,24 +201,6 @@ class ConservingLevel(LevelModel):
         return jnp.where((charge >= smallest[:, None]) | (charge == charge.max(axis=1, keepdims=True)), logits, _NOTHING)
 
     @override
-    def integers(self, code: NDArray[np.float32]) -> NDArray[np.int32]:
-        return np.round(np.asarray(code) / self.steps).astype(np.int32)
-
-    @override
-    def from_integers(self, integers: NDArray[np.integer]) -> NDArray[np.float32]:
-        return np.asarray(integers).astype(np.float32) * self.steps
-
-    @property
-    @override
-    def widths(self) -> NDArray[np.int64]:
-        return np.array(self.settings.widths, dtype=np.int64)
-
-    @property
-    @override
-    def lowest(self) -> NDArray[np.int64]:
-        return np.append(0, -(1 << (self.widths[1:] - 1)))
-
-    @override
     def quantised_network(self) -> QuantisedNetwork:
         s, arrays = self.settings, [np.asarray(v.value) for v in self.encoder.trainable_variables]
         dense = zip(arrays[::2], arrays[1::2], strict=True)
@@ -226,7 +209,7 @@ class ConservingLevel(LevelModel):
     @override
     def integer_encoder(self) -> IntegerEncoder:
         s, frame = self.settings, self.frame
-        given = np.zeros(0) if self.below is None else self.below.widths[1:] - 1
+        given = np.zeros(0) if self.below is None else self.below.format.widths[1:] - 1
         native = np.array((ROOT_BITS, LOG_FRACTION)), np.stack([ROOT_BITS + given, given])
         scales, numbers = ((2.0 ** (s.feature.fraction - bits)).astype(np.float32) for bits in native)
         weight = np.full(self.children, WEIGHT_ONE) if self.child_weight is None else self.child_weight
@@ -246,7 +229,7 @@ class ConservingLevel(LevelModel):
             top=self._tops.astype(np.float64),
             step=(_POSITION_ONE // self._tops).astype(np.float64),
         )
-        return IntegerEncoder(self.quantised_network().network(), tables, self.steps)
+        return IntegerEncoder(self.quantised_network().network(), tables)
 
     @property
     def _tops(self) -> NDArray[np.int32]:

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
+from hgcae.codes import Codes
 from hgcae.errors import GeometryError
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.model.calibration import Calibration
-from hgcae.model.sparse import Codes
 from hgcae.truth import AXIS_COLUMNS, contained
 
 Arrays = dict[str, NDArray[np.float64]]

@@ -11,9 +11,8 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
+from hgcae.codes import CodeFormat
 from hgcae.integer.encoder import IntegerEncoder
 from hgcae.integer.network import QuantisedNetwork
 
@@ -24,16 +23,14 @@ class LevelModel(ABC):
     Attributes:
         name: Name of the level.
         children: Number of children of a unit.
-        latent: Numbers in the code.
-        bits_per_unit: Bits of the code.
+        format: How the numbers of the code are written: as integers, and as the words that are packed.
         encoder: Keras model of the learned part of the encoder.
         decoder: Keras model of the learned part of the decoder.
     """
 
     name: str
     children: int
-    latent: int
-    bits_per_unit: int
+    format: CodeFormat
     encoder: keras.Model
     decoder: keras.Model
 
@@ -64,34 +61,15 @@ class LevelModel(ABC):
     def integer_encoder(self) -> IntegerEncoder:
         """Returns the encoder as it is now, in integers; it takes charges, or the integers of the children's codes."""
 
-    @abstractmethod
-    def integers(self, code: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Returns codes as the integers that are sent, of the same shape."""
-
-    @abstractmethod
-    def from_integers(self, integers: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Returns the codes of sent integers."""
+    @property
+    def latent(self) -> int:
+        """Numbers in the code."""
+        return len(self.format.widths)
 
     @property
-    @abstractmethod
-    def lowest(self) -> NDArray[np.int64]:
-        """Smallest integer of each number of the code: (latent,)."""
-
-    @property
-    @abstractmethod
-    def widths(self) -> NDArray[np.int64]:
-        """Bits of each number of the code: (latent,)."""
-
-    def words(self, code: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Returns codes as words of `widths` bits: integers counted from the smallest, in the order of their values.
-
-        They differ from two's complement by the sign bit alone, so flipping any bit of either means the same.
-        """
-        return self.integers(code) - self.lowest
-
-    def from_words(self, words: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Returns the codes of words."""
-        return self.from_integers(words + self.lowest)
+    def bits_per_unit(self) -> int:
+        """Bits of the code."""
+        return self.format.bits
 
     @property
     def variables(self) -> list[keras.Variable]:

@@ -7,9 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import keras
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
+from hgcae.codes import CodeFormat
 from hgcae.coding.fixedpoint import integer_range, to_integers
 from hgcae.integer.encoder import IntegerEncoder, PlainTables
 from hgcae.integer.network import Layer, QuantisedNetwork, valid_taps
@@ -24,7 +24,9 @@ class PlainLevel(LevelModel):
     def __init__(self, name: str, shape: tuple[int, ...], settings: PlainSettings, below: PlainLevel | None) -> None:
         self.name, self.settings, self.below = name, settings, below
         self.children = int(np.prod(shape))
-        self.latent, self.bits_per_unit = settings.latent, settings.bits_per_unit
+        lowest = np.full(settings.latent, integer_range(settings.number)[0], dtype=np.int32)
+        steps = np.full(settings.latent, settings.number.step, dtype=np.float32)
+        self.format = CodeFormat(np.array(settings.widths), lowest, steps)
         self._input_shape = (*shape, 1) if below is None else (self.children, below.latent)
         self.encoder = self._build_encoder()
         with layers.precision(settings.precision):
@@ -71,24 +73,6 @@ class PlainLevel(LevelModel):
         return jnp.where(jnp.reshape(present, present.shape + (1,) * (out.ndim - 2)), out, 0.0)
 
     @override
-    def integers(self, code: NDArray[np.float32]) -> NDArray[np.int32]:
-        return np.round(np.asarray(code) / self.settings.number.step).astype(np.int32)
-
-    @override
-    def from_integers(self, integers: NDArray[np.integer]) -> NDArray[np.float32]:
-        return (np.asarray(integers) * self.settings.number.step).astype(np.float32)
-
-    @property
-    @override
-    def widths(self) -> NDArray[np.int64]:
-        return np.array(self.settings.widths, dtype=np.int64)
-
-    @property
-    @override
-    def lowest(self) -> NDArray[np.int64]:
-        return np.full(self.latent, integer_range(self.settings.number)[0])
-
-    @override
     def quantised_network(self) -> QuantisedNetwork:
         s = self.settings
         arrays = [np.asarray(v.value) for v in self.encoder.trainable_variables]
@@ -105,4 +89,4 @@ class PlainLevel(LevelModel):
         given = 1.0 if self.below is None else self.below.settings.number.step
         scale = np.full(int(np.prod(self._input_shape)), given / s.feature.step)
         tables = PlainTables(scale, *integer_range(s.feature))
-        return IntegerEncoder(self.quantised_network().network(), tables, np.full(self.latent, s.number.step))
+        return IntegerEncoder(self.quantised_network().network(), tables)

@@ -10,75 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hgcae.errors import GeometryError
+from hgcae.codes import Codes
 from hgcae.events import Events, ragged_take
 from hgcae.geometry.hierarchy import Hierarchy
-
-
-@dataclass(frozen=True)
-class Codes:
-    """Codes of the occupied units of one level, in order of event and unit.
-
-    Args:
-        level: Name of the level.
-        n_events: Number of events, empty ones included.
-        event: Event of each unit: (n,) int64.
-        unit: Flat index of each unit in its event: (n,) int64.
-        code: Codes of the units: (n, latent) float32.
-        empty: Code of an empty unit: (latent,) float32.
-
-    Raises:
-        GeometryError: Integers in the place of the numbers that they stand for.
-    """
-
-    level: str
-    n_events: int
-    event: NDArray[np.int64]
-    unit: NDArray[np.int64]
-    code: NDArray[np.float32]
-    empty: NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        check_numbers(self.code, self.level)
-
-    def dense(self, hierarchy: Hierarchy) -> NDArray[np.float32]:
-        """Returns the codes of all units: (n_events, *units of the level in the root, latent)."""
-        n_units = hierarchy.n_units(self.level)
-        full = np.broadcast_to(self.empty, (self.n_events, n_units, len(self.empty))).copy()
-        full[self.event, self.unit] = self.code
-        return full.reshape(self.n_events, *hierarchy.unit_shape(self.level), len(self.empty))
-
-    def children_of(self, hierarchy: Hierarchy, parent: str) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-        """Returns the children's codes of the occupied units of `parent`, their events and their flat indices.
-
-        Args:
-            hierarchy: Levels of the events.
-            parent: Level above that of the codes.
-
-        Returns:
-            Codes (n, children, latent), events (n,) and flat indices (n,).
-        """
-        count, total = hierarchy.level(parent).children, hierarchy.n_units(parent)
-        unique, row = np.unique(self.event * total + self.unit // count, return_inverse=True)
-        x = np.broadcast_to(self.empty, (len(unique), count, len(self.empty))).copy()
-        x[row, self.unit % count] = self.code
-        return x, unique // total, unique % total
-
-
-def check_numbers(code: NDArray[Any], level: str) -> None:
-    """Checks that codes are real numbers, and not the integers that are sent for them.
-
-    Raises:
-        GeometryError: They are anything else.
-    """
-    if code.dtype.kind != "f":
-        msg = f"codes of {level}: found {code.dtype}, expected real numbers; model.level({level!r}).from_integers makes these"
-        raise GeometryError(msg)
 
 
 @dataclass(frozen=True)
@@ -121,7 +59,8 @@ class Tree:
             x = cells.to_dense().reshape(-1, hierarchy.n_cells(base)).astype(np.float32)
             empty = np.zeros(x.shape[1:], dtype=np.float32)
         else:
-            x, event, unit = codes.children_of(hierarchy, base)
+            integers, event, unit = codes.children_of(hierarchy, base)
+            x = codes.format.from_integers(integers)
             empty = np.broadcast_to(codes.empty, x.shape[1:]).copy()
         names = hierarchy.names[hierarchy.index(base) : hierarchy.index(top) + 1]
         starts, slots = [], []

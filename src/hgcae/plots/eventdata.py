@@ -12,10 +12,11 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from hgcae.errors import GeometryError
-from hgcae.evaluate.frame import Frame, check_pair
+from hgcae.evaluate.frame import check_pair
 from hgcae.evaluate.moments import moments
-from hgcae.events import ADC_PER_MIP, Events
+from hgcae.events import Events
 from hgcae.geometry import hexagons, module
+from hgcae.geometry.cells import ADC_PER_MIP, CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.geometry.positions import unit_module_xy_cm
 from hgcae.plots.cells import trigger_cells
@@ -62,14 +63,14 @@ class Displays:
         for decoded in self.decoded.values():
             check_pair(self.true, decoded)
         hierarchy, detector = self.true.hierarchy, self.detector
-        frame = Frame.of(hierarchy, detector)
+        frame = CellTable.of(hierarchy, detector)
         centres, per_module = self._modules()
         whole = {} if detector is None else {"z_cm": detector.layer_z_cm.tolist(), "depth_x0": np.cumsum(detector.layer_x0).tolist()}
         samples = {"input": self.true, **self.decoded}
         energies = {name: moments(sample, frame).energy for name, sample in samples.items()}
         return {
             "layers": frame.n_layers,
-            "cells_per_layer": frame.cells_per_layer,
+            "cells_per_layer": hierarchy.n_cells() // frame.n_layers,
             "unit": "MIP" if detector is not None else "ADC counts",
             "energy_unit": frame.unit,
             **whole,

@@ -14,9 +14,10 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from hgcae.errors import GeometryError
-from hgcae.evaluate.frame import Frame, check_pair
+from hgcae.evaluate.frame import check_pair
 from hgcae.evaluate.moments import moments
-from hgcae.events import ADC_PER_MIP, Events
+from hgcae.events import Events
+from hgcae.geometry.cells import ADC_PER_MIP, CellTable
 from hgcae.geometry.detector import Detector
 from hgcae.plots.cells import Shapes, layer_shapes
 from hgcae.plots.maps import colour_bar, frame_map, paint, scale
@@ -102,7 +103,7 @@ def _side(name: str, events: Events, detector: Detector) -> _Side:
     if len(events) != 1:
         msg = f"a page shows one event, found {len(events)}"
         raise GeometryError(msg)
-    frame = Frame.of(events.hierarchy, detector)
+    frame = CellTable.of(events.hierarchy, detector)
     charge = events.to_dense().reshape(detector.n_layers, -1) / ADC_PER_MIP
     return _Side(name, charge, moments(events, frame).energy[0])
 

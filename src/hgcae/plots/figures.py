@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from hgcae.errors import DataFormatError
-from hgcae.events import ADC_PER_MIP, Events
+from hgcae.events import Events
+from hgcae.geometry.cells import ADC_PER_MIP
 from hgcae.geometry.detector import Detector
 from hgcae.plots.style import COLOURS, FAINT, INK, label, save, styled
 

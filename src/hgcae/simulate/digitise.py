@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hgcae.coding.floatcode import DROPPED_BITS, FloatCode
 from hgcae.errors import SettingsError
-from hgcae.events import ADC_PER_MIP
+from hgcae.geometry.cells import ADC_PER_MIP
 from hgcae.geometry.detector import Detector
 from hgcae.settings import Settings
 from hgcae.simulate.stack import Hits, present_cells

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from hgcae.events import Events
 from hgcae.model.autoencoder import Autoencoder
-from hgcae.model.sparse import Codes
 
 _UNITS = 300
 _STEP = 0.03
@@ -28,22 +27,20 @@ def sensitivity(model: Autoencoder, events: Events, level: str, seed: int = 0) -
         Squared distance of the square roots of the trigger cells' shares (Hellinger) per squared change of each number, averaged over
         units: (latent - 1,).
     """
-    codes = model.encode_events(events, level)
-    charge = model.run("state", level, codes.code)[:, 0].astype(np.float64)
+    codes = model.encode_events(events, level).code
+    charge = model.run("state", level, codes)[:, 0].astype(np.float64)
     n = min(_UNITS, int(np.count_nonzero(charge)))
-    chosen = codes.code[np.random.default_rng(seed).choice(len(charge), n, replace=False, p=charge / charge.sum())]
+    chosen = codes[np.random.default_rng(seed).choice(len(charge), n, replace=False, p=charge / charge.sum())]
     found = []
     for number in range(1, chosen.shape[1]):
         moved = [chosen.copy() for _ in range(2)]
         for sign, code in zip((-1, 1), moved, strict=True):
             code[:, number] += sign * _STEP
-        low, high = (_root_shares(model, level, code, codes.empty) for code in moved)
+        low, high = (_root_shares(model, level, code) for code in moved)
         found.append(np.square(high - low).sum(axis=1).mean() / (2 * _STEP) ** 2)
     return np.array(found, dtype=np.float32)
 
 
-def _root_shares(model: Autoencoder, level: str, code: NDArray[np.float32], empty: NDArray[np.float32]) -> NDArray[np.float64]:
-    n = len(code)
-    units = Codes(level, n, np.arange(n), np.zeros(n, dtype=np.int64), code, empty)
-    charge = model.decode_codes(units, model.hierarchy.rooted(level)).to_dense().reshape(n, -1).astype(np.float64)
+def _root_shares(model: Autoencoder, level: str, code: NDArray[np.float32]) -> NDArray[np.float64]:
+    charge = model.decode(code, level, root=level).reshape(len(code), -1).astype(np.float64)
     return np.sqrt(charge / charge.sum(axis=1, keepdims=True))

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from hgcae.errors import GeometryError, SettingsError
 
 if TYPE_CHECKING:
-    from hgcae.evaluate import EvaluateSettings, UnitCodes
+    from hgcae.codes import Codes
+    from hgcae.evaluate import EvaluateSettings
     from hgcae.events import Events
     from hgcae.geometry.detector import Detector
-    from hgcae.geometry.hierarchy import Hierarchy
     from hgcae.model.autoencoder import Autoencoder
-    from hgcae.model.sparse import Codes
     from hgcae.workflow.loaded import LoadedRun
 
 _CODED = 2000
@@ -70,8 +69,7 @@ def evaluate_run(
             bits_per_event=bits * hierarchy.n_units(name),
         )
         levels[name]["occupied_bits_per_event"] = bits * len(codes[name].event) / len(test)
-        fitted = None if train_codes is None else unit_codes(model, train_codes, test.hierarchy)
-        levels[name]["bits"] = measure_bits(unit_codes(model, codes[name], test.hierarchy), fitted)
+        levels[name]["bits"] = measure_bits(codes[name], train_codes, test.hierarchy)
         progress(number)
     return write_results(
         folder / "results.json",
@@ -81,14 +79,6 @@ def evaluate_run(
         fingerprints={"model": model_fingerprint(model), "hierarchy": hierarchy.fingerprint(), "events": loaded.events_fingerprint},
         heads=_heads(model, codes, test, loaded.whole, settings),
     )
-
-
-def unit_codes(model: Autoencoder, codes: Codes, hierarchy: Hierarchy) -> UnitCodes:
-    """Returns codes as the evaluation counts them: words of so many bits, whatever model made them."""
-    from hgcae.evaluate import UnitCodes
-
-    level = model.level(codes.level)
-    return UnitCodes(hierarchy, codes.level, codes.n_events, codes.event, codes.unit, level.words(codes.code), level.widths)
 
 
 def _heads(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hgcae import store
+from hgcae.store.codes import read_codes, write_codes
 from hgcae.store.results import write_results_file
 from hgcae.workflow.digest import files_digest
 from hgcae.workflow.sample_tasks import Convert, Simulate
@@ -46,20 +47,18 @@ class Compress(OfPoint):
     def make(self) -> None:
         """Encodes one file."""
         from hgcae.model import files
-        from hgcae.workflow.codes import encode
 
         needs = self.requires()
         reader, model = store.Reader(needs["events"].path), files.load(needs["model"].folder)
         made_of = {"model": model_of(needs["model"]), "events": reader.content_fingerprint}
         root = self.trained().run_settings().root
         chunks = (part if root is None else part.units(root)[0] for part in reader.chunks())
-        encode(model, chunks, self._section.level or model.hierarchy.root, made_of).write(self.path)
+        codes = model.encode_stream(chunks, self._section.level or model.hierarchy.root)
+        write_codes(self.path, codes, made_of, compress=True)
 
     def check(self, path: Path) -> None:
         """Compares the checksum."""
-        from hgcae.workflow.codes import CodesFile
-
-        CodesFile.read(path)
+        read_codes(path)
 
 
 class Export(OfPoint):

@@ -50,9 +50,9 @@ def write_vectors(loaded: LoadedRun, level: str, n: int, seed: int, folder: Path
         "seed": seed,
         "vectors": counts,
         "cost": asdict(cost(chosen.quantised_network())),
-        "code": {"names": names, "bits": chosen.widths.tolist(), "smallest": chosen.lowest.tolist()},
+        "code": {"names": names, "bits": chosen.format.widths.tolist(), "smallest": chosen.format.lowest.tolist()},
     }
-    made = Vectors(units, integers, integers - chosen.lowest, chosen.widths, names)
+    made = Vectors(units, integers, chosen.format, names)
     made.write(folder, inputs, told | describe(encoder, inputs.children))
     bits = chosen.bits_per_unit
     return {"folder": str(folder), "level": chosen.name, "vectors": counts, "bits": bits, "bytes": -(-bits // 8)}
@@ -64,9 +64,9 @@ def inputs_of(model: Autoencoder, name: str) -> Inputs:
     if lower is None:
         largest = _LARGEST_CHARGE if model.settings.digi == "charges" else (1 << FLOAT_4E3M.bits) - 1
         return Inputs(("charge",), np.array([0]), np.array([largest]), children, sums=False)
-    below = model.level(lower)
+    below = model.level(lower).format
     high = below.lowest + (1 << below.widths) - 1
-    return Inputs(model.settings.levels[lower].names, below.lowest, high, children, sums=model.conserves_charge)
+    return Inputs(model.settings.levels[lower].names, below.lowest.astype(np.int64), high, children, sums=model.conserves_charge)
 
 
 def _occupied(loaded: LoadedRun, name: str) -> NDArray[np.int64]:
@@ -75,5 +75,4 @@ def _occupied(loaded: LoadedRun, name: str) -> NDArray[np.int64]:
     lower, children = model.hierarchy.below(name), model.level(name).children
     if lower is None:
         return np.rint(model.digi(events).units(name)[0].to_dense()).astype(np.int64).reshape(-1, children, 1)
-    rows = model.encode_events(events, lower).children_of(events.hierarchy, name)[0]
-    return model.level(lower).integers(rows).astype(np.int64)
+    return model.encode_events(events, lower).children_of(events.hierarchy, name)[0].astype(np.int64)

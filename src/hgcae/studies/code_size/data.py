@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.codes import Codes
 from hgcae.events import Events
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.geometry.positions import root_xy_cm
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.calibration import Calibration
 from hgcae.model.presets import ConservingSettings
-from hgcae.model.sparse import Codes, Tree
+from hgcae.model.sparse import Tree
 from hgcae.parallel import ahead
 from hgcae.store import Reader
 from hgcae.studies.code_size.frozen import FrozenModel, known_codes

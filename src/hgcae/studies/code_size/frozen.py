@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from hgcae.codes import Codes
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector, detector_of
 from hgcae.model import files
 from hgcae.model.autoencoder import Autoencoder
-from hgcae.model.sparse import Codes
 from hgcae.settings import fingerprint
-from hgcae.store.arrays import read_arrays, write_arrays
+from hgcae.store.codes import read_codes, write_codes
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,11 @@ def known_codes(base: FrozenModel, events: Events, level: str, path: Path) -> Co
     made = {"made": fingerprint([base.checksum, level, len(events), *content])}
     # What is damaged, or of other events, is made again.
     with suppress(FileNotFoundError, DataFormatError):
-        header, arrays = read_arrays(path, *_CODES)
-        if header == made:
-            return Codes(level, len(events), **arrays)
+        codes, known = read_codes(path)
+        if known == made:
+            return codes
     lower = base.model.hierarchy.below(level)
     below = None if lower is None else known_codes(base, events, lower, path.with_name(path.name.replace(f"-{level}.", f"-{lower}.")))
     codes = base.model.encode_events(events, level, below)
-    write_arrays(path, *_CODES, made, {"event": codes.event, "unit": codes.unit, "code": codes.code, "empty": codes.empty})
+    write_codes(path, codes, made)
     return codes
-
-
-_CODES = ("codes of a frozen level", 1)

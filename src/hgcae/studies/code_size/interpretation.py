@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hgcae.codes import Codes
 from hgcae.errors import DataFormatError
 from hgcae.evaluate.dimension import code_points, shower_points, with_control
 from hgcae.evaluate.interpret import correlations, near_energy, quantities, traversal
 from hgcae.events import Events
 from hgcae.geometry.detector import detector_to_dict
-from hgcae.model.sparse import Codes
 from hgcae.simulate import simulate
 from hgcae.store import Reader
 from hgcae.studies.code_size.frozen import FrozenModel, known_codes
@@ -34,8 +34,7 @@ def interpretation(settings: ScanSettings, base: FrozenModel, context: ScanConte
     model, root = base.model, base.model.hierarchy.root
 
     def decode(code: NDArray[np.float32]) -> Events:
-        n = np.arange(len(code))
-        return model.decode_codes(Codes(root, len(code), n, np.zeros_like(n), code, np.zeros(code.shape[1], np.float32)))
+        return model.decode_numbers(code, root)
 
     result: dict[str, Any] = {}
     for number, sample in enumerate(settings.samples):
@@ -89,12 +88,11 @@ def _estimate(settings: ScanSettings, base: FrozenModel, context: ScanContext, s
         points, ambient = shower_points(events, weight), base.model.hierarchy.n_cells()
     else:
         _, codes = _test_codes(base, context, sample, what)
-        level: Any = base.model.level(what)
         # Units in proportion to their charge: most of all units hold a single cell.
         total = base.model.run("state", what, codes.code)[:, 0].astype(np.float64)
         rng = np.random.default_rng(settings.seed)
         chosen = rng.choice(len(total), min(n, int((total > 0).sum())), replace=False, p=total / total.sum())
-        points = code_points(codes.code[chosen], level.steps, settings.seed)
+        points = code_points(codes.code[chosen], base.model.level(what).format.steps, settings.seed)
         ambient = points.shape[1]
     try:
         return dict(with_control(points, ambient, SHOWER_NUMBERS, seed=settings.seed))

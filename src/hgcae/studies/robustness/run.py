@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hgcae.codes import Codes
 from hgcae.errors import SettingsError, unknown
 from hgcae.evaluate import Bootstrap, degradation, write_stress
 from hgcae.events import Events
@@ -17,8 +18,6 @@ from hgcae.geometry.detector import Detector
 from hgcae.model.autoencoder import Autoencoder
 from hgcae.model.bit_errors import flip_bits
 from hgcae.model.files import model_fingerprint
-from hgcae.model.level import LevelModel
-from hgcae.model.sparse import Codes
 from hgcae.outputs import claimed
 from hgcae.simulate import SimulateSettings
 from hgcae.simulate.perturb import PERTURBATIONS, perturbed
@@ -107,14 +106,12 @@ def _cases(
     return cases
 
 
-def _decoded(
-    model: Autoencoder, events: Events, disturb: Callable[[LevelModel, Codes], Codes] = lambda _, codes: codes
-) -> Iterator[tuple[str, Events]]:
+def _decoded(model: Autoencoder, events: Events, disturb: Callable[[Codes], Codes] = lambda codes: codes) -> Iterator[tuple[str, Events]]:
     """Yields every level and the events decoded from its codes, which may be disturbed; each level is encoded once."""
     codes = None
     for name in model.hierarchy.names:
         codes = model.encode_events(events, name, codes)
-        yield name, model.decode_codes(disturb(model.level(name), codes), events.hierarchy)
+        yield name, model.decode_codes(disturb(codes), events.hierarchy)
 
 
 def _flipped(
