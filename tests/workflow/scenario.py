@@ -1,4 +1,4 @@
-"""Runs workflows one after the other in a process of its own, as the command does: scenario.py NAME FOLDER prints what happened as JSON.
+"""Runs workflows one after the other in a process of its own, as the command does: scenario.py FOLDER NAMES prints what happened as JSON.
 
 Branches are forked, which a process must not do whose JAX is in use; the process of the tests may be one.
 """
@@ -140,4 +140,4 @@ def whole(folder: Path) -> dict[str, Any]:
 SCENARIOS = {scenario.__name__: scenario for scenario in (repeat, fail, damage, compare, whole)}
 
 if __name__ == "__main__":
-    print(json.dumps(SCENARIOS[sys.argv[1]](Path(sys.argv[2]))))  # noqa: T201
+    print(json.dumps({name: SCENARIOS[name](Path(sys.argv[1], name)) for name in sys.argv[2:]}))  # noqa: T201

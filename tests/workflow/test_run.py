@@ -25,10 +25,10 @@ from workflow.toys import write_workflow
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def play(name: str, folder: Path) -> Any:
-    """Plays a scenario in a process of its own."""
+def play(folder: Path, *scenarios: str) -> Any:
+    """Plays scenarios one after the other in a process of its own, each in its own folder."""
     path = os.pathsep.join([str(TESTS), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
-    command = [sys.executable, str(Path(__file__).with_name("scenario.py")), name, str(folder)]
+    command = [sys.executable, str(Path(__file__).with_name("scenario.py")), str(folder), *scenarios]
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     )
@@ -44,12 +44,17 @@ def kinds(files: list[str]) -> set[str]:
     return {Path(file).parts[0] for file in files}
 
 
+@pytest.fixture(scope="module")
+def scenarios(tmp_path_factory) -> tuple[Path, Any]:
+    """The folder of the short scenarios, and what happened in each."""
+    folder = tmp_path_factory.mktemp("scenarios")
+    return folder, play(folder, "repeat", "fail", "damage", "compare")
+
+
 class TestRepeated:
-    @pytest.fixture(scope="class")
-    @classmethod
-    def played(cls, tmp_path_factory) -> tuple[Path, Any]:
-        folder = tmp_path_factory.mktemp("repeat")
-        return folder, play("repeat", folder)
+    @pytest.fixture
+    def played(self, scenarios) -> tuple[Path, Any]:
+        return scenarios[0] / "repeat", scenarios[1]["repeat"]
 
     def test_every_chunk_is_made_once(self, played):
         first = played[1]["first"]
@@ -81,8 +86,8 @@ class TestRepeated:
         np.testing.assert_array_equal(np.concatenate([part.charge for part in many]), one.charge)
 
 
-def test_a_failed_branch_alone_is_tried_again(tmp_path):
-    result = play("fail", tmp_path)
+def test_a_failed_branch_alone_is_tried_again(scenarios):
+    result = scenarios[1]["fail"]
     assert names(result["failed"]["made"]) == ["events-000000000-4.parquet", "events-000000008-4.parquet"]
     assert result["failed"]["error"].endswith("RuntimeError: no more electrons")
     assert "Traceback" in result["log"]
@@ -92,8 +97,8 @@ def test_a_failed_branch_alone_is_tried_again(tmp_path):
     assert result["logs"] == []
 
 
-def test_a_damaged_file_is_found_and_made_again(tmp_path):
-    result = play("damage", tmp_path)
+def test_a_damaged_file_is_found_and_made_again(scenarios):
+    result = scenarios[1]["damage"]
     (line,) = result["damaged"]
     assert line.startswith("Simulate electrons: ")
     assert Path(result["chunk"]).name in line
@@ -101,14 +106,14 @@ def test_a_damaged_file_is_found_and_made_again(tmp_path):
     assert result["same"]
 
 
-def test_codecs_are_compared_one_by_one(tmp_path):
-    result = play("compare", tmp_path)
+def test_codecs_are_compared_one_by_one(scenarios):
+    result = scenarios[1]["compare"]
     first = result["first"]["made"]
     assert result["first"]["error"] == ""
     assert names(first) == ["best_choice-3.json", "threshold_sum-3.json"]
     assert result["again"]["made"] == []
     assert names(result["more"]["made"]) == ["best_choice-5.json", "threshold_sum-5.json"]
-    (report,) = (tmp_path / "store").rglob("report.md")
+    (report,) = (scenarios[0] / "compare" / "store").rglob("report.md")
     text = report.read_text(encoding="utf-8")
     assert "best_choice" in text
     assert "threshold_sum" in text
@@ -125,7 +130,7 @@ class TestWhole:
     @classmethod
     def played(cls, tmp_path_factory) -> tuple[Path, Any]:
         folder = tmp_path_factory.mktemp("whole")
-        return folder / "store", play("whole", folder)
+        return folder / "whole" / "store", play(folder, "whole")["whole"]
 
     def test_everything_is_there(self, played):
         first = played[1]["first"]
