@@ -59,6 +59,10 @@ def measured(result: ModuleResult, name: str) -> float:
 
 def test_every_codec_is_judged(hgcae, data, tmp_path):
     graphs.write_codec(data / CMS_GRAPHS)
+    # Whole batches to train and to test on, so that every step is compiled once.
+    modules = random_modules(680)
+    modules = modules[modules.any(axis=1)][:640].reshape(-1, 3, 4, 4)
+    CalqCsv().write(data / SAMPLES["ttbar"], [Events.from_dense(modules, PROTOTYPE.rooted("MODULE"))])
     status, out, _ = hgcae("compare", "--data", data, "--sample", "ttbar", "--steps", 2, "--links", 5, "-o", "out")
     assert status == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES

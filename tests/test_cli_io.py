@@ -124,10 +124,6 @@ class TestHelp:
             result = hgcae(*arguments)
             assert result.status == 2, arguments
 
-    def test_starts_without_heavy_packages(self):
-        code = "import sys, hgcae.cli; print([m for m in ('jax', 'keras', 'matplotlib', 'numba', 'pyarrow', 'scipy') if m in sys.modules])"
-        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
 
 class TestSimulate:
     FAST = ("--detector", "testbeam", "--direction", "parallel", "--radius", 2, "--energy", 5, 5)

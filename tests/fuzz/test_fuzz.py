@@ -50,12 +50,12 @@ def read(kind):
         if kind == "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         if kind == "memory":
-            b"x" * (2**30 + 2**28)
+            b"x" * 2**28
         return content
     return read
 
 kinds = ("read", "refused", "traceback", "long message", "hang", "crash", "memory", "other value")
-runner.SECONDS = 3
+runner.SECONDS, runner.MEMORY = 1, 2**27
 runner.HgcaeError.__str__ = lambda error: "".join(error.args)
 runner.TARGETS = tuple(Target(kind, make, read(kind), (lambda data, others, rng: b"changed",), kind == "other value") for kind in kinds)
 runner.make_seeds = lambda folder: [target.make(folder / target.name) for target in runner.TARGETS]
