@@ -130,7 +130,7 @@ def print_line(text: str) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table on standard output, the first column to the left, figures to the right."""
+    """Prints a table on standard output, the first column to the left, numbers to the right."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -38,7 +38,7 @@ def evaluate(
     A run that was moved finds its events where run.yaml says or next to it; a file with other events there is refused. Without them, give
     others: what is fitted to training events (mean, principal components, entropy-coded bits) is left out then.
 
-      DIR/results.json   all figures with their errors, settings, versions and fingerprints
+      DIR/results.json   all metrics with their errors, settings, versions and fingerprints
       DIR/energy.png     response and resolution; levels.png: all levels; heads.png: energy, momentum and impact point from codes
 
     Examples:

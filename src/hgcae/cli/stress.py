@@ -31,7 +31,7 @@ def stress(
     and with what the encoders saw; next to it, what the disturbance alone does to uncompressed events. Bits are flipped in the words
     that are sent. What has to be simulated is left out for events that hgcae did not simulate.
 
-      DIR/stress.json   all figures with their errors
+      DIR/stress.json   all metrics with their errors
       DIR/stress.png    the same at a glance
 
     Examples:

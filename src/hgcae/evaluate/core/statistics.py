@@ -180,7 +180,7 @@ def in_bins(
     """Describes a sample in bins of true energy.
 
     Args:
-        describe: Figures of the chosen entries; called with a mask (n,).
+        describe: Metrics of the chosen entries; called with a mask (n,).
         energy_gev: True energy of each entry, GeV: (n,).
         edges_gev: Edges of the bins, increasing; a bin holds its lower edge, the last one also its upper edge.
 
@@ -204,7 +204,7 @@ def in_ranges(
     """Describes a sample in bins of any quantity.
 
     Args:
-        describe: Figures of the chosen entries; called with a mask (n,).
+        describe: Metrics of the chosen entries; called with a mask (n,).
         values: The quantity: (n,).
         edges: Edges of the bins, as in `in_bins`.
 

@@ -1,6 +1,6 @@
 """The evaluation of module codecs: true and decoded charges of 48 trigger cells and the bits that were sent, in; metrics with errors, out.
 
-Figures of each bin (`METRICS`), with bootstrap errors; ratios of sums have the error of linear propagation:
+Metrics of each bin (`METRICS`), with bootstrap errors; ratios of sums have the error of linear propagation:
 
 * `bits`: mean payload.
 * `emd_median`, `emd_low`, `emd_high` (15.87 % and 84.13 %), `emd_mean`: energy mover's distance, spacings of sensor cells; see `emd`.

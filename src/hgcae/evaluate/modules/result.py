@@ -23,7 +23,7 @@ METRICS: Mapping[str, str] = {
     "lost": "charge in cells lost",
     "telescope": "telescope loss",
 }
-"""Figures of a bin, and how to call them."""
+"""Metrics of a bin, and how to call them."""
 
 
 class Metric(NamedTuple):
@@ -35,7 +35,7 @@ class Metric(NamedTuple):
 
 @dataclass(frozen=True)
 class ModuleBin:
-    """Figures of the modules in one bin.
+    """Metrics of the modules in one bin.
 
     Args:
         by: `all`, `occupancy` (charged cells) or `charge` (true module charge, counts).
@@ -87,7 +87,7 @@ class ModuleResult:
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
-        """Figures of all modules."""
+        """Metrics of all modules."""
         return self.bins[0].metrics
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hgcae.evaluate.modules.result import METRICS, Metric, ModuleResult
 
 
 def module_table(results: Sequence[ModuleResult]) -> tuple[list[str], list[list[str]]]:
-    """Returns the headings and one row of texts per codec, figures of all modules with their errors, for any table writer."""
+    """Returns the headings and one row of texts per codec, metrics of all modules with their errors, for any table writer."""
     shown = ("bits", "emd_median", "emd_mean", "sum_bias", "charge_bias", "sum_std", "sum_width", "lost", "telescope")
     percent = {"sum_bias", "charge_bias", "sum_std", "sum_width", "lost"}
     rows = [

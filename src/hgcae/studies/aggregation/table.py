@@ -62,7 +62,7 @@ def relative(points: Sequence[Point], reference: Sequence[Point], name: str, reg
 
 
 def variant_table(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
-    """Returns headings and one row per variant: bits, figures of all showers with errors over seeds, difference to the reference, cost."""
+    """Returns headings and one row per variant: bits, metrics of all showers with errors over seeds, difference to the reference, cost."""
     groups = by_variant(points)
     reference = groups.get(REFERENCE, [])
     rows = []

@@ -22,7 +22,7 @@ MARGIN = 0.05
 """What counts as near: this much above the plateau."""
 
 GIVEN = ("resolution_ratio", "energy_width")
-"""Figures without a fluctuation floor: the mean shower is scaled to the very sum that they measure."""
+"""Metrics without a fluctuation floor: the mean shower is scaled to the very sum that they measure."""
 
 Size = tuple[int, int, bool]
 """Numbers of a code, bits of each, and whether two of them are the barycentre."""
@@ -137,7 +137,7 @@ def answers(points: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[st
 
     Args:
         points: All points (`settings` and `content`).
-        floors: Figures of the mean of repeated showers, by sample.
+        floors: Metrics of the mean of repeated showers, by sample.
 
     Returns:
         By sample, level and metric what `answer` returns, with the `floor` and its error where it is known.
