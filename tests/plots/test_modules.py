@@ -11,6 +11,7 @@ from contracts.codec import random_modules
 from hgcae.errors import DataFormatError
 from hgcae.evaluate import Bootstrap, ModuleResult, evaluate_modules
 from hgcae.plots import emd_occupancy_figure, rate_distortion_figure
+from hgcae.plots.modules import PANELS
 
 
 def result(codec: str, links: int, n: int = 200) -> ModuleResult:
@@ -31,6 +32,11 @@ def test_rate_distortion_figure(results, tmp_path, picture):
     assert picture(path) == first
     # Curves run from low to high rates, however the results are ordered.
     assert picture(rate_distortion_figure(results[::-1][2:] + results[2:][::-1], path)) == first
+
+
+def test_one_more_metric_is_one_more_panel(results, tmp_path, picture, monkeypatch):
+    monkeypatch.setitem(PANELS, "charge_bias", ("bias of all charge [%]", 100.0))
+    picture(rate_distortion_figure(results, tmp_path / "r.png"), (1560, 1369))
 
 
 def test_emd_occupancy_figure(results, tmp_path, picture):

@@ -16,7 +16,7 @@ from hgcae.evaluate.modules.metrics import Metric, ModuleResult
 from hgcae.plots.style import COLOURS, FAINT, caption, label, save, styled
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-PANELS: Mapping[str, tuple[str, float]] = {
+PANELS: dict[str, tuple[str, float]] = {
     "emd_median": ("EMD, median [sensor cells]", 1.0),
     "emd_mean": ("EMD, mean [sensor cells]", 1.0),
     "telescope": ("telescope loss", 1.0),
@@ -24,11 +24,12 @@ PANELS: Mapping[str, tuple[str, float]] = {
     "sum_bias": ("bias of module charge [%]", 100.0),
     "sum_std": ("spread of module charge [%]", 100.0),
 }
-"""Figures drawn against the rate, with their axis labels and scales."""
+"""Metrics drawn against the rate, a panel each, with their axis labels and scales."""
+_COLUMNS = 3
 
 
 def rate_distortion_figure(results: Sequence[ModuleResult], path: str | Path) -> Path:
-    """Draws the figures of all modules against the mean payload, one curve per codec and one panel per figure.
+    """Draws the metrics of all modules against the mean payload, one curve per codec and one panel per metric (`PANELS`).
 
     Args:
         results: Of one sample.
@@ -39,12 +40,15 @@ def rate_distortion_figure(results: Sequence[ModuleResult], path: str | Path) ->
     """
     codecs = _codecs(results)
     with styled():
-        room = _legend_height(codecs)
-        figure = Figure(figsize=(13, 7.6 + room))
-        axes = figure.subplots(2, 3, sharex=True)
-        bottom, top = (0.65 + room) / (7.6 + room), 1 - 0.45 / (7.6 + room)
+        room, rows = _legend_height(codecs), -(-len(PANELS) // _COLUMNS)
+        height = 0.8 + 3.4 * rows + room
+        figure = Figure(figsize=(13, height))
+        axes = figure.subplots(rows, _COLUMNS, sharex=True)
+        bottom, top = (0.65 + room) / height, 1 - 0.45 / height
         figure.subplots_adjust(left=0.06, right=0.985, bottom=bottom, top=top, wspace=0.22, hspace=0.08)
-        for ax, (name, (text, scale)) in zip(axes.flat, PANELS.items(), strict=True):
+        for ax in axes.flat[len(PANELS) :]:
+            ax.axis("off")
+        for ax, (name, (text, scale)) in zip(axes.flat, PANELS.items(), strict=False):
             for (codec, curve), style in zip(codecs.items(), _styles(), strict=False):
                 points = sorted(curve, key=lambda result: result.metrics["bits"].value or 0.0)
                 bits = [result.metrics["bits"].value for result in points]
@@ -56,7 +60,8 @@ def rate_distortion_figure(results: Sequence[ModuleResult], path: str | Path) ->
                 _distances(ax)
             else:
                 ax.set_ylim(0, 1.08 * ax.get_ylim()[1])
-        for ax in axes[1]:
+        for ax in axes.flat[len(PANELS) - _COLUMNS : len(PANELS)]:
+            ax.tick_params(labelbottom=True)
             ax.set(xlabel="mean payload [bits per module]", xscale="log")
             ax.set_xticks((8, 16, 32, 64, 128, 256), map(str, (8, 16, 32, 64, 128, 256)))
             ax.minorticks_off()
