@@ -50,6 +50,7 @@ def demo(
     from hgcae.store import Reader, write
     from hgcae.store.results import write_results
     from hgcae.train.run import RunSettings, Split, schedule_of, splits
+    from hgcae.truth import contained
     from hgcae.workflow.loaded import LoadedRun
     from hgcae.workflow.page import write_page
 
@@ -75,7 +76,8 @@ def demo(
         console.note("evaluating them")
         loaded = LoadedRun(run, trainer.model, splits(run)[0], Split(Reader(files["test"][0]), 0, n_test), n_test)
         results = evaluate_run(loaded, EvaluateSettings(), output)
-        event = loaded.sample[:1]
+        # One that does not leave the detector sideways: what is missing there is missing for every code.
+        event = loaded.sample[[int(contained(loaded.sample, detector).argmax())]]
         for name in trainer.model.hierarchy.names:
             draw_event(event, trainer.model.reconstruct(event, name), detector, output / f"event_{name}.png", title=f"decoded from {name}")
         report(results, output, as_json=as_json)

@@ -59,7 +59,9 @@ def cost_figure(history: Sequence[Mapping[str, Any]], path: str | Path, sample: 
         rate.set(yscale="log", xlabel="optimisation steps", ylabel="learning rate")
         rate.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         figure.align_ylabels([ax, rate])
-        handles = [Line2D([], [], label=key.removeprefix("loss_"), **style) for key, style in curves.items()]
+        # Said in the legend, because it is why the line of training may lie above that of test.
+        names = {"loss_train": "train, mean during the epoch", "loss_test": "test, at its end"}
+        handles = [Line2D([], [], label=names[key], **style) for key, style in curves.items()]
         ax.legend(handles=handles, loc="upper right", bbox_to_anchor=(1, 0.94), ncols=2)
         # No times: a training that was killed and went on ends with the same figure.
         label(ax, f"epoch {history[-1]['epoch']:,}", sample)
