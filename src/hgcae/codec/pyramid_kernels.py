@@ -76,11 +76,11 @@ def _split(charges: Any, order: Any, total: int, mode: int, quanta: int, tables:
         elif g > 0:
             charge[n + group_of[cell]] += charges[cell]
             free[group_of[cell]] += 1
-    _share_out(charge, total if g > 0 else charge.sum(), n, quanta, count)
+    share_out(charge, total if g > 0 else charge.sum(), n, quanta, count)
 
 
 @njit(cache=True, nogil=True)
-def _share_out(charge: Any, total: int, n: int, quanta: int, count: Any) -> None:
+def share_out(charge: Any, total: int, n: int, quanta: int, count: Any) -> None:
     """Rounds shares of charge to quanta that add up; the first n parts get one at least."""
     gap = quanta
     for j in range(len(charge)):

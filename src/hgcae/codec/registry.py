@@ -64,6 +64,10 @@ _BUILT_IN = {
     "pca": Entry("simple.images:PcaCodec", "the charge and as many quantised principal components of the image as the links hold"),
     "largest_cells": Entry("simple.cells:LargestCellsCodec", "the largest cells with their addresses, in 5E4M; the others are lost"),
     "pyramid": Entry("pyramid:PyramidCodec", "the strongest cells, and the charge cut into quanta: as exact as the bits allow"),
+    "quanta": Entry("simple.quanta:QuantaCodec", "the strongest cells by enumeration, their charge in quanta; the others are lost"),
+    "ranked": Entry(
+        "ranked.codec:RankedCodec", "the strongest cells by rank, addresses relative to the strongest, charges as shares of what is left"
+    ),
     "best_choice": Entry(
         "econt:BestChoiceCodec",
         "ECON-T: the largest cells, 4, 6, 9, 14 over 2 to 5 links; each decoded as the middle of the step of its code",

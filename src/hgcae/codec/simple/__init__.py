@@ -1,4 +1,4 @@
-"""Simple codes, each once: the mean image, principal components, the largest cells, and the floor of other showers.
+"""Codes without a network, each once: the mean image, principal components, cells with addresses, and the floor of other showers.
 
 Modules at a number of links get them from `hgcae.codec.registry`, as all codecs; here they are fitted to units of any level at the bits of
 a learned code, which has to beat them. A code joins that comparison with one line in `UNIT_CODECS`.
@@ -11,30 +11,43 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from hgcae.codec.base import UnitCodec
 from hgcae.codec.events import sent
+from hgcae.codec.ranked import RankedCodec
 from hgcae.codec.simple.cells import LargestCellsCodec
 from hgcae.codec.simple.floor import FLOOR, fluctuation_floor, has_floor
 from hgcae.codec.simple.images import MeanCodec, PcaCodec
+from hgcae.codec.simple.quanta import QuantaCodec
 from hgcae.errors import SettingsError, unknown
 from hgcae.events import Events
 from hgcae.simulate import SimulateSettings
 
-UNIT_CODECS: Mapping[str, Callable[[csr_matrix, int, int], UnitCodec]] = {
+UNIT_CODECS: Mapping[str, Callable[[Events, int, int], UnitCodec]] = {
     "pca": PcaCodec.of_units,
     "largest_cells": LargestCellsCodec.of_units,
     "best_choice": partial(LargestCellsCodec.of_units, best_choice=True),
     "best_choice_spread": partial(LargestCellsCodec.of_units, best_choice=True, spread=True),
     "mean": MeanCodec.of_units,
+    "quanta": QuantaCodec.of_units,
+    "ranked": RankedCodec.of_units,
 }
-"""What makes each simple code from charges (n, cells) of units, bits and a seed, by its name in tables."""
+"""What makes each code from training units, bits and a seed, by its name in tables."""
 
 MOST_UNITS = 10_000
 """Occupied training units that a code is fitted to, at most."""
 
-__all__ = ["FLOOR", "UNIT_CODECS", "LargestCellsCodec", "MeanCodec", "PcaCodec", "equal_bits", "fitted", "fluctuation_floor"]
+__all__ = [
+    "FLOOR",
+    "UNIT_CODECS",
+    "LargestCellsCodec",
+    "MeanCodec",
+    "PcaCodec",
+    "QuantaCodec",
+    "equal_bits",
+    "fitted",
+    "fluctuation_floor",
+]
 
 
 def fitted(name: str, train: Events, level: str, bits_per_unit: int, seed: int = 1) -> UnitCodec:
@@ -56,11 +69,11 @@ def fitted(name: str, train: Events, level: str, bits_per_unit: int, seed: int =
     return UNIT_CODECS[name](_some_units(train, level, seed), bits_per_unit, seed)
 
 
-def _some_units(train: Events, level: str, seed: int) -> csr_matrix:
+def _some_units(train: Events, level: str, seed: int) -> Events:
     """Returns at most `MOST_UNITS` occupied units; at most as many events are searched, which bounds the memory."""
     rng = np.random.default_rng(seed)
     units, _, _ = train[_at_most(np.flatnonzero(train.counts), rng)].units(level)
-    return units[_at_most(np.arange(len(units)), rng)].to_sparse()
+    return units[_at_most(np.arange(len(units)), rng)]
 
 
 def _at_most(index: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix
 from typing_extensions import override
 
 from hgcae.codec.base import FieldsCodec, FitOptions, budget
@@ -20,6 +19,7 @@ from hgcae.codec.simple.units import checked_training, mean_image, without_small
 from hgcae.coding.floatcode import FLOAT_4E3M, FLOAT_5E3M, FLOAT_5E4M, FloatCode
 from hgcae.coding.ranks import ranks
 from hgcae.errors import DataFormatError, SettingsError
+from hgcae.events import Events
 from hgcae.geometry import module
 
 
@@ -88,10 +88,11 @@ class LargestCellsCodec(FieldsCodec):
         return cls(module.N_CELLS, budget(links, cls.name))
 
     @classmethod
-    def of_units(cls, train: csr_matrix, bits: int, seed: int = 1, *, best_choice: bool = False, spread: bool = False) -> Self:  # noqa: ARG003
+    def of_units(cls, train: Events, bits: int, seed: int = 1, *, best_choice: bool = False, spread: bool = False) -> Self:  # noqa: ARG003
         """Returns the code of units of any level, see `MeanCodec.of_units`; with `spread`, the mean image is fitted."""
-        smallest = checked_training(cls.name, train, bits, 1)
-        return cls(train.get_shape()[1], bits, best_choice, mean_image(train) if spread else None, smallest)
+        rows = train.to_sparse()
+        smallest = checked_training(cls.name, rows, bits, 1)
+        return cls(train.hierarchy.n_cells(), bits, best_choice, mean_image(rows) if spread else None, smallest)
 
     @property
     @override

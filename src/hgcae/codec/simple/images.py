@@ -31,6 +31,7 @@ from hgcae.coding.floatcode import FLOAT_5E4M, FloatCode
 from hgcae.coding.principal import components, principal_axes
 from hgcae.coding.sums import SumCode
 from hgcae.errors import SettingsError
+from hgcae.events import Events
 
 LIMITS = (0.001, 0.999)
 """Quantiles of the training components between which the steps lie."""
@@ -84,11 +85,11 @@ class MeanCodec(FieldsCodec):
         return cls(np.mean(charges / charges.sum(axis=1, keepdims=True), axis=0))
 
     @classmethod
-    def of_units(cls, train: csr_matrix, bits: int, seed: int = 1) -> Self:  # noqa: ARG003 - nothing is drawn
+    def of_units(cls, train: Events, bits: int, seed: int = 1) -> Self:  # noqa: ARG003 - nothing is drawn
         """Takes the mean of the images of occupied units of any level, weighted with their charge.
 
         Args:
-            train: Charges (n, cells).
+            train: Units, each an event.
             bits: Bits that the code of a unit may have; at most `MOST_SUM_BITS` are used.
             seed: Not used.
 
@@ -96,8 +97,9 @@ class MeanCodec(FieldsCodec):
             SettingsError: Nothing useful fits into the bits.
             DataFormatError: There are no training units.
         """
-        smallest = checked_training(cls.name, train, bits, 2)
-        return cls(mean_image(train), SumCode(_largest(train), min(bits, MOST_SUM_BITS)), smallest)
+        rows = train.to_sparse()
+        smallest = checked_training(cls.name, rows, bits, 2)
+        return cls(mean_image(rows), SumCode(_largest(rows), min(bits, MOST_SUM_BITS)), smallest)
 
     @property
     @override
@@ -183,11 +185,12 @@ class PcaCodec(MeanCodec):
 
     @override
     @classmethod
-    def of_units(cls, train: csr_matrix, bits: int, seed: int = 1) -> Self:
+    def of_units(cls, train: Events, bits: int, seed: int = 1) -> Self:
         """Fits components to occupied units of any level, weighted with their charge; see `MeanCodec.of_units`."""
-        smallest = checked_training(cls.name, train, bits, SUM_BITS)
-        share, weight = _images(train), _sums(train)
-        mean = mean_image(train)
+        rows = train.to_sparse()
+        smallest = checked_training(cls.name, rows, bits, SUM_BITS)
+        share, weight = _images(rows), _sums(rows)
+        mean = mean_image(rows)
         axes = principal_axes(share, weight, mean, MOST_AXES, seed)
         numbers = components(share, mean, axes)
         low, high = _limits(numbers)
@@ -199,7 +202,7 @@ class PcaCodec(MeanCodec):
 
         number_bits = min(NUMBER_BITS, key=left)
         k = min((bits - SUM_BITS) // number_bits, len(axes))
-        return cls(mean, axes[:k], low[:k], high[:k], [number_bits] * k, SumCode(_largest(train), SUM_BITS), smallest)
+        return cls(mean, axes[:k], low[:k], high[:k], [number_bits] * k, SumCode(_largest(rows), SUM_BITS), smallest)
 
     @property
     @override
