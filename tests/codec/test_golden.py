@@ -59,8 +59,8 @@ def of_the_judge() -> dict[str, float]:
     train, events = random_units(FLOWER, 60, seed=2, occupancy=0.02), random_units(FLOWER, 9, seed=3, occupancy=0.02)
     return {
         f"{level} {baseline.name}": baseline.errors(events.units(level)[0]).summary()["mse"]
-        for level, bits in BITS.items()
-        for baseline in fit_baselines(train, level, 8, bits)
+        for level in BITS
+        for baseline in fit_baselines(train, level, 8)
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluate.toys import scaled
-from hgcae.evaluate import EvaluateSettings, evaluate_level, head_summary, leading_particle, uncompressed_estimates
+from hgcae.evaluate import EvaluateSettings, LargestCells, evaluate_level, head_summary, leading_particle, uncompressed_estimates
 from hgcae.events import Events
 from hgcae.geometry.detector import Detector
 from hgcae.plots.eventdata import Displays
@@ -28,7 +28,7 @@ def toy_results(showers: Events, detector: Detector, folder: Path) -> dict[str, 
             name,
             settings=QUICK,
             detector=detector,
-            baselines=QUICK.baselines(showers, name, 4, bits_per_unit=72),
+            baselines=(*QUICK.baselines(showers, name, 4), LargestCells(4, "quanta"), LargestCells(6, "ranked")),
             latent_numbers=8,
             bits_per_unit=72,
             bits_per_event=72 * detector.hierarchy.n_units(name),

@@ -6,7 +6,7 @@ import pytest
 
 from evaluate.toys import random_units, scaled
 from hgcae.errors import DataFormatError
-from hgcae.evaluate import Bootstrap, EvaluateSettings, evaluate_level, head_summary, leading_particle
+from hgcae.evaluate import Bootstrap, EvaluateSettings, LargestCells, evaluate_level, head_summary, leading_particle
 from hgcae.geometry.hierarchy import Hierarchy
 from hgcae.plots import cost_figure, energy_figure, heads_figure, levels_figure, occupancy_figure
 from hgcae.plots.style import styled
@@ -41,7 +41,7 @@ def history(*stages):
 def results(showers, prototype, tmp_path_factory):
     levels = {}
     for level in ("ROC", "STAGE2"):
-        baselines = QUICK.baselines(showers, level, 4, bits_per_unit=72)
+        baselines = (*QUICK.baselines(showers, level, 4), LargestCells(4, "quanta"))
         decoded = scaled(showers, 1.01)
         levels[level] = evaluate_level(
             showers, decoded, level, settings=QUICK, detector=prototype, baselines=baselines, bits_per_event=72 if level == "ROC" else None

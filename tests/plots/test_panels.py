@@ -52,7 +52,7 @@ def test_position(results):
 def test_rates(results):
     found = rate_panels(results)
     mse = traces(named(found, "rate-mse"))
-    assert set(mse) == {"this model", "PCA", "largest cells", "mean unit", "nothing"}
+    assert set(mse) == {"this model", "PCA", "strongest cells, quanta", "ranked cells", "mean unit", "nothing"}
     bits = [72, 72 * 570, 72 * 5130]
     assert mse["this model"]["x"] == bits
     assert mse["PCA"]["y"] == [results["levels"][name]["units"]["pca"]["mse"] for name in ("STAGE2", "TRIPLET", "ROC")]

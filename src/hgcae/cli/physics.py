@@ -64,11 +64,12 @@ def physics(
       DIR/separation.png           electron against pion; pairs.png: two showers
       DIR/samples/, DIR/decoded/   events, kept: an interrupted command is resumed
 
-    Simple codes (--baseline) are pca, largest_cells, best_choice, best_choice_spread and mean, see docs/evaluation.md.
+    Codes without a network (--baseline) are pca, mean, largest_cells, best_choice, best_choice_spread, quanta and ranked, see
+    docs/evaluation.md; quanta, the strongest cells by enumeration, is the one to beat.
 
     Examples:
       hgcae physics run
-      hgcae physics run --baseline largest_cells --baseline best_choice_spread
+      hgcae physics run --baseline quanta --baseline ranked
       hgcae physics run -o physics --events 200 --levels MODULE --levels STAGE2
     """
     from hgcae.evaluate import PhysicsSettings, evaluate_physics

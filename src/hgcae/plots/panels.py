@@ -26,7 +26,8 @@ from hgcae.plots.traces import (
 _SERIES = (
     ("decoded", "this model", COLOURS[2], "circle", "solid"),
     ("pca", "PCA", COLOURS[0], "square", "dash"),
-    ("largest_cells", "largest cells", COLOURS[1], "triangle-up", "dash"),
+    ("quanta", "strongest cells, quanta", COLOURS[1], "triangle-up", "dash"),
+    ("ranked", "ranked cells", COLOURS[5], "triangle-down", "dash"),
     ("mean", "mean unit", COLOURS[3], "diamond", "dot"),
     ("zero", "nothing", COLOURS[4], "x", "dot"),
 )

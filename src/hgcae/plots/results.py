@@ -135,11 +135,13 @@ def levels_figure(results: Mapping[str, Any], path: str | Path) -> Path:
         (error, sums), (energy, position) = figure.subplots(2, 2)
         figure.subplots_adjust(left=0.075, right=0.985, bottom=0.1, top=0.95, wspace=0.2, hspace=0.42)
         units = [level["units"] for level in levels]
-        for i, name in enumerate(("zero", "mean", "pca", "largest_cells", "decoded")):
-            _by_level(error, units, (name, "mse"), i, {"label": _BASELINES[name]})
+        for i, (name, text) in enumerate(_BASELINES.items()):
+            _by_level(error, units, (name, "mse"), i, {"label": text})
         error.set(yscale="log", ylabel=r"mean squared error per trigger cell [ADC$^2$]")
         for i, part in enumerate(("CELL", "ROC", "MODULE")):
             _by_level(sums, [level["events"] for level in levels], ("l1", part), i, {"label": _PARTS[part]})
+        for i, name in enumerate(("quanta", "ranked"), len(_PARTS)):
+            _by_level(sums, units, (name, "l1", "CELL"), i, {"label": f"cells, {_BASELINES[name]}"})
         sums.set(ylabel=r"$\Sigma\,|$decoded - true$|\;/\;\Sigma\,$true")
         ratio = [level["energy"]["decoded_over_uncompressed"]["above"] for level in levels]
         _by_level(energy, ratio, ("mean",), 0, {"label": "bias"}, scale=100, shift=-1)
@@ -156,7 +158,7 @@ def levels_figure(results: Mapping[str, Any], path: str | Path) -> Path:
         return save(figure, path)
 
 
-_BASELINES = {"decoded": "decoded", "pca": "PCA", "largest_cells": "largest cells", "mean": "mean", "zero": "zero"}
+_BASELINES = {"decoded": "decoded", "quanta": "quanta", "ranked": "ranked cells", "pca": "PCA", "mean": "mean"}
 _PARTS = {"CELL": "trigger cells", "ROC": "ROC sums", "MODULE": "module sums"}
 
 

@@ -40,6 +40,7 @@ def evaluate_run(
     from hgcae.evaluate import evaluate_level, measure_bits
     from hgcae.model.files import model_fingerprint
     from hgcae.store.results import write_results
+    from hgcae.workflow.baselines import rivals
 
     model, test, train = loaded.model, loaded.sample, loaded.fitted
     if not len(test):
@@ -63,7 +64,7 @@ def evaluate_run(
             name,
             settings=settings,
             detector=loaded.whole,
-            baselines=() if train is None else settings.baselines(train, name, level.latent, bits),
+            baselines=() if train is None else (*settings.baselines(train, name, level.latent), *rivals(train, test, name, bits)),
             latent_numbers=level.latent,
             bits_per_unit=bits,
             bits_per_event=bits * hierarchy.n_units(name),

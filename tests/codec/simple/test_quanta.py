@@ -52,10 +52,11 @@ def test_the_number_of_cells_is_the_best():
             if k:
                 exact = row[order[:n]] * k / row.sum()
                 errors.append(row[order[n:]].sum() + np.abs(exact - np.rint(exact)).sum() * row.sum() / k)
-        step = row.sum() / quanta(16, 34, np.count_nonzero(image), int(np.count_nonzero(image) < np.count_nonzero(row)))
-        scale = row.sum() / image.sum() if np.count_nonzero(image) == np.count_nonzero(row) else 1.0
+        sent, charged = int(np.count_nonzero(image)), int(np.count_nonzero(row))
+        step = row.sum() / quanta(16, 34, sent, int(sent < charged))
+        scale = row.sum() / image.sum() if sent == charged else 1.0
         # The code of the sum shifts all charges by at most 2 %; forcing quanta to add up costs at most half a step a cell.
-        assert np.abs(row - scale * image).sum() <= min(errors) + 0.02 * row.sum() + 0.5 * step * np.count_nonzero(image)
+        assert np.abs(row - scale * image).sum() <= min(errors) + 0.02 * row.sum() + 0.5 * step * sent
 
 
 def test_units_of_a_whole_layer():

@@ -76,11 +76,6 @@ def test_largest_cells_keeps_the_largest():
     assert (kept.counts == np.minimum(units.counts, 5)).all()
 
 
-@pytest.mark.parametrize(("bits", "n_cells", "n"), [(72, 16, 5), (72, 48, 4), (72, 82_080, 2), (10, 16, 0)])
-def test_cells_that_fit_into_bits(bits, n_cells, n):
-    assert LargestCells.for_bits(bits, n_cells).n == n
-
-
 def test_pieces_give_the_same_as_the_whole(monkeypatch):
     units = random_units(MODULE, 100)
     pca = PrincipalComponents.fit(units, 4)
@@ -91,8 +86,8 @@ def test_pieces_give_the_same_as_the_whole(monkeypatch):
 
 
 def test_all_baselines_of_a_level(showers):
-    fitted = {baseline.name: baseline for baseline in fit_baselines(showers, "ROC", 8, bits_per_unit=72, max_units=2000)}
-    assert list(fitted) == ["zero", "mean", "pca", "largest_cells"]
+    fitted = {baseline.name: baseline for baseline in fit_baselines(showers, "ROC", 8, max_units=2000)}
+    assert list(fitted) == ["zero", "mean", "pca"]
     units = showers[:50].units("ROC")[0]
     errors = {name: baseline.errors(units).summary()["mse"] for name, baseline in fitted.items()}
     assert errors["zero"] > errors["pca"] > 0

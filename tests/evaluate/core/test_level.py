@@ -16,7 +16,7 @@ QUICK = EvaluateSettings(bootstrap_replicas=5, max_units=500)
 
 @pytest.fixture(scope="module")
 def results(showers, prototype):
-    baselines = QUICK.baselines(showers, "MODULE", 8, bits_per_unit=72)
+    baselines = QUICK.baselines(showers, "MODULE", 8)
     decoded = scaled(showers, 1.01)
     return evaluate_level(
         showers,
@@ -33,11 +33,10 @@ def results(showers, prototype):
 
 def test_a_verdict_holds_every_figure(results):
     assert results["level"] == "MODULE"
-    assert set(results["units"]) == {"decoded", "zero", "mean", "pca", "largest_cells"}
+    assert set(results["units"]) == {"decoded", "zero", "mean", "pca"}
     assert {units["n_units"] for units in results["units"].values()} == {500}
     assert results["units"]["decoded"]["l1"]["CELL"] == pytest.approx(0.01)
     assert results["units"]["pca"]["components"] == 8
-    assert results["units"]["largest_cells"]["cells"] == 4
     assert results["events"]["l1"]["STAGE2"] == pytest.approx(0.01)
     assert results["events"]["ghost_fraction"] == 0
     assert results["energy"]["decoded_over_uncompressed"]["above"]["mean"] == pytest.approx(1.01)
@@ -58,9 +57,10 @@ def test_results_fill_a_table(results):
     assert row["bits/event"] == "5,000"
     assert row["coded bits"] == "4,000"
     assert row["E bias"] == "+1.00%"
-    assert row["L1 cells"] == "0.010"
+    assert row["L1 cells"] == "0.0100"
     assert row["resolution ratio"] == "1.000"
-    assert "-" not in rows[0]
+    # Codes of cells are measured where the level is evaluated, see `hgcae.workflow.baselines`.
+    assert {name for name, text in row.items() if text == "-"} == {"quanta", "ranked", "L1 quanta", "L1 ranked"}
 
 
 def test_a_verdict_is_repeatable(showers, prototype):
@@ -88,7 +88,7 @@ def test_bare_roots_are_judged_in_adc(levels):
     assert results["energy"]["decoded_over_uncompressed"]["all"]["undefined"] == (units.counts == 0).sum()
     assert (results["position"]["barycentre_shift"] is None) == ("LINE" in levels)
     json.dumps(results, allow_nan=False)
-    assert table({"levels": {"x": results}})[1][0][-1] == "0.100"
+    assert table({"levels": {"x": results}})[1][0][-3] == "0.1000"
 
 
 def test_a_test_beam_is_judged_too(testbeam):

@@ -1,11 +1,10 @@
-"""Ideal simple codes: what a learned one has to beat, on the same units, if numbers and charges cost nothing to write down exactly.
+"""Simple codes beside a decoding, on the same units: nothing, the mean, principal components whose numbers cost nothing to write exactly.
 
-As packed bits, quantised, they are codecs: `hgcae.codec.simple`.
+Codes as packed bits, which take as many as the learned one, come from `hgcae.codec.simple`; the evaluation takes any `Baseline`.
 """
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
@@ -18,9 +17,6 @@ from hgcae.errors import DataFormatError
 from hgcae.evaluate.core.distances import UnitErrors, choose_units, compare, compare_dense
 from hgcae.evaluate.core.pieces import MAX_ENTRIES
 from hgcae.events import Events
-
-VALUE_BITS = 9
-"""Bits of one stored charge in `LargestCells`: the format 5E4M of the ECON-T (github.com/dnoonan08/ECONT_Emulator@c71cfa2a)."""
 
 
 class Baseline(ABC):
@@ -56,11 +52,6 @@ class LargestCells(Baseline):
     def size(self) -> dict[str, int]:
         """Number of cells kept."""
         return {"cells": self.n} if self.n else {}
-
-    @classmethod
-    def for_bits(cls, bits: int, n_cells: int, value_bits: int = VALUE_BITS) -> LargestCells:
-        """Returns the code that fits into a number of bits per unit: an address and a value for each kept cell."""
-        return cls(bits // (math.ceil(math.log2(n_cells)) + value_bits))
 
     def decode(self, units: Events) -> Events:
         """Returns the units with all but their `n` largest charges removed; equal ones are kept in the order of their cells."""
@@ -121,25 +112,21 @@ class PrincipalComponents(Baseline):
         return UnitErrors.concatenate([compare_dense(piece, self.decode(piece)) for piece in pieces])
 
 
-def fit_baselines(
-    train: Events, level: str, k: int, bits_per_unit: int | None = None, *, seed: int = 1, max_units: int = 10_000
-) -> tuple[Baseline, ...]:
-    """Fits all baselines of one level.
+def fit_baselines(train: Events, level: str, k: int, *, seed: int = 1, max_units: int = 10_000) -> tuple[Baseline, ...]:
+    """Fits the baselines of one level.
 
     Args:
         train: Training events; they hold units of the level.
         level: Level name.
         k: Numbers in the code of one unit: the number of principal components.
-        bits_per_unit: Bits of the code of one unit, for `LargestCells`; left out if None.
         seed: Chooses the units and starts the iteration.
         max_units: Fit to at most so many occupied units.
 
     Returns:
-        Zero, mean, PCA and, with bits, largest cells.
+        Zero, mean and PCA.
     """
     units, _ = choose_units(train, level, max_units, seed)
-    largest = () if bits_per_unit is None else (LargestCells.for_bits(bits_per_unit, units.hierarchy.n_cells()),)
-    return (ZERO, PrincipalComponents.fit(units, 0, seed), PrincipalComponents.fit(units, k, seed), *largest)
+    return (ZERO, PrincipalComponents.fit(units, 0, seed), PrincipalComponents.fit(units, k, seed))
 
 
 ZERO = LargestCells(0, "zero")

@@ -51,9 +51,9 @@ class EvaluateSettings(Settings):
         """Returns the resampling these settings ask for."""
         return Bootstrap(self.bootstrap_replicas, self.seed)
 
-    def baselines(self, train: Events, level: str, k: int, bits_per_unit: int | None = None) -> tuple[Baseline, ...]:
+    def baselines(self, train: Events, level: str, k: int) -> tuple[Baseline, ...]:
         """Fits the baselines of a level to training events, see `fit_baselines`."""
-        return fit_baselines(train, level, k, bits_per_unit, seed=self.seed, max_units=self.max_units)
+        return fit_baselines(train, level, k, seed=self.seed, max_units=self.max_units)
 
 
 def evaluate_level(

@@ -15,8 +15,8 @@ COLUMNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "coded bits": lambda r: _number(lookup(r, "bits", "entropy_coded"), ",.0f"),
     "MSE [ADC²]": lambda r: _number(lookup(r, "units", "decoded", "mse"), ".3g"),
     "PCA": lambda r: _number(lookup(r, "units", "pca", "mse"), ".3g"),
-    "MSE/PCA": lambda r: _number(_quotient(lookup(r, "units", "decoded", "mse"), lookup(r, "units", "pca", "mse")), ".2%"),
-    "largest cells": lambda r: _number(lookup(r, "units", "largest_cells", "mse"), ".3g"),
+    "quanta": lambda r: _number(lookup(r, "units", "quanta", "mse"), ".3g"),
+    "ranked": lambda r: _number(lookup(r, "units", "ranked", "mse"), ".3g"),
     "occ. MAE [ADC]": lambda r: _number(lookup(r, "units", "decoded", "mae_occupied"), ".3g"),
     "PCA MAE": lambda r: _number(lookup(r, "units", "pca", "mae_occupied"), ".3g"),
     "E bias": lambda r: _number(_minus_one(lookup(r, "energy", "decoded_over_uncompressed", "above", "mean")), "+.2%"),
@@ -24,7 +24,9 @@ COLUMNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "resolution ratio": lambda r: _number(lookup(r, "energy", "truth", "decoded", "resolution_ratio", "above", "ratio"), ".3f"),
     "barycentre [mm]": lambda r: _number(lookup(r, "position", "barycentre_shift", "per_axis", "above", "rms"), ".2f"),
     "layer error": lambda r: _number(lookup(r, "layers", "profile_error", "above", "mean"), ".2%"),
-    "L1 cells": lambda r: _number(lookup(r, "events", "l1", "CELL"), ".3f"),
+    "L1 cells": lambda r: _number(lookup(r, "events", "l1", "CELL"), ".4f"),
+    "L1 quanta": lambda r: _number(lookup(r, "units", "quanta", "l1", "CELL"), ".4f"),
+    "L1 ranked": lambda r: _number(lookup(r, "units", "ranked", "l1", "CELL"), ".4f"),
 }
 """Columns of the table and how each is read off the result of a level; energy, barycentre and layers above the settings' `above_gev`."""
 
@@ -70,10 +72,6 @@ def lookup(result: Any, *keys: str) -> float | None:
             return None
         result = result.get(key)
     return result
-
-
-def _quotient(a: float | None, b: float | None) -> float | None:
-    return None if a is None or not b else a / b
 
 
 def _minus_one(value: float | None) -> float | None:
