@@ -145,7 +145,7 @@ bench-peers: $(RUNTIME) $(PEERS)/peers.stamp ## Compare losses and codes with Te
 	$(BIN)/python benchmarks/bench_train.py --peer $(PEERS)/bin/python $(if $(QUICK),--quick)
 
 bench: $(TOOLS) ## Time everything that needs no peer, then write docs/benchmarks.md
-	for name in scaling encode simulate econt workflow; do $(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
+	for name in scaling encode ranked simulate econt workflow; do $(BIN)/python benchmarks/bench_$$name.py $(if $(QUICK),--quick) || exit 1; done
 	$(BIN)/python docs/build.py
 
 constraints: ## Raise the pinned versions to the newest that fit together

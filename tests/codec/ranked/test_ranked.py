@@ -111,15 +111,17 @@ def test_more_bits_are_better():
     assert found[-1] < 0.1 * found[0]
 
 
-def test_equal_on_any_number_of_threads():
-    """Pieces of units go to threads; what one thread makes of each piece is the same."""
-    charges = np.tile(random_modules(500), (20, 1))
-    codec = modules()
-    payload = codec.encode(charges)
-    for start in range(0, len(charges), 3333):
-        part = codec.encode(charges[start : start + 3333])
-        np.testing.assert_array_equal(part.data, payload.data[start : start + 3333])
-        np.testing.assert_array_equal(codec.decode(part), codec.decode(Payload(payload.data, payload.bits))[start : start + 3333])
+@pytest.mark.parametrize("level", LEVELS)
+def test_equal_on_any_number_of_threads(level):
+    found = showers()[80:].units(level)[0]
+    codec, times = codec_of(level), 1 + 20_000 // len(found)
+    offsets = np.concatenate([[0], np.cumsum(np.tile(np.diff(found.offsets), times))])
+    cell, charge = np.tile(found.cell, times), np.tile(found.charge, times).astype(np.int64)
+    one, *others = (codec.encode_sparse(offsets, cell, charge, workers) for workers in (1, 2, 5))
+    decoded = codec.decode_sparse(one, 1)
+    for workers, payload in zip((2, 5), others, strict=True):
+        for a, b in zip((*payload, *codec.decode_sparse(payload, workers)), (*one, *decoded), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @given(st.binary(min_size=12, max_size=12), st.integers(0, 89))

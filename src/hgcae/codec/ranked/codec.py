@@ -17,7 +17,7 @@ all shares instead of those that help most would add a third.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -93,13 +93,16 @@ class RankedCodec(UnitCodec):
         row, cell = np.nonzero(dense)
         return self.encode_sparse(np.searchsorted(row, np.arange(len(dense) + 1)), cell, dense[row, cell])
 
-    def encode_sparse(self, offsets: NDArray[np.int64], cell: NDArray[np.integer], charge: NDArray[np.int64]) -> Payload:
+    def encode_sparse(
+        self, offsets: NDArray[np.int64], cell: NDArray[np.integer], charge: NDArray[np.int64], workers: int | None = None
+    ) -> Payload:
         """Encodes units given by their charged cells.
 
         Args:
             offsets: Where the cells of each unit begin, and the end: (n + 1,).
             cell: Numbers of cells, each once in a unit, rising.
             charge: Their charges, ADC counts, whole.
+            workers: Threads; None = one for each core. Payloads do not depend on them.
         """
         n = len(offsets) - 1
         data, bits = np.zeros((n, -(-self.max_bits // 8)), dtype=np.uint8), np.zeros(n, dtype=np.int64)
@@ -109,8 +112,7 @@ class RankedCodec(UnitCodec):
             end = min(start + _PIECE, n)
             encode_units(offsets[start : end + 1], cells, charge, data[start:end], bits[start:end], self.max_bits, self._kernel)
 
-        for _ in in_order(piece, ((start,) for start in range(0, n, _PIECE)), usable_cores() if n > _PIECE else 0):
-            pass
+        _in_pieces(piece, n, workers)
         return Payload(data, bits)
 
     @override
@@ -129,8 +131,14 @@ class RankedCodec(UnitCodec):
             spread_rests(cells, count, rest / UNITS, dense, self._likely, self.tables.profile, self._kernel)
         return dense
 
-    def decode_sparse(self, payload: Payload) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def decode_sparse(
+        self, payload: Payload, workers: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Returns what payloads say, as integers.
+
+        Args:
+            payload: Payloads.
+            workers: Threads; None = one for each core.
 
         Returns:
             Numbers of cells (n, most) and their charges in sixteenths of an ADC count, of which the first (n,) count; and the charge that
@@ -155,8 +163,7 @@ class RankedCodec(UnitCodec):
             given = wide[at], bits[at].astype(np.int64)
             decode_units(*given, cells[at], charges[at], count[at], rest[at], good[at], self.max_bits, self._kernel)
 
-        for _ in in_order(piece, ((start,) for start in range(0, n, _PIECE)), usable_cores() if n > _PIECE else 0):
-            pass
+        _in_pieces(piece, n, workers)
         if not good.all():
             raise DataFormatError(self.name, f"payload {int(np.argmin(good))}", "bits that no unit has", "a payload of this codec")
         return cells, charges, count, rest
@@ -174,3 +181,10 @@ class RankedCodec(UnitCodec):
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             msg = f"codec {cls.name}: {error}"
             raise SettingsError(msg) from None
+
+
+def _in_pieces(piece: Callable[[int], None], n: int, workers: int | None) -> None:
+    """Calls a function for where each piece of n units begins, on threads where there is more than one piece."""
+    threads = usable_cores() if workers is None else workers
+    for _ in in_order(piece, ((start,) for start in range(0, n, _PIECE)), threads if threads > 1 and n > _PIECE else 0):
+        pass

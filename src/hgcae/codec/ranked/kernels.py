@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,10 @@ SPREAD = 3
 _UNITS = 16
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def logarithm_of(x: int) -> int:
     """Returns the logarithm of a positive integer, see `hgcae.codec.ranked.tables.logarithm`."""
-    exponent = 0
-    while x >> (exponent + 1):
-        exponent += 1
+    exponent = math.frexp(float(x))[1] - 1
     mantissa = x >> (exponent - LOG_BITS) if exponent > LOG_BITS else x << (LOG_BITS - exponent)
     return (exponent << LOG_BITS) + LOG[mantissa & ((1 << LOG_BITS) - 1)]
 
@@ -57,35 +56,37 @@ def rank_units(offsets: Any, cells: Any, charges: Any, order: Any, value: Any, c
         _, charged[i], total[i] = strongest(cells[a:b], charges[a:b], order[i], value[i])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def symbol_of(anchor: int, cell: int, t: Any) -> int:
     """Returns where a cell lies relative to the strongest: the symbol of its address."""
-    place = t.place[anchor // t.size, cell // t.size]
-    return place * t.size + cell % t.size if place >= 0 else t.length.shape[1] - 1
+    place = t.place[t.block[anchor], t.block[cell]]
+    return place * t.size + t.inner[cell] if place >= 0 else t.length.shape[1] - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def address_cost(anchor: int, cell: int, rank: int, t: Any) -> int:
     """Returns the bits of an address; -1 if it has no word."""
     symbol = symbol_of(anchor, cell, t)
-    bits = t.length[t.group[rank] * t.size + anchor % t.size, symbol]
+    bits = t.length[t.group[rank] * t.size + t.inner[anchor], symbol]
     if bits == 0:
         return -1
     return bits + t.address_bits if symbol == t.length.shape[1] - 1 else bits
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def sum_code(total: int, t: Any) -> int:
     """Returns the code of a charge sum."""
     return int(np.searchsorted(t.thresholds, _UNITS * total, side="right"))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def choose(order: Any, value: Any, found: int, charged: int, total: int, budget: int, t: Any) -> tuple[int, int]:
     """Returns how many cells are sent, and the bits that are left for their shares.
 
     Chosen is what is expected to cost least: charge that is not sent, and the mean error of as many shares with as many bits.
     """
+    if charged == 1:  # the case of every second ROC
+        return 1, budget - SUM_BITS - t.mode_length[1] - t.address_bits
     best, best_cost, best_left = 0, 0, 0
     addresses, sent = 0, 0
     for n in range(1, found + 1):
@@ -112,7 +113,7 @@ def choose_units(order: Any, value: Any, charged: Any, total: Any, chosen: Any, 
         chosen[i], _ = choose(order[i], value[i], min(charged[i], t.most), charged[i], total[i], budget, t)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def context_of(rank: int, share: int, t: Any) -> int:
     """Returns the quantiser of a rank by the decoded share of the one before it."""
     context = 0
@@ -121,18 +122,19 @@ def context_of(rank: int, share: int, t: Any) -> int:
     return context
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def code_of(charge: int, rest: int, limits: Any, width: int) -> int:
     """Returns the code of the share that a charge has of the rest: how many limits the difference of their logarithms exceeds."""
     difference = logarithm_of(rest) - logarithm_of(charge)
-    low, high = 0, (1 << width) - 1
+    low = high = (1 << width) - 1
+    first, high = low, 2 * high
     while low < high:
-        middle = (low + high) // 2
+        middle = (low + high) >> 1
         if difference > limits[middle]:
             low = middle + 1
         else:
             high = middle
-    return low
+    return low - first
 
 
 @njit(cache=True, nogil=True)
@@ -150,7 +152,7 @@ def encode_units(offsets: Any, cells: Any, charges: Any, data: Any, bits: Any, b
             at = put(row, at, t.mode_word[mode], t.mode_length[mode])
             at = put(row, at, order[0], t.address_bits)
             for rank in range(1, n):
-                symbol, code = symbol_of(order[0], order[rank], t), t.group[rank] * t.size + order[0] % t.size
+                symbol, code = symbol_of(order[0], order[rank], t), t.group[rank] * t.size + t.inner[order[0]]
                 at = put(row, at, t.word[code, symbol], t.length[code, symbol])
                 if symbol == t.length.shape[1] - 1:
                     at = put(row, at, order[rank], t.address_bits)
@@ -158,9 +160,9 @@ def encode_units(offsets: Any, cells: Any, charges: Any, data: Any, bits: Any, b
             for rank in range(n - complete):
                 width = t.widths[n - complete, left, rank]
                 context = context_of(rank, share, t)
-                code = code_of(value[rank], rest, t.limits[rank, context, width], width)
+                code = code_of(value[rank], rest, t.limits[rank, context], width)
                 at = put(row, at, code, width)
-                share = t.shares[rank, context, width, code]
+                share = t.shares[rank, context, (1 << width) - 1 + code]
                 rest -= value[rank]
         bits[i] = at
 
@@ -188,7 +190,7 @@ def decode_units(data: Any, bits: Any, cells: Any, charges: Any, count: Any, res
                 charges[i, n - 1], rest[i] = rest[i], 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _read_cells(row: Any, at: int, end: int, n: int, cells: Any, t: Any) -> int:
     """Fills the cells that are sent; returns where their addresses end, -1 if they are none."""
     last, size, most = t.length.shape[1] - 1, t.size, t.size * len(t.near)
@@ -196,16 +198,16 @@ def _read_cells(row: Any, at: int, end: int, n: int, cells: Any, t: Any) -> int:
     if cells[0] >= most:
         return -1
     for rank in range(1, n):
-        symbol, at = read(row, at, t.group[rank] * size + cells[0] % size, t.first, t.at, t.symbol)
+        symbol, at = read(row, at, t.group[rank] * size + t.inner[cells[0]], t.first, t.at, t.symbol)
         if symbol < 0 or at > end:
             return -1
         if symbol == last:
             cell, at = get(row, at, t.address_bits), at + t.address_bits
             # Only what lies in none of the blocks around is sent in full.
-            if cell >= most or t.place[cells[0] // size, cell // size] >= 0:
+            if cell >= most or t.place[t.block[cells[0]], t.block[cell]] >= 0:
                 return -1
         else:
-            block = t.near[cells[0] // size, symbol // size]
+            block = t.near[t.block[cells[0]], symbol // size]
             if block < 0:
                 return -1
             cell = block * size + symbol % size
@@ -215,7 +217,7 @@ def _read_cells(row: Any, at: int, end: int, n: int, cells: Any, t: Any) -> int:
     return at if at <= end else -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _read_shares(row: Any, at: int, end: int, number: int, rest: int, charges: Any, budget: int, t: Any) -> int:
     """Fills the charges of the cells whose shares are sent; returns where these end, -1 if that is behind the payload."""
     left, share = budget - at, 0
@@ -223,7 +225,7 @@ def _read_shares(row: Any, at: int, end: int, number: int, rest: int, charges: A
         width, context = t.widths[number, left, rank], context_of(rank, share, t)
         if at + width > end:
             return -1
-        share, at = t.shares[rank, context, width, get(row, at, width)], at + width
+        share, at = t.shares[rank, context, (1 << width) - 1 + get(row, at, width)], at + width
         charges[rank] = (rest * share + (1 << (SHARE_BITS - 1))) >> SHARE_BITS
         rest -= charges[rank]
     return at
@@ -237,7 +239,7 @@ def spread_rests(cells: Any, count: Any, rest: Any, dense: Any, likely: Any, pro
         if rest[i] <= 0:
             continue
         anchor, row = cells[i, 0], dense[i]
-        kind, near = anchor % t.size, t.near[anchor // t.size]
+        kind, near = t.inner[anchor], t.near[t.block[anchor]]
         smallest = row[cells[i, count[i] - 1]]
         # A share may be so small that nothing is decoded; then no bound follows from it.
         wanted = SPREAD * rest[i] / smallest if smallest > 0 else np.inf

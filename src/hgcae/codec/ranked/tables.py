@@ -45,6 +45,8 @@ class KernelTables(NamedTuple):
         sums: Sum of each code, sixteenths.
         group: Set of address codes of each rank.
         size: Cells of a block.
+        block: Block of each cell, looked up because a division takes as long as the rest of an address.
+        inner: Its number in the block.
         place: See `Blocks`.
         near: See `Blocks`.
         mode_length: Bits of each mode 2 (n - 1) + complete.
@@ -57,7 +59,7 @@ class KernelTables(NamedTuple):
         first: The same.
         at: The same.
         symbol: The same.
-        limits: Largest difference of logarithms of each code but the last: (ranks, contexts, widths, 2^MOST_WIDTH).
+        limits: Largest difference of logarithms of each code but the last, of width w from place 2^w - 1: (ranks, contexts, 2^11).
         shares: Decoded shares, same shape.
         edges: Shares at which the next context of a rank begins: (ranks, contexts - 1).
         widths: Bits of each share, by number of shares and bits left: (most + 1, bits + 1, most).
@@ -70,6 +72,8 @@ class KernelTables(NamedTuple):
     sums: NDArray[np.int64]
     group: NDArray[np.int64]
     size: int
+    block: NDArray[np.int64]
+    inner: NDArray[np.int64]
     place: NDArray[np.int64]
     near: NDArray[np.int64]
     mode_length: NDArray[np.int64]
@@ -166,6 +170,8 @@ class RankedTables:
             sums=code.table.astype(np.int64),
             group=np.searchsorted(GROUPS, np.arange(most), side="right"),
             size=self.blocks.size,
+            block=np.arange(self.blocks.cells) // self.blocks.size,
+            inner=np.arange(self.blocks.cells) % self.blocks.size,
             place=self.blocks.place,
             near=self.blocks.near,
             mode_length=modes.length[0],
@@ -214,7 +220,7 @@ def _quantisers(levels: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[n
 
     A step reaches from the middle between its level and the next to that on its other side; the first begins at 1, the last ends at 0.
     """
-    shape = (*levels.shape[:2], MOST_WIDTH + 1, 1 << MOST_WIDTH)
+    shape = (*levels.shape[:2], 2 << MOST_WIDTH)
     limits, shares = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int32)
     one = 1 << SHARE_BITS
     middles = np.zeros(0, dtype=np.int64)
@@ -233,8 +239,8 @@ def _quantisers(levels: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[n
             middle = np.concatenate([fine[..., :-1].reshape(*levels.shape[:2], n), ends[2]], axis=-1)
             level = np.maximum((middle[..., :-1] + middle[..., 1:] + 1) >> 1, 1)
             middle = middle[..., 1:-1]
-        limits[..., width, : n - 1] = (SHARE_BITS << LOG_BITS) - logarithm(np.maximum(middle, 1))
-        shares[..., width, :n] = np.minimum(level, one - 1)
+        limits[..., n - 1 : 2 * n - 2] = (SHARE_BITS << LOG_BITS) - logarithm(np.maximum(middle, 1))
+        shares[..., n - 1 : 2 * n - 1] = np.minimum(level, one - 1)
     return limits, shares
 
 
