@@ -51,7 +51,7 @@ RUNTIME := $(VENV)/runtime.stamp
 TOOLS := $(VENV)/tools.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-aggregation docs-mnist docs-original docs-physics docs-report docs-robustness fuzz kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
+.PHONY: help demo docs docs-codecs docs-dimension docs-levels docs-aggregation docs-mnist docs-original docs-physics docs-ranked docs-report docs-robustness fuzz kill test test-slow test-slurm coverage lint format bench bench-peers constraints clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,11 @@ docs-report: demo $(TOOLS) ## Photograph the demo's report in Chromium, for docs
 docs-robustness: demo $(TOOLS) ## Disturb the demo's events and codes, then write docs/robustness.md
 	$(BIN)/hgcae stress $(DEMO)/run -o $(DEMO)/stress --events 300
 	$(BIN)/python docs/build.py robustness $(DEMO)/stress
+
+docs-ranked: demo $(TOOLS) ## Evaluate whole showers behind ranked cells and the demo's levels, then write docs/ranked.md
+	$(BIN)/hgcae physics $(DEMO)/run -o $(DEMO)/ranked --events 150 --set transport_events=30 --workers 2 \
+		--levels ROC --levels MODULE --levels TRIPLET --levels STAGE1 --baseline quanta --baseline ranked
+	$(BIN)/python docs/build.py ranked $(DEMO)/ranked
 
 docs-physics: $(TOOLS) ## Train on electrons, photons, pions, alone and in pairs, evaluate whole showers, then write docs/physics_results.md
 	$(BIN)/hgcae simulate --particle e- --particle gamma --particle pi- --energy 20 500 --set "gun.count=[1,2]" -n 16000 --seed 201 \

@@ -283,6 +283,13 @@ def test_physics(physics):
     assert found.pictures["physics_pairs.png"] == physics / "pairs.png"
 
 
+def test_ranked_cells_beside_the_levels(physics):
+    found, text = shown("ranked", physics)
+    assert "600 events of each single particle and half as many of the others" in text
+    assert text.count("**Showers found**") == 1
+    assert not found.pictures
+
+
 def test_benchmarks_that_were_not_run_and_others():
     speed = {"1": {"median": 1234.5}, "2": {"median": 2469.0}, "ratio": 2.0}
     steps = {
