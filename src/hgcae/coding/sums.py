@@ -20,6 +20,8 @@ from scipy.optimize import root_scalar
 
 UNITS = 16
 """Resolution of sums: sixteenths of the LSB, so that the middle of an interval of integers is exact."""
+LARGEST_SUM = (1 << 31) // UNITS - 1
+"""Largest sum that a code reaches, LSB: its thresholds are 32-bit numbers."""
 WEIGHT_BITS = 6
 """Bits behind the point of the weights that children's sums are multiplied with."""
 WEIGHT_ONE = 1 << WEIGHT_BITS

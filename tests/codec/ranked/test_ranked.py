@@ -17,6 +17,7 @@ from hgcae.codec.ranked import Blocks, RankedCodec
 from hgcae.codec.ranked.kernels import logarithm_of
 from hgcae.codec.ranked.tables import logarithm
 from hgcae.codec.simple import fitted
+from hgcae.coding.floatcode import LARGEST_CHARGE
 from hgcae.coding.sums import SumCode
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.evaluate.core.distances import compare
@@ -156,6 +157,16 @@ class TestWhatNoUnitHas:
             codec.decode(Payload(data, payload.bits))
 
 
+def test_the_largest_charges_in_all_cells_of_a_layer():
+    codec = codec_of("STAGE1")
+    charges = np.full((2, 2736), LARGEST_CHARGE, dtype=np.int64)
+    charges[1] //= np.arange(1, 2737)
+    decoded = codec.decode(codec.encode(charges))
+    np.testing.assert_allclose(decoded.sum(axis=1), codec.tables.maximum, rtol=0.01)
+    assert decoded[1].argmax() == 0
+    assert decoded[1, 0] > 1.5 * decoded[1, 1] > 0
+
+
 @given(st.integers(1, 2**40))
 def test_logarithms(x):
     assert logarithm_of(x) == logarithm(np.array([x]))[0]
@@ -189,7 +200,7 @@ class TestBlocks:
         assert Blocks.of(Hierarchy.of(ROC=(4, 4), MODULE=3, STACK=40)).near.shape == (40, 11)
         assert Blocks.of(Hierarchy.of(BOARD=100, RACK=5)).get_config() == [100, [[0], [1], [2], [3], [4]]]
 
-    @pytest.mark.parametrize("near", [[[1], [0]], [[0, 1, 1], [1, 0, -1]], [[0, 7]], [], [0, 1]])
+    @pytest.mark.parametrize("near", [[[1], [0]], [[0, 1, 1], [1, 0, -1]], [[0, 7]], [], [0, 1], np.arange(5000)[:, None]])
     def test_what_is_none(self, near):
         with pytest.raises(SettingsError, match="blocks"):
             Blocks(4, near)
@@ -202,7 +213,9 @@ def test_nothing_to_fit_to():
         fitted("ranked", showers()[:80], "STAGE1", 12)
 
 
-@pytest.mark.parametrize(("name", "value"), [("bits", 5), ("maximum", 0), ("modes", {"dtype": "<i4", "shape": [0], "data": ""})])
+@pytest.mark.parametrize(
+    ("name", "value"), [("bits", 5), ("maximum", 0), ("maximum", 1e9), ("modes", {"dtype": "<i4", "shape": [0], "data": ""})]
+)
 def test_tables_that_do_not_fit(name, value):
     with pytest.raises(SettingsError, match="ranked"):
         RankedCodec.from_config(codec_of("ROC").get_config() | {name: value})

@@ -19,6 +19,8 @@ from hgcae.geometry.positions import unit_module_xy_cm
 
 MOST_TOGETHER = 256
 """Largest unit that is one block."""
+MOST_BLOCKS = 4096
+"""Most blocks of a unit: a table holds each next to each."""
 _DIRECTIONS = 6
 _LAYERS_AROUND = (-1, 1, -2, 2)
 
@@ -37,7 +39,13 @@ class Blocks:
     def __init__(self, size: int, near: ArrayLike) -> None:
         self.size, self.near = int(size), np.asarray(near, dtype=np.int64)
         n = len(self.near)
-        if self.size < 1 or self.near.ndim != 2 or not n or (self.near >= n).any() or (self.near[:, 0] != np.arange(n)).any():
+        if (
+            self.size < 1
+            or self.near.ndim != 2
+            or not 0 < n <= MOST_BLOCKS
+            or (self.near >= n).any()
+            or (self.near[:, 0] != np.arange(n)).any()
+        ):
             msg = f"blocks: found size {size} and places of shape {self.near.shape}, expected blocks, each first among those around itself"
             raise SettingsError(msg)
         place = np.full((n, n), -1, dtype=np.int64)

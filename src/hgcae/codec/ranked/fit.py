@@ -25,6 +25,7 @@ from hgcae.codec.ranked.tables import (
     RankedTables,
 )
 from hgcae.coding.prefix import LONGEST, word_lengths
+from hgcae.coding.sums import LARGEST_SUM
 from hgcae.errors import DataFormatError, SettingsError
 
 MOST_MODE_BITS = 12
@@ -79,7 +80,7 @@ def fit_tables(train: csr_matrix, bits: int, blocks: Blocks) -> RankedTables:
     levels, edges = _quantisers(units, most)
     errors = _errors(units, levels, edges)
     order, cost = _allocation(units, errors, bits)
-    maximum = float(units.rest[:, 0].max())
+    maximum = float(min(units.rest[:, 0].max(), LARGEST_SUM))
     modes = np.full(2 * most, mode_bits, dtype=np.int64)
     tables = RankedTables(blocks, bits, maximum, modes, addresses, levels, edges, order, cost, _profile(units, blocks))
     for _ in range(2):

@@ -100,7 +100,10 @@ def choose(order: Any, value: Any, found: int, charged: int, total: int, budget:
         left = budget - SUM_BITS - t.mode_length[2 * (n - 1) + complete] - t.address_bits - addresses
         if left < 0:
             continue
-        cost = REST_WEIGHT * (total - sent) + ((t.cost[n - complete, left] * total) >> (COST_BITS - 6))
+        # In two parts, because the product of the two may leave 64 bits.
+        share, shift = t.cost[n - complete, left], COST_BITS - 6
+        error = (total >> shift) * share + (((total & ((1 << shift) - 1)) * share) >> shift)
+        cost = REST_WEIGHT * (total - sent) + error
         if best == 0 or cost < best_cost:
             best, best_cost, best_left = n, cost, left
     return best, best_left

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hgcae.codec.arrays import from_plain, to_plain
 from hgcae.codec.ranked.blocks import Blocks
 from hgcae.coding.prefix import PrefixCodes
-from hgcae.coding.sums import SumCode
+from hgcae.coding.sums import LARGEST_SUM, SumCode
 from hgcae.errors import SettingsError
 
 SUM_BITS = 9
@@ -143,7 +143,7 @@ class RankedTables:
         least = SUM_BITS + int(self.modes.max(initial=0)) + self.address_bits
         inside = (self.levels > 0).all() and (self.levels < 1 << SHARE_BITS).all() and (self.profile >= 0).all() and (self.modes > 0).all()
         bounded = (self.order >= -1).all() and (self.order < np.arange(1, most + 1)[:, None]).all() and (self.cost >= 0).all()
-        if not (0 < self.maximum < np.inf and inside and bounded and (self.cost <= 1 << COST_BITS).all() and self.bits >= least):
+        if not (0 < self.maximum <= LARGEST_SUM and inside and bounded and (self.cost <= 1 << COST_BITS).all() and self.bits >= least):
             msg = f"code of ranked cells: found {self.bits} bits and tables, expected at least {least} bits and numbers in their ranges"
             raise SettingsError(msg)
 

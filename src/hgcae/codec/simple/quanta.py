@@ -22,7 +22,7 @@ from hgcae.codec.base import FitOptions, Payload, UnitCodec, budget, checked_cha
 from hgcae.codec.pyramid_kernels import share_out
 from hgcae.coding.combinations import width
 from hgcae.coding.ranks import ranks
-from hgcae.coding.sums import SumCode
+from hgcae.coding.sums import LARGEST_SUM, SumCode
 from hgcae.errors import DataFormatError, SettingsError
 from hgcae.events import Events
 
@@ -57,7 +57,7 @@ class QuantaCodec(UnitCodec):
             if len(modes) <= 1 << self._mode_bits:
                 break
         # Any unit has a strongest cell, with others or without.
-        if not {(1, 0), (1, min(self.cells - 1, 1))} <= set(modes) or not 0 < self.maximum < np.inf:
+        if not {(1, 0), (1, min(self.cells - 1, 1))} <= set(modes) or not 0 < self.maximum <= LARGEST_SUM:
             least = SUM_BITS + 1 + (self.cells - 1).bit_length()
             msg = f"code {self.name}: found {bits} bits for a unit of {cells} cells, expected at least {least}, and a largest sum"
             raise SettingsError(msg)
@@ -72,7 +72,7 @@ class QuantaCodec(UnitCodec):
     def fit(cls, links: int, train: NDArray[np.integer], options: FitOptions | None = None) -> Self:  # noqa: ARG003 - nothing is random
         """Returns the code of modules at a number of ECON-T links; of training charges (n, 48) the largest sum counts."""
         charges = training_charges(train, cls.name)
-        return cls(charges.shape[1], budget(links, cls.name), float(charges.sum(axis=1).max()))
+        return cls(charges.shape[1], budget(links, cls.name), float(min(charges.sum(axis=1).max(), LARGEST_SUM)))
 
     @classmethod
     def of_units(cls, train: Events, bits: int, seed: int = 1) -> Self:  # noqa: ARG003 - nothing is random
@@ -84,7 +84,7 @@ class QuantaCodec(UnitCodec):
         """
         if not len(train.cell):
             raise DataFormatError(cls.name, "training units", "no charge", "at least one occupied unit")
-        return cls(train.hierarchy.n_cells(), bits, float(np.bincount(train.event, train.charge).max()))
+        return cls(train.hierarchy.n_cells(), bits, float(min(np.bincount(train.event, train.charge).max(), LARGEST_SUM)))
 
     @property
     @override
