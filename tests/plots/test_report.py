@@ -118,7 +118,9 @@ def test_the_summary_holds_the_figures(page, results):
     text = page.texts["table"][0]
     level = results["levels"]["TRIPLET"]
     assert f"{level['units']['decoded']['mse']:.3g}" in text
-    assert f"{level['units']['decoded']['mse'] / level['units']['pca']['mse']:.2%}" in text
+    for rival in ("quanta", "ranked"):
+        assert f"{level['units'][rival]['mse']:.3g}" in text
+        assert f"{level['units'][rival]['l1']['CELL']:.4f}" in text
     assert "-3.000" in text  # the bias in percent of what decodes 0.97 of the charge
     assert "41,040" in text
     assert "17" in page.texts["dl"][-4]

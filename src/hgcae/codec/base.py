@@ -225,6 +225,19 @@ def training_charges(train: NDArray[Any], name: str, least: int = 1) -> NDArray[
     return charges
 
 
+def checked_data(payload: Payload, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Returns the data of payloads of varying length, and their lengths: (n, n_bytes) uint8, (n,) int64.
+
+    Raises:
+        DataFormatError: Other shapes or types, or data that do not hold the bits.
+    """
+    data, bits = np.asarray(payload.data), np.asarray(payload.bits)
+    if data.ndim != 2 or data.dtype != np.uint8 or bits.shape != data.shape[:1] or (bits > 8 * data.shape[-1]).any():
+        found = f"data {data.dtype} {data.shape}, bits {bits.shape}"
+        raise DataFormatError(name, "payload", found, "data uint8 (n, n_bytes) that hold the bits, bits (n,)")
+    return data, bits.astype(np.int64)
+
+
 def checked_payload(payload: Payload, bits: int, name: str) -> NDArray[np.uint8]:
     """Returns the data of payloads that are all of one length: (n, n_bytes) uint8.
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from hgcae.codec.base import BUDGETS, FitOptions, ModuleCodec, Payload, budget, checked_charges, training_charges
+from hgcae.codec.base import BUDGETS, FitOptions, ModuleCodec, Payload, budget, checked_charges, checked_data, training_charges
 from hgcae.codec.pyramid_kernels import BLOCK_WEIGHT, ROC_WEIGHT, SHORT_MODES, Tables, decode_modules, encode_modules, mode_distances
 from hgcae.coding import combinations
 from hgcae.coding.floatcode import FloatCode
@@ -152,16 +152,13 @@ class PyramidCodec(ModuleCodec):
         Raises:
             DataFormatError: A mode, a combination or a length that the encoder does not make: the row is named.
         """
-        data, bits = np.asarray(payload.data), np.asarray(payload.bits)
-        if data.ndim != 2 or data.dtype != np.uint8 or bits.shape != data.shape[:1] or (bits > 8 * data.shape[-1]).any():
-            found = f"data {data.dtype} {data.shape}, bits {bits.shape}"
-            raise DataFormatError(self.name, "payload", found, "data uint8 (n, n_bytes) that hold the bits, bits (n,)")
+        data, bits = checked_data(payload, self.name)
         charges = np.zeros((len(data), module.N_CELLS))
         good = np.zeros(len(data), dtype=np.bool_)
         # No payload is longer than the longest; room for it spares the kernel a check at every field.
         wide = np.zeros((len(data), -(-self.max_bits // 8) + 32), dtype=np.uint8)
         wide[:, : data.shape[1]] = data[:, : wide.shape[1]]
-        decode_modules(wide, bits.astype(np.int64), charges, good, self._tables)
+        decode_modules(wide, bits, charges, good, self._tables)
         if not good.all():
             raise DataFormatError(self.name, f"payload {int(np.argmin(good))}", "bits that no module has", "a payload of this codec")
         return charges

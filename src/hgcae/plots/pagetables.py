@@ -35,7 +35,7 @@ def _cell(text: str | Cell, *, first: bool) -> str:
 
 
 def summary_table(results: Mapping[str, Any]) -> str:
-    """Returns one row per level: bits, errors next to PCA, energy, resolution, position, layers."""
+    """Returns one row per level: bits, errors next to codes of cells, energy, resolution, position, layers."""
     rows = [[read(level) for read in _SUMMARY.values()] for level in results["levels"].values()]
     return table(list(_SUMMARY), rows, "Decoded against uncompressed events, level by level", "summary")
 
@@ -198,14 +198,12 @@ def _plain(key: str, form: str) -> Callable[[Mapping[str, Any]], Cell]:
     return lambda level: (MISSING if level.get(key) is None else format(level[key], form), "")
 
 
-def _beside_pca(level: Mapping[str, Any]) -> Cell:
-    model, pca = lookup(level, "units", "decoded", "mse"), lookup(level, "units", "pca", "mse")
-    return (MISSING if model is None or not pca else f"{model / pca:.2%}"), ""
+def _l1(*keys: str) -> Callable[[Mapping[str, Any]], Cell]:
+    def read(level: Mapping[str, Any]) -> Cell:
+        value, error = lookup(level, *keys, "CELL"), lookup(level, *keys[:-1], f"{keys[-1]}_error", "CELL")
+        return (MISSING if value is None else f"{value:.4f}"), "" if error is None else f"{error:.4f}"
 
-
-def _l1(level: Mapping[str, Any]) -> Cell:
-    value, error = lookup(level, "events", "l1", "CELL"), lookup(level, "events", "l1_error", "CELL")
-    return (MISSING if value is None else f"{value:.3f}"), "" if error is None else f"{error:.3f}"
+    return read
 
 
 _SUMMARY: Mapping[str, Callable[[Mapping[str, Any]], Cell]] = {
@@ -213,9 +211,11 @@ _SUMMARY: Mapping[str, Callable[[Mapping[str, Any]], Cell]] = {
     "bits / unit": _plain("bits_per_unit", ",.6g"),
     "bits / event": _plain("bits_per_event", ",.0f"),
     "MSE [ADC²]": _at("units", "decoded", "mse", form=".3g"),
-    "PCA [ADC²]": _at("units", "pca", "mse", form=".3g"),
-    "MSE / PCA": _beside_pca,
-    "L1 of cells": _l1,
+    "quanta [ADC²]": _at("units", "quanta", "mse", form=".3g"),
+    "ranked [ADC²]": _at("units", "ranked", "mse", form=".3g"),
+    "L1 of cells": _l1("events", "l1"),
+    "L1, quanta": _l1("units", "quanta", "l1"),
+    "L1, ranked": _l1("units", "ranked", "l1"),
     "E bias [%]": _at(*_ABOVE, "mean", form="+.3f", scale=100, shift=-1),
     "E width [%]": _at(*_ABOVE, "sigma_eff", form=".3f", scale=100),
     "σ ratio": _at("energy", "truth", "decoded", "resolution_ratio", "above", "ratio", form=".3f"),

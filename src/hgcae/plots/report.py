@@ -101,9 +101,10 @@ def _sections(
 
 
 _SUMMARY_TEXT = """Each row decodes the codes of one level through all levels below it. Bits of an event count every unit,
-occupied or not. MSE and PCA are over the trigger cells of truly occupied units, PCA with as many components as the code has numbers. L1 is
-Σ|decoded − true| / Σ true of the trigger cells of whole events. Energy, the ratio of energy resolutions σ (decoded over uncompressed,
-against the truth), barycentre (rms per axis) and layers (Σ|decoded − true| / total) are those of events above {}. Errors are standard
+occupied or not. MSE is over the trigger cells of truly occupied units. Quanta (the strongest cells by enumeration) and ranked (the
+strongest cells by rank, with tables) are codes without a network of at most as many bits, on a choice of true units. L1 is
+Σ|decoded − true| / Σ true of trigger cells. Energy, the ratio of energy resolutions σ (decoded over uncompressed, against the truth),
+barycentre (rms per axis) and layers (Σ|decoded − true| / total) are those of events above {}. Errors are standard
 errors."""
 _ENERGY_TEXT = """Response and resolution compare the calibrated energy with the truth, for showers that do not leave the detector
 sideways; crosses are the uncompressed events, with their fit. The other figures compare decoded with uncompressed events.
@@ -111,7 +112,7 @@ sideways; crosses are the uncompressed events, with their fit. The other figures
 _POSITION_TEXT = """Barycentres are weighted with energy and compared, decoded with uncompressed. The distance to the true axis
 compares log-weighted layer centres with the particle's line; crosses are the uncompressed events."""
 _RATE_TEXT = """From right to left an event costs fewer bits. Baselines spend as many bits on a unit as this model, or as many
-numbers (PCA); a mean unit and nothing cost no bits and stand there to compare with. Largest cells keep their charges exactly."""
+numbers (PCA); a mean unit and nothing cost no bits and stand there to compare with."""
 _HEADS_TEXT = """What small heads read off the codes, against the truth of showers that do not leave the detector sideways:
 width (filled) and bias (hollow). Crosses are the calibrated sum of the uncompressed charges and a straight line through the centres
 of their layers, stars the line from the interaction point to their barycentre; the bias lies below the width."""

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from typing_extensions import override
 
-from hgcae.codec.base import FitOptions, Payload, UnitCodec, budget, checked_charges, training_charges
+from hgcae.codec.base import FitOptions, Payload, UnitCodec, budget, checked_charges, checked_data, training_charges
 from hgcae.codec.ranked.blocks import Blocks
 from hgcae.codec.ranked.fit import fit_tables
 from hgcae.codec.ranked.kernels import decode_units, encode_units, spread_rests
@@ -147,10 +147,7 @@ class RankedCodec(UnitCodec):
         Raises:
             DataFormatError: A payload that no unit has: the row is named.
         """
-        data, bits = np.asarray(payload.data), np.asarray(payload.bits)
-        if data.ndim != 2 or data.dtype != np.uint8 or bits.shape != data.shape[:1] or (bits > 8 * data.shape[-1]).any():
-            found = f"data {data.dtype} {data.shape}, bits {bits.shape}"
-            raise DataFormatError(self.name, "payload", found, "data uint8 (n, n_bytes) that hold the bits, bits (n,)")
+        data, bits = checked_data(payload, self.name)
         n, most = len(data), self.tables.most
         # Room behind the longest payload spares the kernel a check at every field.
         wide = np.zeros((n, -(-self.max_bits // 8) + 16), dtype=np.uint8)
@@ -160,7 +157,7 @@ class RankedCodec(UnitCodec):
 
         def piece(start: int) -> None:
             at = slice(start, start + _PIECE)
-            given = wide[at], bits[at].astype(np.int64)
+            given = wide[at], bits[at]
             decode_units(*given, cells[at], charges[at], count[at], rest[at], good[at], self.max_bits, self._kernel)
 
         _in_pieces(piece, n, workers)

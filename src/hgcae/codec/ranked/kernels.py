@@ -11,12 +11,12 @@ from numba import njit
 from hgcae.codec.ranked.tables import CONTEXTS, COST_BITS, LOG, LOG_BITS, SHARE_BITS, SUM_BITS
 from hgcae.coding.bitpack import get, put
 from hgcae.coding.prefix import read
+from hgcae.coding.sums import UNITS
 
 REST_WEIGHT = 40
 """What charge that is not sent costs, in 64ths of charge. Of 36, 40, 44, 52, 61 and 72 the best: most of it is spread well."""
 SPREAD = 3
 """What is left over goes to so many cells that each has a third of the smallest charge sent. Of 1, 1.5, 2, 3, 4 and 6 the best."""
-_UNITS = 16
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -76,7 +76,7 @@ def address_cost(anchor: int, cell: int, rank: int, t: Any) -> int:
 @njit(cache=True, nogil=True, inline="always")
 def sum_code(total: int, t: Any) -> int:
     """Returns the code of a charge sum."""
-    return int(np.searchsorted(t.thresholds, _UNITS * total, side="right"))
+    return int(np.searchsorted(t.thresholds, UNITS * total, side="right"))
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from hgcae.codec.base import FitOptions, Payload, UnitCodec, budget, checked_charges, training_charges
+from hgcae.codec.base import FitOptions, Payload, UnitCodec, budget, checked_charges, checked_data, training_charges
 from hgcae.codec.pyramid_kernels import share_out
 from hgcae.coding.combinations import width
 from hgcae.coding.ranks import ranks
@@ -136,10 +136,7 @@ class QuantaCodec(UnitCodec):
 
     @override
     def decode(self, payload: Payload) -> NDArray[np.float64]:
-        data, bits = np.asarray(payload.data), np.asarray(payload.bits)
-        if data.ndim != 2 or data.dtype != np.uint8 or bits.shape != data.shape[:1] or (bits > 8 * data.shape[-1]).any():
-            found = f"data {data.dtype} {data.shape}, bits {bits.shape}"
-            raise DataFormatError(self.name, "payload", found, "data uint8 (n, n_bytes) that hold the bits, bits (n,)")
+        data, bits = checked_data(payload, self.name)
         dense = np.zeros((len(data), self.cells))
         for i, (row, length) in enumerate(zip(data, bits.tolist(), strict=True)):
             word = int.from_bytes(row.tobytes(), "big") >> (8 * len(row) - length)
